@@ -1,0 +1,1 @@
+"""What usergraph says: the schema, the HTTP it is served over, and the commands."""

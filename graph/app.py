@@ -1,0 +1,114 @@
+"""The application: routes, security headers, and what opens and closes with the process."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from graph import schema
+from graph.context import Services
+from graph.executor import Engine
+from graph.http import Endpoint
+from graph.playground.page import routes as playground
+from models import migrate
+from models.database import Database
+from models.errors import Unavailable
+from models.secrets import sealer
+from models.settings import Settings
+from resolvers.hashing import Hasher
+from resolvers.viewers import Touches
+
+log = logging.getLogger("usergraph")
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The service over these settings. Its database must be up to date; the lifespan opens and closes it."""
+    database = Database(settings.database_url, pool=settings.database_pool, wait=settings.database_wait)
+    services = Services(settings, database, sealer(settings.secret_key, database.file), Hasher())
+    touches = Touches(database)
+    engine = Engine(schema.build()._schema, settings, schema.SOURCES)
+    endpoint = Endpoint(engine, services, touches)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await database.open()
+        try:
+            await check_version(database)
+            yield
+        finally:
+            await touches.close()
+            services.hasher.close()
+            await database.close()
+
+    app = Starlette(
+        routes=[
+            Route("/", lambda _: RedirectResponse("/graphql")),
+            *(Route(path, endpoint.__call__, methods=METHODS) for path in ("/graphql", "/graphql/")),
+            Route("/healthz", healthz),
+            Route("/readyz", _readyz(database)),
+            *playground(),
+        ],
+        lifespan=lifespan,
+    )
+    app.add_middleware(SecurityHeaders)
+    app.state.services = services
+    app.state.engine = engine
+    app.state.touches = touches
+    return app
+
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+async def check_version(database: Database) -> None:
+    """Refuse a database whose schema is older or newer than this program. Raises Unavailable."""
+    applied = await migrate.applied(database)
+    newest = migrate.newest()
+    if not applied or max(applied) < newest:
+        raise Unavailable("The database is not up to date. Run: usergraph migrate")
+    if max(applied) > newest:
+        raise Unavailable(f"The database was migrated by a newer usergraph ({max(applied)}). Install that one.")
+
+
+async def healthz(_: Request) -> Response:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+def _readyz(database: Database) -> Callable[[Request], Awaitable[Response]]:
+    async def readyz(_: Request) -> Response:
+        """The database answers too."""
+        try:
+            async with database.reading() as connection:
+                await connection.scalar("SELECT 1")
+        except Unavailable:
+            return JSONResponse({"status": "the database does not answer"}, 503, {"retry-after": "1"})
+        return JSONResponse({"status": "ok"})
+
+    return readyz
+
+
+class SecurityHeaders:
+    """Headers for every answer; the playground's page adds its own content policy."""
+
+    HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY"))
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *self.HEADERS]
+            await send(message)
+
+        await self._app(scope, receive, sending)

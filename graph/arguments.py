@@ -1,0 +1,104 @@
+"""From the arguments of a field to plain values: enums by name, pages within bounds, nothing that may not be read."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from graph.errors import forbidden
+from models.errors import Invalid
+from models.settings import Settings
+from resolvers import users
+from resolvers.filters import unreadable
+from resolvers.loaders import Page
+from resolvers.policy import Viewer, may_read
+from resolvers.sources import Source
+
+MOST_CONDITIONS = 200
+MOST_ORDERS = 5
+MOST_SEARCH = 200
+EVERY_ROW = 100_000
+
+
+def plain(value: Any) -> Any:
+    """Coerced input as plain data: enum members become their names."""
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return value
+
+
+def page_of(
+    given: Mapping[str, Any], source: Source, viewer: Viewer, settings: Settings, *, whole: bool = False
+) -> Page:
+    """The page a connection asks for, or the `whole` list. Raises Invalid, and FORBIDDEN for what hides from asking."""
+    where = given.get("where") or {}
+    if _conditions(where) > MOST_CONDITIONS:
+        raise Invalid("where", reason=f"A where takes at most {MOST_CONDITIONS} conditions.")
+    order = [(step["field"], step["direction"] == "DESC") for step in given.get("orderBy") or ()]
+    if len(order) > MOST_ORDERS:
+        raise Invalid("orderBy", reason=f"orderBy takes at most {MOST_ORDERS} fields.")
+    if len(given.get("search") or "") > MOST_SEARCH:
+        raise Invalid("search", reason=f"search takes at most {MOST_SEARCH} characters.")
+    _check_readable(viewer, source, where, order, searched=bool((given.get("search") or "").strip()))
+    size, backwards = (EVERY_ROW, False) if whole else _size(given, settings)
+    return Page(
+        size=size,
+        backwards=backwards,
+        after=given.get("after"),
+        before=given.get("before"),
+        where=where,
+        search=given.get("search"),
+        order=order,
+    )
+
+
+def _check_readable(
+    viewer: Viewer, source: Source, where: Mapping[str, Any], order: list[tuple[str, bool]], *, searched: bool
+) -> None:
+    hidden = unreadable(viewer, source, where)
+    ordered = [_field_of(source, name) for name, _ in order]
+    if searched:
+        ordered += ["username", "email", "aliases"]
+    hidden += [f"{source.type_name}.{name}" for name in ordered if not may_read(viewer, source.type_name, name)]
+    if hidden:
+        raise forbidden(list(dict.fromkeys(hidden)))
+
+
+def _field_of(source: Source, order: str) -> str:
+    """The readable field an order goes by: `nameKey` is `name` in its normal form."""
+    return source.orders[order].removesuffix("Key")
+
+
+def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:
+    first, last = given.get("first"), given.get("last")
+    if first is not None and last is not None:
+        raise Invalid("first", reason="Give first or last, not both.")
+    name, size = ("first", first) if last is None else ("last", last)
+    if size is None:
+        return settings.default_page, False
+    if not 0 <= size <= settings.max_page:
+        raise Invalid(name, reason=f"{name} takes a number from 0 to {settings.max_page}.")
+    return size, last is not None
+
+
+def _conditions(where: Any) -> int:
+    if isinstance(where, dict):
+        return sum(1 + _conditions(each) for each in where.values())
+    if isinstance(where, list):
+        return sum(_conditions(each) for each in where)
+    return 0
+
+
+def check_lookup(viewer: Viewer, given: Mapping[str, Any], settings: Settings) -> None:
+    """Keys by which the viewer may not read may not find either; and not too many at once."""
+    keys = given.get("keys") or ([given["by"]] if "by" in given else [])
+    for name in ("ids", "keys"):
+        if len(given.get(name) or ()) > settings.max_page:
+            raise Invalid(name, reason=f"{name} takes at most {settings.max_page} at a time.")
+    fields = {users.KEYS[kind][0] for key in keys for kind in key if kind in users.KEYS}
+    hidden = sorted(f"User.{name}" for name in fields if not may_read(viewer, "User", name))
+    if hidden:
+        raise forbidden(hidden)

@@ -1,0 +1,37 @@
+"""What one request carries: who asks, and the services that serve it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.database import Database
+from models.secrets import Sealer
+from models.settings import Settings
+from resolvers.hashing import Hasher
+from resolvers.policy import Viewer
+
+
+@dataclass
+class Services:
+    """What a process has one of."""
+
+    settings: Settings
+    database: Database
+    sealer: Sealer
+    hasher: Hasher
+
+
+@dataclass
+class Context:
+    """One request. The executor leaves its plan here for the root fields that graphql-core runs."""
+
+    services: Services
+    viewer: Viewer
+    request_id: str
+    plan: Any = None
+    arguments: Sequence[Any] = ()
+    roots: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def database(self) -> Database:
+        return self.services.database

@@ -1,0 +1,73 @@
+"""What leaves when something goes wrong: GraphQL errors with codes, user errors as data, bugs masked."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphql import GraphQLError
+
+from models.errors import Forbidden, Refusal, Unauthenticated, Unavailable
+
+log = logging.getLogger("usergraph")
+
+MOST_ERRORS = 20
+
+
+def coded(message: str, code: str, **extensions: Any) -> GraphQLError:
+    return GraphQLError(message, extensions={"code": code, **extensions})
+
+
+def forbidden(fields: Sequence[str]) -> GraphQLError:
+    return coded(f"You may not read {', '.join(fields)}.", "FORBIDDEN", fields=list(fields))
+
+
+def unauthenticated() -> GraphQLError:
+    return coded("Send a valid API key in X-ApiKey (or Authorization: Bearer).", "UNAUTHENTICATED")
+
+
+def unavailable() -> GraphQLError:
+    return coded("The database does not answer. Try again in a moment.", "SERVICE_UNAVAILABLE")
+
+
+def public(error: BaseException, request_id: str | None, path: Sequence[str | int] | None = None) -> GraphQLError:
+    """The error as a client may see it. What is nobody's fault but ours is logged once and masked."""
+    if isinstance(error, GraphQLError):
+        if error.original_error is None or isinstance(error.original_error, GraphQLError):
+            return error
+        return public(error.original_error, request_id, error.path)
+    made = _known(error)
+    if made is None:
+        log.error("bug in request %s", request_id, exc_info=error)
+        made = coded(f"Something went wrong here. Tell an operator the request id {request_id}.", "INTERNAL", requestId=request_id)
+    made.path = list(path) if path else None
+    return made
+
+
+def _known(error: BaseException) -> GraphQLError | None:
+    if isinstance(error, Forbidden):
+        extra = {"fields": list(error.fields)} if error.fields else {}
+        return coded(error.message, error.code, **extra)
+    if isinstance(error, Refusal):
+        return coded(error.message, error.code, **({"argument": list(error.path)} if error.path else {}))
+    if isinstance(error, Unauthenticated):
+        return unauthenticated()
+    if isinstance(error, Unavailable):
+        return unavailable()
+    return None
+
+
+def as_data(refusal: Refusal, index: int | None = None) -> Mapping[str, Any]:
+    """A refusal as a `UserError`."""
+    path = [str(step) for step in refusal.path]
+    return {"code": refusal.code.value, "message": refusal.message, "path": path, "index": index}
+
+
+def formatted(errors: Sequence[GraphQLError]) -> list[Mapping[str, Any]]:
+    """At most a few errors: a document can be wrong in ten thousand places."""
+    shown: list[Mapping[str, Any]] = [dict(error.formatted) for error in errors[:MOST_ERRORS]]
+    if len(errors) > MOST_ERRORS:
+        shown.append({"message": f"… and {len(errors) - MOST_ERRORS} more errors.", "extensions": {"code": "TOO_MANY_ERRORS"}})
+    return shown
+
+
+__all__ = ["as_data", "coded", "forbidden", "formatted", "public", "unauthenticated", "unavailable"]

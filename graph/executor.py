@@ -1,0 +1,354 @@
+"""From a request to an answer: documents cached with their plans, refused before a row is read, run level by level."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    VariableNode,
+    Visitor,
+    execute,
+    get_named_type,
+    parse,
+    validate,
+    visit,
+)
+from graphql.execution.executor import Executor
+from graphql.execution.values import VariableValues, get_argument_values, get_variable_values
+
+from graph.arguments import check_lookup, page_of, plain
+from graph.context import Context
+from graph.errors import coded, forbidden, public, unauthenticated
+from graph.levels import Level, Run
+from graph.limits import Cost, TooBig, check_document
+from graph.selection import Argued, Columns, Compiler, spec_of
+from models.errors import Refusal
+from models.settings import Settings
+from resolvers.policy import FOR_STRANGERS, Reach, Viewer, visible_fields
+from resolvers.sources import Source
+
+MOST_DOCUMENTS = 500
+MOST_PLANS = 20
+
+
+@dataclass(frozen=True)
+class Complete:
+    """A result that is an answer already: the executor passes it through as it is."""
+
+    value: Any
+
+
+class CompleteExecutor(Executor):  # type: ignore[type-arg]
+    def complete_value(self, return_type, field_details_list, info, path, result, position_context):  # type: ignore[no-untyped-def]
+        if type(result) is Complete:
+            return result.value
+        return super().complete_value(return_type, field_details_list, info, path, result, position_context)
+
+
+@dataclass
+class Answer:
+    """`data` is absent for a request that was never executed; that decides the HTTP status."""
+
+    data: Any = None
+    errors: list[GraphQLError] = field(default_factory=list)
+    executed: bool = False
+    extensions: dict[str, Any] = field(default_factory=dict)
+
+
+class RequestError(Exception):
+    """Refused before execution."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__(errors[0].message)
+        self.errors = errors
+
+
+@dataclass
+class Plan:
+    """One operation compiled for one set of rights: a query's level, or its mutations' payloads by response name."""
+
+    level: Level | None
+    payloads: Mapping[str, Level]
+    argued: list[Argued]
+
+
+@dataclass
+class Prepared:
+    """A document that parsed and validated, with its plans."""
+
+    document: DocumentNode
+    fragments: dict[str, FragmentDefinitionNode]
+    operations: dict[str | None, OperationDefinitionNode]
+    switches: frozenset[str]
+    plans: "OrderedDict[Any, Plan]" = field(default_factory=OrderedDict)
+
+
+class Engine:
+    """The schema with its caches. One for each process; nothing in it depends on who asks."""
+
+    def __init__(self, schema: GraphQLSchema, settings: Settings, sources: Mapping[str, Source]) -> None:
+        self.schema = schema
+        self.settings = settings
+        self.sources = dict(sources)
+        self._documents: OrderedDict[str, Prepared] = OrderedDict()
+
+    async def execute(
+        self, context: Context, query: str, variables: dict[str, Any], operation_name: str | None, *, read_only: bool
+    ) -> Answer:
+        try:
+            prepared = self.prepare(query)
+            operation = _operation(prepared, operation_name)
+            if read_only and operation.operation is not OperationType.QUERY:
+                raise RequestError([coded("GET is for queries. Send mutations by POST.", "METHOD_NOT_ALLOWED")])
+            self._admit_stranger(context.viewer, operation, prepared)
+            coerced = get_variable_values(self.schema, operation.variable_definitions or (), variables, max_errors=20)
+            if isinstance(coerced, list):
+                raise RequestError([_bad_variable(error) for error in coerced])
+            cost = self._cost(prepared, operation, variables)
+        except RequestError as refused:
+            return Answer(errors=refused.errors)
+        answer = await self._run(context, prepared, operation, coerced, variables, operation_name)
+        answer.extensions["cost"] = {"rows": cost, "limit": self.settings.max_cost}
+        return answer
+
+    def prepare(self, query: str) -> Prepared:
+        """The document of this text, parsed, measured and validated once. Raises RequestError."""
+        known = self._documents.get(query)
+        if known is not None:
+            self._documents.move_to_end(query)
+            return known
+        prepared = self._prepare(query)
+        self._documents[query] = prepared
+        if len(self._documents) > MOST_DOCUMENTS:
+            self._documents.popitem(last=False)
+        return prepared
+
+    def _prepare(self, query: str) -> Prepared:
+        try:
+            document = parse(query, max_tokens=self.settings.max_tokens, no_location=len(query) > 100_000)
+            check_document(document, self.settings)
+        except GraphQLSyntaxError as error:
+            error.extensions = {"code": "GRAPHQL_PARSE_FAILED"}
+            raise RequestError([error]) from error
+        except TooBig as error:
+            raise RequestError([error.error]) from error
+        except RecursionError as error:
+            raise RequestError([coded("This document is nested too deeply.", "TOO_DEEP")]) from error
+        errors = validate(self.schema, document, max_errors=20)
+        if errors:
+            for each in errors:
+                each.extensions = {"code": "GRAPHQL_VALIDATION_FAILED"}
+            raise RequestError(list(errors))
+        definitions = document.definitions
+        operations = {
+            (d.name.value if d.name else None): d for d in definitions if isinstance(d, OperationDefinitionNode)
+        }
+        fragments = {d.name.value: d for d in definitions if isinstance(d, FragmentDefinitionNode)}
+        return Prepared(document, fragments, operations, frozenset(_switches(document)))
+
+    def _admit_stranger(self, viewer: Viewer, operation: OperationDefinitionNode, prepared: Prepared) -> None:
+        """Without a key there are only the mutations that bring their own token, and (a setting) introspection."""
+        if not viewer.is_stranger:
+            return
+        for name in _root_names(operation.selection_set, prepared.fragments):
+            allowed = self.settings.introspection if name.startswith("__") else name in FOR_STRANGERS
+            if not allowed:
+                raise RequestError([unauthenticated()])
+
+    def _cost(self, prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
+        if operation.operation is OperationType.MUTATION:
+            return 0
+        cost = Cost(prepared.fragments, variables, self.settings.default_page).of(operation.selection_set)
+        if cost > self.settings.max_cost:
+            limit = self.settings.max_cost
+            message = f"This query may touch {cost} rows, more than {limit}. Ask for smaller pages."
+            raise RequestError([coded(message, "TOO_COSTLY", cost=cost, limit=limit)])
+        return cost
+
+    async def _run(
+        self,
+        context: Context,
+        prepared: Prepared,
+        operation: OperationDefinitionNode,
+        coerced: VariableValues,
+        variables: dict[str, Any],
+        operation_name: str | None,
+    ) -> Answer:
+        try:
+            plan = self.plan(prepared, operation, coerced, context.viewer)
+            arguments = [self._bind(each, coerced, context.viewer) for each in plan.argued]
+        except (RequestError, Refusal, GraphQLError) as refused:
+            errors = refused.errors if isinstance(refused, RequestError) else [public(refused, context.request_id)]
+            return Answer(errors=errors, executed=True)
+        context.plan, context.arguments = plan, arguments
+        if plan.level is not None:
+            try:
+                async with context.database.reading() as connection:
+                    run = Run(connection, context.viewer, arguments)
+                    roots = await plan.level.run(run, [(None, *self._root_row(plan.level.columns, context.viewer))])
+            except Exception as error:
+                return Answer(errors=[public(error, context.request_id)], executed=True)
+            if not any(name.startswith("__") and name != "__typename" for name in _root_names(operation.selection_set, prepared.fragments)):
+                return Answer(roots[0], executed=True)
+            context.roots = roots[0]
+        result = execute(
+            self.schema,
+            prepared.document,
+            context_value=context,
+            variable_values=variables,
+            operation_name=operation_name,
+            executor_class=CompleteExecutor,
+        )
+        if asyncio.iscoroutine(result) or asyncio.isfuture(result):
+            result = await result
+        errors = [public(error, context.request_id) for error in result.errors or []]  # type: ignore[union-attr]
+        return Answer(result.data, errors, executed=True)  # type: ignore[union-attr]
+
+    def plan(
+        self, prepared: Prepared, operation: OperationDefinitionNode, coerced: VariableValues, viewer: Viewer
+    ) -> Plan:
+        """The plan for these rights and switches. Raises RequestError naming every field the viewer may not read."""
+        switches = tuple(sorted((name, bool(coerced.coerced.get(name))) for name in prepared.switches))
+        own = self._is_own(prepared, operation, coerced, viewer)
+        key = (operation.name.value if operation.name else None, viewer.somewhere, viewer.is_stranger, own, switches)
+        if key not in prepared.plans:
+            prepared.plans[key] = self._compile(prepared, operation, coerced, viewer, own)
+            if len(prepared.plans) > MOST_PLANS:
+                prepared.plans.popitem(last=False)
+        return prepared.plans[key]
+
+    def _root_row(self, columns: list[str], viewer: Viewer) -> list[Any]:
+        """What root fields take for their parent's row: who asks."""
+        user = self.schema.type_map["User"]
+        assert isinstance(user, GraphQLObjectType)
+        about = {
+            "viewerId": viewer.user_id,
+            "permissions": sorted(viewer.somewhere),
+            "administeredOrganizationIds": [f"organization_{grant.organization_id}" for grant in viewer.grants],
+            "visibleUserFields": visible_fields(viewer, "User", user.fields),
+        }
+        return [about["viewerId"] if name == "viewerId" else about for name in columns]
+
+    def _is_own(
+        self, prepared: Prepared, operation: OperationDefinitionNode, coerced: VariableValues, viewer: Viewer
+    ) -> bool:
+        """Whether every mutation of this operation is about nobody but the viewer."""
+        if operation.operation is not OperationType.MUTATION:
+            return False
+        root = self.schema.mutation_type
+        assert root is not None
+        compiler = Compiler(self.schema, prepared.fragments, coerced.coerced, viewer, self.sources)
+        for nodes in compiler.collect(root, [operation.selection_set]).values():
+            name = nodes[0].name.value
+            if name == "__typename":
+                continue
+            subjects = spec_of(root.fields[name]).subjects
+            given = plain(get_argument_values(root.fields[name], nodes[0], coerced))["input"]
+            if subjects is None or set(subjects(given)) != {f"user_{viewer.user_id}" if viewer.user_id else ""}:
+                return False
+        return True
+
+    def _compile(
+        self,
+        prepared: Prepared,
+        operation: OperationDefinitionNode,
+        coerced: VariableValues,
+        viewer: Viewer,
+        own: bool,
+    ) -> Plan:
+        compiler = Compiler(self.schema, prepared.fragments, coerced.coerced, viewer, self.sources)
+        root = self.schema.get_root_type(operation.operation)
+        assert isinstance(root, GraphQLObjectType)
+        reach = Reach.OWN if own else Reach.FAR
+        if operation.operation is OperationType.QUERY:
+            level = compiler.level(root, [operation.selection_set], Columns(), None, Reach.FAR, [])
+            plan = Plan(level, {}, compiler.argued)
+        else:
+            plan = Plan(None, _payloads(compiler, root, operation, reach), compiler.argued)
+        if compiler.forbidden:
+            raise RequestError([forbidden(compiler.forbidden)])
+        return plan
+
+    def _bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer) -> Any:
+        """A field's arguments for this request. Raises with the place in the answer they belong to."""
+        try:
+            given = plain(argued.evaluate(coerced))
+            if argued.source is not None:
+                return page_of(given, argued.source, viewer, self.settings, whole=not argued.paged)
+            check_lookup(viewer, given, self.settings)
+            return given
+        except Refusal as refusal:
+            raise public(refusal, None, argued.response_path) from refusal
+
+
+def _bad_variable(error: GraphQLError) -> GraphQLError:
+    error.extensions = {"code": "BAD_USER_INPUT"}
+    return error
+
+
+def _operation(prepared: Prepared, name: str | None) -> OperationDefinitionNode:
+    if name is None and len(prepared.operations) == 1:
+        return next(iter(prepared.operations.values()))
+    if name is None or name not in prepared.operations:
+        what = "operationName is needed: the document has several operations." if name is None else f"There is no operation {name[:100]}."
+        raise RequestError([coded(what, "BAD_OPERATION_NAME")])
+    return prepared.operations[name]
+
+
+def _payloads(
+    compiler: Compiler, root: GraphQLObjectType, operation: OperationDefinitionNode, reach: Reach
+) -> dict[str, Level]:
+    """A plan for each mutation's payload, so that what may not be read is refused before anything is changed."""
+    found = {}
+    for key, nodes in compiler.collect(root, [operation.selection_set]).items():
+        if not nodes[0].name.value.startswith("__"):
+            type_ = get_named_type(root.fields[nodes[0].name.value].type)
+            assert isinstance(type_, GraphQLObjectType)
+            selections = [node.selection_set for node in nodes if node.selection_set]
+            found[key] = compiler.level(type_, selections, Columns(), None, reach, [key])
+    return found
+
+
+def _root_names(selection_set: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> set[str]:
+    names: set[str] = set()
+    for node in selection_set.selections:
+        if isinstance(node, FieldNode):
+            names.add(node.name.value)
+        elif isinstance(node, FragmentSpreadNode):
+            names |= _root_names(fragments[node.name.value].selection_set, fragments)
+        elif isinstance(node, InlineFragmentNode):
+            names |= _root_names(node.selection_set, fragments)
+    return names
+
+
+def _switches(document: DocumentNode) -> set[str]:
+    """The variables that decide a @skip or @include, and so the shape of a plan."""
+    finder = _SwitchFinder()
+    visit(document, finder)
+    return finder.names
+
+
+class _SwitchFinder(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        for argument in node.arguments:
+            if isinstance(argument.value, VariableNode):
+                self.names.add(argument.value.name.value)

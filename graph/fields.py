@@ -1,0 +1,222 @@
+"""The declarations of readable fields: each says what it needs and how a batch of it is loaded."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument
+
+from graph.inputs import order_input, where_input
+from resolvers.sources import Relation, Source
+
+T = TypeVar("T")
+SPEC = "spec"
+
+
+class Spec:
+    """How one field is read. `selection.py` compiles each kind."""
+
+
+@dataclass(frozen=True)
+class Plain(Spec):
+    """A column of the row's source, or a value of a record in memory, under the field's own name."""
+
+
+@dataclass(frozen=True, eq=False)
+class ToOne(Spec):
+    """The row of `source` whose id stands in `column`; `is_subject`: what a mutation was about, maybe the viewer."""
+
+    source: Callable[[], Source]
+    column: str
+    is_subject: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Viewer(Spec):
+    """The viewer's own user, every field of which the viewer may read."""
+
+    source: Callable[[], Source]
+
+
+@dataclass(frozen=True, eq=False)
+class Many(Spec):
+    """A Relay connection: of a parent's rows, or of all rows where `relation` is None."""
+
+    source: Callable[[], Source]
+    relation: Callable[[], Relation] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Values(Spec):
+    """A short list kept in a table of its own: texts (`column`), or objects where it is None."""
+
+    relation: Callable[[], Relation]
+    column: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Count(Spec):
+    relation: Callable[[], Relation]
+
+
+@dataclass(frozen=True, eq=False)
+class All(Spec):
+    """Every row of a type that is bounded by nature (roles, providers)."""
+
+    source: Callable[[], Source]
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup(Spec):
+    """Rows by keys of several kinds: one (`by`) or many (`keys`), in the order asked, null where unknown."""
+
+    source: Callable[[], Source]
+    many: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes(Spec):
+    """Rows of any type by typed ids: from the arguments `id` or `ids`, or from a column that holds one."""
+
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class Record(Spec):
+    """One object, or a list of them, that the resolver made in memory."""
+
+    many: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Change(Spec):
+    """A mutation: the resolver that makes it, what is done before its transaction, and whose own affair it may be.
+
+    `empty` is the payload of a refused call; `subjects` names the users a call is about, so that who changes only
+    themselves may read the answer.
+    """
+
+    resolver: Callable[..., Any]
+    empty: Mapping[str, Any]
+    prepare: Callable[..., Any] | None = None
+    subjects: Callable[[Mapping[str, Any]], Sequence[str]] | None = None
+
+
+def _declare(spec: Spec, description: str, arguments: Sequence[StrawberryArgument] = (), name: str | None = None) -> Any:
+    field: Any = strawberry.field(description=description, metadata={SPEC: spec}, name=name)
+    field.arguments = list(arguments)
+    return field
+
+
+def argument(name: str, annotation: object, description: str, default: object = strawberry.UNSET) -> StrawberryArgument:
+    return StrawberryArgument(
+        python_name=name,
+        graphql_name=None,
+        type_annotation=StrawberryAnnotation(annotation),
+        description=description,
+        default=default,
+    )
+
+
+def plain(description: str, name: str | None = None) -> Any:
+    return _declare(Plain(), description, name=name)
+
+
+def to_one(source: Callable[[], Source], column: str, description: str) -> Any:
+    return _declare(ToOne(source, column), description)
+
+
+def subject(source: Callable[[], Source], column: str, description: str) -> Any:
+    return _declare(ToOne(source, column, is_subject=True), description)
+
+
+def viewer_user(source: Callable[[], Source], description: str) -> Any:
+    return _declare(Viewer(source), description)
+
+
+def connection(source: Source, description: str, relation: Callable[[], Relation] | None = None) -> Any:
+    """A connection with the arguments its source allows: paging always; where, search and orderBy where it has them."""
+    arguments = [
+        argument("first", int | None, "Page size going forwards."),
+        argument("after", str | None, "Cursor to begin after."),
+        argument("last", int | None, "Page size going backwards."),
+        argument("before", str | None, "Cursor to end before."),
+    ]
+    if source.filters:
+        arguments.append(argument("where", where_input(source) | None, "Which rows; all conditions hold."))
+    if source.search is not None:
+        arguments.append(argument("search", str | None, "Words that all stand in name, username, email or alias."))
+    if source.orders:
+        order = list[order_input(source)] | None  # type: ignore[misc]
+        arguments.append(argument("order_by", order, "Order by several fields; ends in the id."))
+    return _declare(Many(lambda: source, relation), description, arguments)
+
+
+def values(relation: Callable[[], Relation], description: str, column: str | None = "value") -> Any:
+    return _declare(Values(relation, column), description)
+
+
+def count(relation: Callable[[], Relation], description: str) -> Any:
+    return _declare(Count(relation), description)
+
+
+def all_of(source: Source, description: str) -> Any:
+    where = argument("where", where_input(source) | None, "Which rows; all conditions hold.")
+    return _declare(All(lambda: source), description, [where])
+
+
+def lookup(source: Callable[[], Source], description: str, *arguments: StrawberryArgument, many: bool = False) -> Any:
+    return _declare(Lookup(source, many), description, arguments)
+
+
+def nodes(description: str, *arguments: StrawberryArgument, column: str | None = None) -> Any:
+    return _declare(Nodes(column), description, arguments)
+
+
+def record(description: str, *, many: bool = False) -> Any:
+    return _declare(Record(many), description)
+
+
+def mutation(
+    resolver: Callable[..., Any],
+    input_type: type,
+    description: str,
+    *,
+    empty: Mapping[str, Any],
+    prepare: Callable[..., Any] | None = None,
+    subjects: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
+) -> Any:
+    given = argument("input", input_type, "What to do.")
+    return _declare(Change(resolver, empty, prepare, subjects), description, [given])
+
+
+@strawberry.interface(description="Whatever has an id of its own.")
+class Node:
+    id: strawberry.ID = plain("Typed id, such as `user_18`: the same object for ever.")
+
+
+@strawberry.type(description="Where a page stands in its list (Relay).")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more rows follow.")
+    has_previous_page: bool = strawberry.field(description="Whether rows come before.")
+    start_cursor: str | None = strawberry.field(description="Cursor of the first row.")
+    end_cursor: str | None = strawberry.field(description="Cursor of the last row; `after` takes it.")
+
+
+@strawberry.type(description="A row with its place in the list (Relay).")
+class Edge(Generic[T]):
+    cursor: str = strawberry.field(description="The row's place; `after` and `before` take it.")
+    node: T = strawberry.field(description="The row.")
+
+
+@strawberry.type(description="A page of a list (Relay), with the number of all its rows.")
+class Connection(Generic[T]):
+    nodes: list[T] = strawberry.field(description="The rows of this page.")
+    edges: list[Edge[T]] = strawberry.field(description="The rows with their cursors.")
+    page_info: PageInfo = strawberry.field(description="Where this page stands.")
+    total_count: int = strawberry.field(description="All rows of the list, on whatever page; counted only when asked for.")
+
+
+

@@ -1,0 +1,241 @@
+"""The input types of lists, made from what a source can be filtered and ordered by."""
+
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from typing import Any, NewType
+
+import strawberry
+from graphql import GraphQLError
+
+from models.providers import ProviderKind
+from models.users import UserState
+from resolvers.audit import Action
+from resolvers.filters import One, Some
+from resolvers.sources import Source
+
+
+def parse_instant(value: object) -> datetime:
+    """An RFC 3339 time with its offset, in UTC. Raises GraphQLError for anything else."""
+    if isinstance(value, str) and len(value) <= 40:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            moment = None
+        if moment is not None and moment.tzinfo is not None and moment.year < 9999:
+            try:
+                return moment.astimezone(UTC)
+            except OverflowError:
+                pass
+    raise GraphQLError('A DateTime looks like "2024-01-31T09:30:00Z": RFC 3339 with an offset.')
+
+
+DateTime = NewType("DateTime", str)
+JSON = NewType("JSON", object)
+SCALARS = {
+    DateTime: strawberry.scalar(
+        name="DateTime",
+        description="A moment in UTC, RFC 3339 with a `Z`, microseconds kept.",
+        serialize=str,
+        parse_value=parse_instant,
+    ),
+    JSON: strawberry.scalar(name="JSON", description="Any JSON value.", serialize=lambda value: value),
+}
+
+
+@strawberry.enum(description="How a user can get in.")
+class Accessibility(Enum):
+    INTERACTIVE = strawberry.enum_value("INTERACTIVE", description="By signing in.")
+    API_ONLY = strawberry.enum_value("API_ONLY", description="By API key only.")
+    NONE = strawberry.enum_value("NONE", description="Not at all.")
+
+
+@strawberry.enum(description="Where an invitation stands.")
+class InvitationStatus(Enum):
+    PENDING = strawberry.enum_value("PENDING", description="The link works.")
+    ACCEPTED = strawberry.enum_value("ACCEPTED", description="The user has come.")
+    REVOKED = strawberry.enum_value("REVOKED", description="Taken back.")
+    EXPIRED = strawberry.enum_value("EXPIRED", description="Its time is over; resend it.")
+
+
+@strawberry.enum(description="Which way a list goes. Nulls come first going up and last going down.")
+class Direction(Enum):
+    ASC = strawberry.enum_value("ASC", description="Up.")
+    DESC = strawberry.enum_value("DESC", description="Down.")
+
+
+UserStateEnum = strawberry.enum(UserState, name="UserState", description="Whether a user may get in at all.")
+ProviderKindEnum = strawberry.enum(
+    ProviderKind, name="IdentityProviderKind", description="How a provider proves who somebody is."
+)
+AuditActionEnum = strawberry.enum(Action, name="AuditAction", description="What was done.")
+
+
+def _input(name: str, description: str, fields: dict[str, tuple[Any, str]], *, one_of: bool = False) -> type:
+    """An input type from field names, types and descriptions; every field may be left out."""
+    body: dict[str, Any] = {
+        python: strawberry.field(name=graphql, description=text, default=strawberry.UNSET)
+        for graphql, (_, text) in fields.items()
+        for python in [_python(graphql)]
+    }
+    body["__annotations__"] = {_python(graphql): annotation | None for graphql, (annotation, _) in fields.items()}
+    body["__module__"] = __name__
+    return strawberry.input(type(name, (), body), name=name, description=description, one_of=one_of)
+
+
+def _python(graphql: str) -> str:
+    return f"{graphql}_"
+
+
+_TEXT: dict[str, tuple[Any, str]] = {
+    "eq": (str, "Equal, whatever the case."),
+    "ne": (str, "Not equal, or absent."),
+    "in": (list[str], "One of these."),
+    "notIn": (list[str], "None of these, or absent."),
+    "contains": (str, "Holds this text."),
+    "startsWith": (str, "Begins with this text."),
+    "endsWith": (str, "Ends with this text."),
+    "isNull": (bool, "Whether it is absent."),
+}
+
+
+def _choice(name: str, of: Any) -> type:
+    return _input(
+        name,
+        f"Conditions on a {of.__name__}.",
+        {
+            "eq": (of, "This one."),
+            "ne": (of, "Not this one."),
+            "in": (list[of], "One of these."),
+            "notIn": (list[of], "None of these."),
+        },
+    )
+
+
+_IDS: dict[str, tuple[Any, str]] = {
+    "eq": (strawberry.ID, "This one."),
+    "ne": (strawberry.ID, "Not this one."),
+    "in": (list[strawberry.ID], "One of these."),
+    "notIn": (list[strawberry.ID], "None of these."),
+}
+StringFilter = _input("StringFilter", "Conditions on a text, by its normal form.", _TEXT)
+OPERATORS: dict[str, type] = {
+    "StringFilter": StringFilter,
+    "BooleanFilter": _input("BooleanFilter", "A condition on a yes or no.", {"eq": (bool, "Equal.")}),
+    "IntFilter": _input(
+        "IntFilter",
+        "Conditions on a number.",
+        {
+            "eq": (int, "Equal."),
+            "ne": (int, "Not equal."),
+            "gt": (int, "Greater."),
+            "gte": (int, "Greater or equal."),
+            "lt": (int, "Less."),
+            "lte": (int, "Less or equal."),
+            "in": (list[int], "One of these."),
+            "isNull": (bool, "Whether it is absent."),
+        },
+    ),
+    "DateTimeFilter": _input(
+        "DateTimeFilter",
+        "Conditions on a moment.",
+        {
+            "eq": (DateTime, "This very moment."),
+            "before": (DateTime, "Earlier."),
+            "after": (DateTime, "Later."),
+            "notBefore": (DateTime, "At this moment or later."),
+            "notAfter": (DateTime, "At this moment or earlier."),
+            "isNull": (bool, "Whether it never was."),
+        },
+    ),
+    "IDFilter": _input("IDFilter", "Conditions on a typed id.", _IDS),
+    "OrganizationIDFilter": _input(
+        "OrganizationIDFilter",
+        "Conditions on an organization's id.",
+        {**_IDS, "within": (strawberry.ID, "This organization or one below it.")},
+    ),
+    "UserStateFilter": _choice("UserStateFilter", UserStateEnum),
+    "AccessibilityFilter": _choice("AccessibilityFilter", Accessibility),
+    "ProviderKindFilter": _choice("ProviderKindFilter", ProviderKindEnum),
+    "InvitationStateFilter": _choice("InvitationStateFilter", InvitationStatus),
+    "AuditActionFilter": _choice("AuditActionFilter", AuditActionEnum),
+    "StringListFilter": _input(
+        "StringListFilter",
+        "Conditions on a list of texts.",
+        {"some": (StringFilter, "One of them is so."), "none": (StringFilter, "None of them is so.")},
+    ),
+}
+_VARIABLE = _input(
+    "VariableFilter",
+    "Conditions on one custom variable.",
+    {"name": (StringFilter, "Its name."), "value": (StringFilter, "Its value, to the letter.")},
+)
+OPERATORS["VariableListFilter"] = _input(
+    "VariableListFilter",
+    "Conditions on the custom variables.",
+    {"some": (_VARIABLE, "One of them is so."), "none": (_VARIABLE, "None of them is so.")},
+)
+
+
+@cache
+def where_input(source: Source) -> Any:
+    """`XWhere`: and, or, not, and a field for every filter of the source."""
+    name = f"{source.type_name}Where"
+    itself: Any = type(name, (), {"__module__": __name__})
+    annotations: dict[str, Any] = {"and_": list[itself] | None, "or_": list[itself] | None, "not_": itself | None}
+    fields: dict[str, Any] = {
+        "and_": strawberry.field(name="and", description="All of these hold.", default=strawberry.UNSET),
+        "or_": strawberry.field(name="or", description="One of these holds.", default=strawberry.UNSET),
+        "not_": strawberry.field(name="not", description="This does not hold.", default=strawberry.UNSET),
+    }
+    _CURRENT[source] = itself
+    for graphql, declared in source.filters.items():
+        annotations[_python(graphql)] = _annotation(declared) | None
+        fields[_python(graphql)] = strawberry.field(
+            name=graphql, description=f"Conditions on {graphql}.", default=strawberry.UNSET
+        )
+    for attribute, value in fields.items():
+        setattr(itself, attribute, value)
+    itself.__annotations__ = annotations
+    return strawberry.input(itself, name=name, description=f"Which {source.type_name}s: every condition given holds.")
+
+
+_CURRENT: dict[Source, Any] = {}
+
+
+def _where(source: Source) -> Any:
+    """The source's own where type, also while it is being made: relations may lead back to it."""
+    return _CURRENT[source] if source in _CURRENT else where_input(source)
+
+
+def _annotation(declared: Any) -> Any:
+    if isinstance(declared, One):
+        return _where(declared.source())
+    if isinstance(declared, Some):
+        return some_input(declared.source())
+    return OPERATORS[declared.operators]
+
+
+@cache
+def some_input(source: Source) -> Any:
+    where = _where(source)
+    return _input(
+        f"{source.type_name}ListFilter",
+        f"Conditions on a list of {source.type_name}s.",
+        {"some": (where, "One of them is so."), "none": (where, "None of them is so.")},
+    )
+
+
+@cache
+def order_input(source: Source) -> Any:
+    """`XOrder`: a field and a direction."""
+    fields = Enum(f"{source.type_name}OrderField", {name: name for name in source.orders})  # type: ignore[misc]
+    field = strawberry.enum(fields, description=f"What {source.type_name}s can be ordered by.")
+    name = f"{source.type_name}Order"
+    body = {
+        "__annotations__": {"field": field, "direction": Direction},
+        "__module__": __name__,
+        "field": strawberry.field(description="By what."),
+        "direction": strawberry.field(description="Which way.", default=Direction.ASC),
+    }
+    return strawberry.input(type(name, (), body), name=name, description=f"One step of an order of {source.type_name}s.")

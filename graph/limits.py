@@ -1,0 +1,171 @@
+"""What one document may ask for: checked in one walk that visits each fragment once, before validation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    SelectionSetNode,
+)
+
+from graph.errors import coded
+from models.settings import Settings
+
+MOST_OPERATIONS = 50
+MOST_FRAGMENTS = 200
+MOST_VARIABLES = 200
+MOST_FIELDS = 3_000
+MOST_DIRECTIVES = 200
+ROW_LISTS = frozenset({"nodes", "edges"})
+LISTS = {"roles": 50, "identityProviders": 20, "tags": 5, "aliases": 5, "variables": 5, "synonyms": 5}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a selection set with its fragments spread. `cost` is filled in by `cost_of` alone."""
+
+    depth: int = 0
+    aliases: int = 0
+    fields: int = 0
+    directives: int = 0
+
+
+class TooBig(Exception):
+    def __init__(self, error: GraphQLError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def check_document(document: DocumentNode, settings: Settings) -> None:
+    """Refuse what would be slow to validate. Raises TooBig with the limit that was passed."""
+    operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+    fragments = {d.name.value: d for d in document.definitions if isinstance(d, FragmentDefinitionNode)}
+    _most(len(operations), MOST_OPERATIONS, "operations", "TOO_MANY_OPERATIONS")
+    _most(len(document.definitions) - len(operations), MOST_FRAGMENTS, "fragments", "TOO_MANY_FRAGMENTS")
+    walk = _Walk(fragments)
+    for operation in operations:
+        _most(len(operation.variable_definitions or ()), MOST_VARIABLES, "variables", "TOO_MANY_VARIABLES")
+        size = walk.size(operation.selection_set)
+        _most(size.depth, settings.max_depth, "levels of nesting", "TOO_DEEP")
+        _most(size.aliases, settings.max_aliases, "aliases", "TOO_MANY_ALIASES")
+        _most(size.fields, MOST_FIELDS, "fields", "TOO_MANY_FIELDS")
+        _most(size.directives, MOST_DIRECTIVES, "directives", "TOO_MANY_DIRECTIVES")
+        roots = walk.roots(operation.selection_set)
+        _most(roots, settings.max_root_fields, "root fields", "TOO_MANY_ROOT_FIELDS")
+
+
+def _most(count: int, limit: int, what: str, code: str) -> None:
+    if count > limit:
+        raise TooBig(coded(f"This document has more than {limit} {what}. Split it.", code, limit=limit))
+
+
+class _Walk:
+    """Sizes of selection sets; a fragment is measured once however often it is spread."""
+
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._fragments = fragments
+        self._measured: dict[str, Size] = {}
+        self._open: set[str] = set()
+
+    def size(self, selection_set: SelectionSetNode | None) -> Size:
+        depth = aliases = fields = directives = 0
+        for node in selection_set.selections if selection_set else ():
+            inner = self._inner(node)
+            own = 1 if isinstance(node, FieldNode) else 0
+            depth = max(depth, inner.depth + own)
+            aliases += inner.aliases + (1 if isinstance(node, FieldNode) and node.alias else 0)
+            fields += inner.fields + own
+            directives += inner.directives + len(node.directives or ())
+        return Size(depth, aliases, fields, directives)
+
+    def _inner(self, node: Any) -> Size:
+        if isinstance(node, FragmentSpreadNode):
+            return self._fragment(node.name.value)
+        return self.size(node.selection_set)
+
+    def _fragment(self, name: str) -> Size:
+        """A cycle measures as nothing here; validation names it."""
+        if name in self._open or name not in self._fragments:
+            return Size()
+        if name not in self._measured:
+            self._open.add(name)
+            self._measured[name] = self.size(self._fragments[name].selection_set)
+            self._open.discard(name)
+        return self._measured[name]
+
+    def roots(self, selection_set: SelectionSetNode) -> int:
+        return sum(
+            1 if isinstance(node, FieldNode) else self._fragment_roots(node) for node in selection_set.selections
+        )
+
+    def _fragment_roots(self, node: Any) -> int:
+        if isinstance(node, FragmentSpreadNode):
+            return self._fragment(node.name.value).fields
+        return self.roots(node.selection_set)
+
+
+class Cost:
+    """How many rows an operation may touch, from its page sizes; each fragment is costed once."""
+
+    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, Any], default: int) -> None:
+        self._fragments = fragments
+        self._variables = variables
+        self._default = default
+        self._known: dict[str, int] = {}
+
+    def of(self, selection_set: SelectionSetNode | None) -> int:
+        return sum(self._node(node) for node in (selection_set.selections if selection_set else ()))
+
+    def _node(self, node: Any) -> int:
+        if isinstance(node, FragmentSpreadNode):
+            name = node.name.value
+            if name not in self._known:
+                self._known[name] = self.of(self._fragments[name].selection_set)
+            return self._known[name]
+        if not isinstance(node, FieldNode):
+            return self.of(node.selection_set)
+        if node.selection_set is None:
+            return LISTS.get(node.name.value, 0)
+        return self._field(node)
+
+    def _field(self, node: FieldNode) -> int:
+        inner = self.of(node.selection_set)
+        name = node.name.value
+        if name in ROW_LISTS or name == "pageInfo":
+            return inner
+        return self._rows(node, name) * (1 + inner)
+
+    def _rows(self, node: FieldNode, name: str) -> int:
+        if name in LISTS:
+            return LISTS[name]
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        if "ids" in given or "keys" in given:
+            return self._length(given.get("ids") or given["keys"])
+        for size in ("first", "last"):
+            if size in given:
+                return self._number(given[size])
+        assert node.selection_set is not None
+        return self._default if self._is_connection(node.selection_set) else 1
+
+    def _is_connection(self, selection_set: SelectionSetNode) -> bool:
+        return any(isinstance(n, FieldNode) and n.name.value in ROW_LISTS for n in selection_set.selections) or any(
+            not isinstance(n, FieldNode) for n in selection_set.selections
+        )
+
+    def _number(self, value: Any) -> int:
+        if value.kind == "variable":
+            number = self._variables.get(value.name.value)
+            return number if isinstance(number, int) and number >= 0 else self._default
+        return int(value.value) if value.kind == "int_value" and int(value.value) >= 0 else self._default
+
+    def _length(self, value: Any) -> int:
+        if value.kind == "variable":
+            given = self._variables.get(value.name.value)
+            return len(given) if isinstance(given, list) else 1
+        return len(value.values) if value.kind == "list_value" else 1

@@ -1,0 +1,116 @@
+"""Running a mutation: refuse, store, record and answer in one transaction; dry runs and repeated calls included."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from graphql import GraphQLResolveInfo, print_ast
+
+from graph.arguments import plain
+from graph.context import Context
+from graph.errors import as_data
+from graph.executor import Complete
+from graph.fields import Change as ChangeSpec
+from graph.levels import Level, Run, as_rows
+from models.database import Transaction
+from models.errors import Invalid, Refusal
+from resolvers.changes import Change, fingerprint, first_answer, store_answer
+
+CAPITAL = re.compile(r"(?<!^)([A-Z])")
+
+
+@lru_cache(maxsize=1_024)
+def snake(name: str) -> str:
+    return CAPITAL.sub(r"_\1", name).lower()
+
+
+def pythonic(value: Any) -> Any:
+    """Input as resolvers take it: snake_case names, plain values; what was absent stays absent."""
+    if isinstance(value, dict):
+        return {snake(name): pythonic(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [pythonic(each) for each in value]
+    return value
+
+
+def camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def resolver_of(spec: ChangeSpec) -> Any:
+    """The graphql-core resolver of a declared mutation."""
+
+    async def resolve(_: Any, info: GraphQLResolveInfo, input: Mapping[str, Any]) -> Complete:
+        context: Context = info.context
+        level: Level = context.plan.payloads[info.path.key]
+        selection = "".join(print_ast(node) for node in info.field_nodes)
+        return Complete(await _Call(spec, info.field_name, selection, level, context, plain(input)).answer())
+
+    return resolve
+
+
+class _Call:
+    def __init__(
+        self,
+        spec: ChangeSpec,
+        name: str,
+        selection: str,
+        level: Level,
+        context: Context,
+        given: Mapping[str, Any],
+    ) -> None:
+        self._spec = spec
+        self._name = name
+        self._selection = selection
+        self._level = level
+        self._context = context
+        values = pythonic(given)
+        self._dry_run: bool = values.pop("dry_run", None) or False
+        self._key: str | None = values.pop("idempotency_key", None)
+        self._values = values
+        self._print = fingerprint(name, given, selection) if self._key is not None else ""
+
+    async def answer(self) -> Any:
+        services = self._context.services
+        try:
+            if self._key is not None and self._context.viewer.is_stranger:
+                raise Invalid("idempotencyKey", reason="An idempotencyKey needs an API key beside it.")
+            if self._spec.prepare is not None:
+                await self._spec.prepare(self._context.viewer, services.settings, services.hasher, self._values)
+        except Refusal as refusal:
+            return (await self._shaped(None, self._refused(refusal)))[0]
+        return await services.database.transaction(self._work)
+
+    async def _work(self, tx: Transaction) -> Any:
+        context = self._context
+        change = Change(tx, context.viewer, context.services.settings, context.services.sealer, self._dry_run)
+        try:
+            if self._key is not None and not self._dry_run:
+                before = await first_answer(change, self._key, self._print)
+                if before is not None:
+                    tx.discard()
+                    return before
+            outcome = await self._spec.resolver(change, **self._values)
+        except Refusal as refusal:
+            tx.discard()
+            outcome = self._refused(refusal)
+        answer = (await self._shaped(change, outcome))[0]
+        if self._dry_run:
+            tx.discard()
+        elif self._key is not None and not tx.discarded:
+            await store_answer(change, self._key, self._print, answer)
+        return answer
+
+    def _refused(self, refusal: Refusal) -> Mapping[str, Any]:
+        return {**self._spec.empty, "errors": [as_data(refusal)]}
+
+    async def _shaped(self, change: Change | None, outcome: Mapping[str, Any]) -> list[Any]:
+        viewer = (change.reader if change else None) or self._context.viewer
+        connection: Any = change.tx if change else None
+        run = Run(connection, viewer, self._context.arguments)
+        return await self._level.run(run, as_rows(self._level, [outcome]))
+
+
+__all__ = ["camel", "pythonic", "resolver_of"]

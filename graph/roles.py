@@ -1,0 +1,37 @@
+"""Roles in the schema."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from graph.fields import Connection, Node, all_of, connection, count, plain, values
+from graph.inputs import DateTime
+from resolvers import roles as roles_read
+from resolvers import users as users_read
+from resolvers.policy import Right
+
+if TYPE_CHECKING:
+    from graph.users import User
+
+RightEnum = strawberry.enum(Right, name="Right", description="What a role allows its holders.")
+
+
+@strawberry.type(description="What its holders may do, and how heavy that is: nobody grants a role heavier than their own.")
+class Role(Node):
+    id: strawberry.ID = plain("Typed id, such as `role_2`.")
+    name: str = plain("Name, unique together with all synonyms.")
+    weight: int = plain("1 to 100; heavier roles govern lighter ones.")
+    permissions: list[RightEnum] = plain("The rights it gives.")  # type: ignore[valid-type]
+    synonyms: list[str] = values(lambda: roles_read.SYNONYMS, "Other names by which it can be given.")
+    is_built_in: bool = plain("Whether it came with the service and cannot be deleted.")
+    created_at: DateTime = plain("When it was made.")
+    updated_at: DateTime = plain("When it last changed.")
+    user_count: int = count(lambda: users_read.OF_ROLE, "How many users hold it, of those you may see.")
+    users: Connection[Annotated["User", strawberry.lazy("graph.users")]] = connection(
+        users_read.SOURCE, "Who holds it.", lambda: users_read.OF_ROLE
+    )
+
+
+@strawberry.type
+class RoleQueries:
+    roles: list[Role] = all_of(roles_read.SOURCE, "All roles, heaviest first.")

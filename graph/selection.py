@@ -1,0 +1,336 @@
+"""Compiling a selection set into a plan: per level the columns to select, the batches to load, the shape to give."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    SelectionSetNode,
+    get_named_type,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+
+from graph import fields as declared
+from graph.levels import (
+    AllChild,
+    Child,
+    ConnectionChild,
+    CountChild,
+    Level,
+    LookupChild,
+    NodesChild,
+    RecordChild,
+    ToOneChild,
+    ValuesChild,
+    expression,
+)
+from resolvers.policy import Reach, Viewer, may_read
+from resolvers.sources import Source
+
+Fields = dict[str, list[FieldNode]]
+
+
+@dataclass
+class Argued:
+    """A field with arguments; they are evaluated anew for each request, before anything is read."""
+
+    definition: GraphQLField
+    node: FieldNode
+    response_path: list[str | int]
+    source: Source | None = None
+    paged: bool = False
+
+    def evaluate(self, variables: VariableValues) -> dict[str, Any]:
+        return get_argument_values(self.definition, self.node, variables)
+
+
+@dataclass
+class Columns:
+    """The columns of one batch of rows, shared by all that shapes it. Row[0] is the key a row belongs to."""
+
+    names: list[str] = field(default_factory=list)
+
+    def place(self, name: str) -> int:
+        if name not in self.names:
+            self.names.append(name)
+        return self.names.index(name) + 1
+
+
+class Compiler:
+    """One compilation: for one operation, one viewer's rights and one set of @skip and @include values."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        fragments: dict[str, FragmentDefinitionNode],
+        variables: dict[str, Any],
+        viewer: Viewer,
+        sources: dict[str, Source],
+    ) -> None:
+        self.schema = schema
+        self.viewer = viewer
+        self.sources = sources
+        self.forbidden: list[str] = []
+        self.argued: list[Argued] = []
+        self._fragments = fragments
+        self._variables = variables
+
+    def level(
+        self,
+        type_: GraphQLObjectType,
+        selections: Sequence[SelectionSetNode],
+        columns: Columns,
+        source: Source | None,
+        reach: Reach,
+        path: list[str | int],
+    ) -> Level:
+        """The plan for rows of `type_`; `columns` gains what it needs of them."""
+        parts: list[str] = []
+        children: list[Child] = []
+        for key, nodes in self.collect(type_, selections).items():
+            name = nodes[0].name.value
+            if name == "__typename":
+                parts.append(f"{key!r}: {type_.name!r}")
+                continue
+            if name.startswith("__"):
+                continue  # introspection is graphql-core's
+            if not may_read(self.viewer, type_.name, name, reach):
+                self._forbid(f"{type_.name}.{name}")
+                continue
+            definition = type_.fields[name]
+            spec = spec_of(definition)
+            if isinstance(spec, declared.Plain):
+                parts.append(f"{key!r}: {expression(source, name, columns.place(name))}")
+                continue
+            child = self._child(spec, definition, nodes, columns, reach, [*path, key])
+            parts.append(f"{key!r}: {child.expression(len(children))}")
+            children.append(child)
+        return Level(columns.names, parts, children)
+
+    def _forbid(self, name: str) -> None:
+        if name not in self.forbidden:
+            self.forbidden.append(name)
+
+    def _child(
+        self,
+        spec: Any,
+        definition: GraphQLField,
+        nodes: list[FieldNode],
+        columns: Columns,
+        reach: Reach,
+        path: list[str | int],
+    ) -> Child:
+        maker = _MAKERS[type(spec)]
+        return maker(self, _Site(spec, definition, nodes, columns, reach, path))
+
+    def collect(self, type_: GraphQLObjectType, selections: Sequence[SelectionSetNode]) -> Fields:
+        """Fields by response name, in order, with fragments spread and @skip and @include applied."""
+        found: Fields = {}
+        seen: set[str] = set()
+        for selection_set in selections:
+            self._collect(type_, selection_set, found, seen)
+        return found
+
+    def _collect(self, type_: GraphQLObjectType, selection_set: SelectionSetNode, found: Fields, seen: set[str]) -> None:
+        for node in selection_set.selections:
+            if not self._included(node):
+                continue
+            if isinstance(node, FieldNode):
+                found.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
+            elif isinstance(node, InlineFragmentNode):
+                if node.type_condition is None or self._applies(node.type_condition.name.value, type_):
+                    self._collect(type_, node.selection_set, found, seen)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                seen.add(node.name.value)
+                fragment = self._fragments[node.name.value]
+                if self._applies(fragment.type_condition.name.value, type_):
+                    self._collect(type_, fragment.selection_set, found, seen)
+
+    def _applies(self, condition: str, type_: GraphQLObjectType) -> bool:
+        return condition == type_.name or any(interface.name == condition for interface in type_.interfaces)
+
+    def _included(self, node: Any) -> bool:
+        for directive in node.directives or ():
+            name = directive.name.value
+            if name in ("skip", "include"):
+                value = directive.arguments[0].value
+                wanted = self._variables.get(value.name.value) if value.kind == "variable" else value.value
+                if bool(wanted) is (name == "skip"):
+                    return False
+        return True
+
+    def arguments(self, site: "_Site", source: Source | None = None, *, paged: bool = False) -> int:
+        """Note that a field's arguments are to be evaluated; the answer is their place among all."""
+        self.argued.append(Argued(site.definition, site.nodes[0], site.path, source, paged))
+        return len(self.argued) - 1
+
+    def names_type(self, selections: Sequence[SelectionSetNode], type_: GraphQLObjectType) -> bool:
+        """Whether a selection on an interface asks for this very type."""
+        for selection_set in selections:
+            for node in selection_set.selections:
+                condition = None
+                if isinstance(node, InlineFragmentNode):
+                    condition, inner = node.type_condition, node.selection_set
+                elif isinstance(node, FragmentSpreadNode):
+                    fragment = self._fragments[node.name.value]
+                    condition, inner = fragment.type_condition, fragment.selection_set
+                else:
+                    continue
+                if (condition is not None and condition.name.value == type_.name) or self.names_type([inner], type_):
+                    return True
+        return False
+
+
+def spec_of(definition: GraphQLField) -> Any:
+    return definition.extensions["strawberry-definition"].metadata.get(declared.SPEC)
+
+
+@dataclass
+class _Site:
+    """Where a child stands: its declaration, its nodes in the document, and its parent's columns."""
+
+    spec: Any
+    definition: GraphQLField
+    nodes: list[FieldNode]
+    columns: Columns
+    reach: Reach
+    path: list[str | int]
+
+    @property
+    def type(self) -> Any:
+        return get_named_type(self.definition.type)
+
+    @property
+    def selections(self) -> list[SelectionSetNode]:
+        return [node.selection_set for node in self.nodes if node.selection_set]
+
+
+def _to_one(compiler: Compiler, site: _Site) -> Child:
+    place = site.columns.place(site.spec.column)
+    columns = Columns()
+    source = site.spec.source()
+    reach = site.reach if site.spec.is_subject else site.reach.next
+    level = compiler.level(site.type, site.selections, columns, source, reach, site.path)
+    return ToOneChild(level, source, place)
+
+
+def _viewer(compiler: Compiler, site: _Site) -> Child:
+    place = site.columns.place("viewerId")
+    source = site.spec.source()
+    level = compiler.level(site.type, site.selections, Columns(), source, Reach.OWN, site.path)
+    return ToOneChild(level, source, place)
+
+
+def _many(compiler: Compiler, site: _Site) -> Child:
+    source = site.spec.source()
+    relation = site.spec.relation() if site.spec.relation else None
+    place = site.columns.place("id") if relation else 0
+    columns = Columns()
+    child = ConnectionChild(source, relation, place, columns.names, compiler.arguments(site, source, paged=True))
+    for key, nodes in compiler.collect(site.type, site.selections).items():
+        _connection_field(compiler, site, child, key, nodes, columns)
+    return child
+
+
+def _connection_field(
+    compiler: Compiler, site: _Site, child: ConnectionChild, key: str, nodes: list[FieldNode], columns: Columns
+) -> None:
+    name = nodes[0].name.value
+    inner = [node.selection_set for node in nodes if node.selection_set]
+    type_ = None if name == "__typename" else get_named_type(site.type.fields[name].type)
+
+    def rows(selections: list[SelectionSetNode], row_type: Any, row_path: list[str | int]) -> Level:
+        return compiler.level(row_type, selections, columns, child.source, site.reach.next, row_path)
+
+    if name == "__typename":
+        child.typename(key, site.type.name)
+    elif name == "nodes":
+        child.rows(key, rows(inner, type_, [*site.path, key]))
+    elif name == "edges":
+        parts: list[tuple[str, str, Level | None]] = []
+        for edge_key, edge_nodes in compiler.collect(type_, inner).items():
+            edge_name = edge_nodes[0].name.value
+            node_sets = [node.selection_set for node in edge_nodes if node.selection_set]
+            level = None
+            if edge_name == "node":
+                node_type = get_named_type(type_.fields["node"].type)
+                level = rows(node_sets, node_type, [*site.path, key, edge_key])
+            parts.append((edge_key, edge_name if edge_name != "__typename" else f"={type_.name}", level))
+        child.edges(key, parts)
+    elif name == "pageInfo":
+        wanted = {k: n[0].name.value for k, n in compiler.collect(type_, inner).items()}
+        child.page_info(key, wanted)
+    else:
+        child.total(key)
+
+
+def _values(compiler: Compiler, site: _Site) -> Child:
+    place = site.columns.place("id")
+    relation = site.spec.relation()
+    columns = Columns()
+    if site.spec.column is not None:
+        columns.place(site.spec.column)
+        return ValuesChild(None, relation, place, columns.names)
+    level = compiler.level(site.type, site.selections, columns, relation.source(), site.reach, site.path)
+    return ValuesChild(level, relation, place, columns.names)
+
+
+def _count(compiler: Compiler, site: _Site) -> Child:
+    return CountChild(site.spec.relation(), site.columns.place("id"))
+
+
+def _all(compiler: Compiler, site: _Site) -> Child:
+    source = site.spec.source()
+    argued = compiler.arguments(site, source)
+    level = compiler.level(site.type, site.selections, Columns(), source, site.reach.next, site.path)
+    return AllChild(level, source, argued)
+
+
+def _lookup(compiler: Compiler, site: _Site) -> Child:
+    source = site.spec.source()
+    argued = compiler.arguments(site)
+    level = compiler.level(site.type, site.selections, Columns(), source, site.reach.next, site.path)
+    return LookupChild(level, source, argued, many=site.spec.many)
+
+
+def _nodes(compiler: Compiler, site: _Site) -> Child:
+    argued = None if site.spec.column else compiler.arguments(site)
+    place = site.columns.place(site.spec.column) if site.spec.column else 0
+    levels: dict[str, tuple[Source, Level]] = {}
+    interface = site.type
+    assert isinstance(interface, GraphQLInterfaceType)
+    for type_ in compiler.schema.get_possible_types(interface):
+        source = compiler.sources.get(type_.name)
+        readable = may_read(compiler.viewer, type_.name, "id")
+        if source is not None and (readable or compiler.names_type(site.selections, type_)):
+            level = compiler.level(type_, site.selections, Columns(), source, Reach.FAR, site.path)
+            levels[source.prefix] = (source, level)
+    many = site.definition.args.get("ids") is not None
+    return NodesChild(levels, place, argued, many=many)
+
+
+def _record(compiler: Compiler, site: _Site) -> Child:
+    place = site.columns.place(site.nodes[0].name.value)
+    level = compiler.level(site.type, site.selections, Columns(), None, site.reach, site.path)
+    return RecordChild(level, place, many=site.spec.many)
+
+
+_MAKERS: dict[type, Callable[[Compiler, _Site], Child]] = {
+    declared.ToOne: _to_one,
+    declared.Viewer: _viewer,
+    declared.Many: _many,
+    declared.Values: _values,
+    declared.Count: _count,
+    declared.All: _all,
+    declared.Lookup: _lookup,
+    declared.Nodes: _nodes,
+    declared.Record: _record,
+}

@@ -1,0 +1,1 @@
+"""Tables, normal forms, refusals and settings: what usergraph keeps."""

@@ -1,0 +1,207 @@
+"""The catalogue of refusals: one class a reason, with its code and its public message."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import ClassVar
+
+
+class ErrorCode(StrEnum):
+    """Why something was refused. Codes are never renamed; clients branch on them."""
+
+    ALREADY_MEMBER = "ALREADY_MEMBER"
+    BUILT_IN = "BUILT_IN"
+    DELETION_FORBIDDEN = "DELETION_FORBIDDEN"
+    DUPLICATE = "DUPLICATE"
+    FORBIDDEN = "FORBIDDEN"
+    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
+    INVALID = "INVALID"
+    INVALID_TOKEN = "INVALID_TOKEN"  # noqa: S105
+    IN_USE = "IN_USE"
+    LAST_ADMINISTRATOR = "LAST_ADMINISTRATOR"
+    NOT_FOUND = "NOT_FOUND"
+    NOT_LDAP = "NOT_LDAP"
+    OTHERS_FAILED = "OTHERS_FAILED"
+    OUTSIDE_ORGANIZATION = "OUTSIDE_ORGANIZATION"
+    PASSWORD_NOT_LOCAL = "PASSWORD_NOT_LOCAL"  # noqa: S105
+    PROVIDER_DISABLED = "PROVIDER_DISABLED"
+    PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"
+    REQUIRED = "REQUIRED"
+    RIGHTS_TOO_WIDE = "RIGHTS_TOO_WIDE"
+    ROLE_TOO_HEAVY = "ROLE_TOO_HEAVY"
+    SELF = "SELF"
+    TAKEN = "TAKEN"
+    TOO_MANY = "TOO_MANY"
+    USER_TOO_HEAVY = "USER_TOO_HEAVY"
+    WEAK_PASSWORD = "WEAK_PASSWORD"  # noqa: S105
+    WRONG_PASSWORD = "WRONG_PASSWORD"  # noqa: S105
+    WRONG_STATE = "WRONG_STATE"
+
+
+class Refusal(Exception):
+    """An expected no. `path` leads into the input, as GraphQL names; `index` is the row of a bulk call."""
+
+    code: ClassVar[ErrorCode]
+    template: ClassVar[str] = "{reason}"
+
+    def __init__(self, *path: str | int, **values: object) -> None:
+        self.path: Sequence[str | int] = path
+        self.message = self.template.format(**values)
+        super().__init__(self.message)
+
+    def below(self, *prefix: str | int) -> "Refusal":
+        """The same refusal seen from further up in the input."""
+        self.path = (*prefix, *self.path)
+        return self
+
+
+class AlreadyMember(Refusal):
+    code = ErrorCode.ALREADY_MEMBER
+    template = "This user is a member already."
+
+
+class BuiltIn(Refusal):
+    code = ErrorCode.BUILT_IN
+    template = "{what} is built in and cannot be {how}. Make one of your own instead."
+
+
+class DeletionForbidden(Refusal):
+    code = ErrorCode.DELETION_FORBIDDEN
+    template = "Users are never deleted here (USERGRAPH_USER_DELETION is off). Deactivate them instead."
+
+
+class Duplicate(Refusal):
+    code = ErrorCode.DUPLICATE
+    template = "{what} stands in this call twice, first in row {first}. Send it once."
+
+
+class Forbidden(Refusal):
+    """Missing rights; `fields` names what may not be read, where it is about reading."""
+
+    code = ErrorCode.FORBIDDEN
+    template = "You may not {what}. Ask an administrator for a role with {right}."
+
+    def __init__(self, *path: str | int, fields: Sequence[str] = (), **values: object) -> None:
+        super().__init__(*path, **values)
+        self.fields = fields
+
+
+class IdempotencyKeyReused(Refusal):
+    code = ErrorCode.IDEMPOTENCY_KEY_REUSED
+    template = "This idempotencyKey was used for a different call. Use a new key for a new call."
+
+
+class Invalid(Refusal):
+    code = ErrorCode.INVALID
+
+
+class InvalidToken(Refusal):
+    """One answer for unknown, used, revoked and expired tokens: a guess learns nothing."""
+
+    code = ErrorCode.INVALID_TOKEN
+    template = "This link is not valid any more. Ask for a new one."
+
+
+class InUse(Refusal):
+    code = ErrorCode.IN_USE
+    template = "{what} is still in use: {by}. Change those first."
+
+
+class LastAdministrator(Refusal):
+    code = ErrorCode.LAST_ADMINISTRATOR
+    template = "This would leave no active administrator who can get in. Make another one first."
+
+
+class NotFound(Refusal):
+    """Absent and invisible are the same answer."""
+
+    code = ErrorCode.NOT_FOUND
+    template = "There is no {what} {key}."
+
+
+class NotLdap(Refusal):
+    code = ErrorCode.NOT_LDAP
+    template = "Only an LDAP user has a server number and a login DN. Convert the user with convertUsers first."
+
+
+class OthersFailed(Refusal):
+    code = ErrorCode.OTHERS_FAILED
+    template = (
+        "Nothing was stored because other rows failed. Mend them, or send errorPolicy: REJECT_FAILED to accept the rest."
+    )
+
+
+class OutsideOrganization(Refusal):
+    code = ErrorCode.OUTSIDE_ORGANIZATION
+    template = "{what} lies outside the organizations that you administer."
+
+
+class PasswordNotLocal(Refusal):
+    code = ErrorCode.PASSWORD_NOT_LOCAL
+    template = "This user signs in through another provider and has no password here. Convert the user first."
+
+
+class ProviderDisabled(Refusal):
+    code = ErrorCode.PROVIDER_DISABLED
+    template = "{kind} sign-in is disabled: {name} is switched off. Enable it with updateIdentityProvider."
+
+
+class ProviderNotConfigured(Refusal):
+    code = ErrorCode.PROVIDER_NOT_CONFIGURED
+    template = "No {kind} is configured. Add it with createIdentityProvider."
+
+
+class Required(Refusal):
+    code = ErrorCode.REQUIRED
+    template = "{what} is required."
+
+
+class RightsTooWide(Refusal):
+    code = ErrorCode.RIGHTS_TOO_WIDE
+    template = "You cannot give rights that you lack here: {rights}."
+
+
+class RoleTooHeavy(Refusal):
+    code = ErrorCode.ROLE_TOO_HEAVY
+    template = "The role {name} has weight {weight}, more than your own {own}."
+
+
+class Self(Refusal):
+    code = ErrorCode.SELF
+    template = "Nobody may {what} themselves. Ask another administrator."
+
+
+class Taken(Refusal):
+    code = ErrorCode.TAKEN
+    template = "The {what} {value} is taken."
+
+
+class TooMany(Refusal):
+    code = ErrorCode.TOO_MANY
+    template = "{count} {what} are more than the {limit} that one call takes. Split the call."
+
+
+class UserTooHeavy(Refusal):
+    code = ErrorCode.USER_TOO_HEAVY
+    template = "This user's role weighs {weight}, more than your own {own}."
+
+
+class WeakPassword(Refusal):
+    code = ErrorCode.WEAK_PASSWORD
+    template = "{reason}"
+
+
+class WrongPassword(Refusal):
+    code = ErrorCode.WRONG_PASSWORD
+    template = "The current password is not right."
+
+
+class WrongState(Refusal):
+    code = ErrorCode.WRONG_STATE
+
+
+class Unavailable(Exception):
+    """The database did not answer in time; the caller may try again. The cause is chained, never shown."""
+
+
+class Unauthenticated(Exception):
+    """A key was sent and is not (or no more) a key: one message for every cause."""

@@ -1,0 +1,36 @@
+"""Identity providers: where a user proves who they are."""
+
+from enum import StrEnum
+
+from tortoise import fields
+from tortoise.migrations.constraints import CheckConstraint
+
+from models.base import LABEL, WORD, KeyField, Row
+
+
+class ProviderKind(StrEnum):
+    LOCAL = "LOCAL"
+    LDAP = "LDAP"
+    SAML = "SAML"
+
+
+class IdentityProvider(Row):
+    name = KeyField(max_length=LABEL)
+    name_key = KeyField(max_length=LABEL, unique=True)
+    prefix = KeyField(max_length=WORD, unique=True)
+    kind = KeyField(max_length=WORD)
+    is_enabled = fields.BooleanField(default=True)
+    server_number = fields.SmallIntField(null=True, unique=True)
+    created_at = fields.DatetimeField()
+    updated_at = fields.DatetimeField()
+
+    class Meta:
+        table = "identity_providers"
+        constraints = (
+            CheckConstraint(check="kind IN ('LOCAL', 'LDAP', 'SAML')", name="provider_kind"),
+            CheckConstraint(
+                check="(kind = 'LDAP' AND server_number IS NOT NULL AND server_number BETWEEN 1 AND 9)"
+                " OR (kind <> 'LDAP' AND server_number IS NULL)",
+                name="provider_server_number",
+            ),
+        )

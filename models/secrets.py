@@ -1,0 +1,55 @@
+"""Sealing: what must be read back (a token that waits in the outbox) is encrypted at rest."""
+
+import os
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from models.settings import BadSetting
+
+MAKE_ONE = 'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+
+
+class Sealer:
+    """Fernet with one or more keys, newest first; several, separated by commas, allow rotation."""
+
+    def __init__(self, keys: str) -> None:
+        try:
+            self._fernet = MultiFernet([Fernet(part.strip()) for part in keys.split(",")])
+        except ValueError as error:
+            raise BadSetting(f"USERGRAPH_SECRET_KEY is not a key. Make one: {MAKE_ONE}") from error
+
+    def seal(self, text: str) -> str:
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def open(self, sealed: str) -> str | None:
+        """The text, or None where it was sealed with a key that is gone."""
+        try:
+            return self._fernet.decrypt(sealed).decode()
+        except InvalidToken:
+            return None
+
+
+def sealer(secret_key: str, database_file: Path | None) -> Sealer:
+    """The sealer of the settings, or of a key file beside the SQLite database, made at the first start."""
+    if secret_key:
+        return Sealer(secret_key)
+    if database_file is None:
+        raise BadSetting(f"USERGRAPH_SECRET_KEY is needed with PostgreSQL, the same on every host. Make one: {MAKE_ONE}")
+    file = database_file.with_suffix(".key")
+    if not file.exists():
+        _make_key_file(file)
+    return Sealer(file.read_text())
+
+
+def _make_key_file(file: Path) -> None:
+    """Two processes starting together agree on one key: the first to link its file wins."""
+    draft = file.with_suffix(f".{os.getpid()}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        out.write(Fernet.generate_key())
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,91 @@
+"""Every setting: its environment variable, default, bounds and meaning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+PREFIX = "USERGRAPH_"
+
+
+class BadSetting(Exception):
+    """A variable that cannot be used; the message names it and what it takes."""
+
+
+def setting(default: Any, help: str, *, low: int | None = None, high: int | None = None) -> Any:
+    return field(default=default, metadata={"help": help, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Read by the entry points from the environment; everything below is handed these values."""
+
+    database_url: str = setting(
+        "sqlite://.data/usergraph.sqlite3", "Where the directory is kept: `sqlite://PATH` or `postgres://…`."
+    )
+    database_pool: int = setting(8, "Connections a process keeps for reading.", low=1, high=200)
+    database_wait: int = setting(
+        5, "Seconds to wait for a connection or a lock before answering 503.", low=1, high=120
+    )
+    host: str = setting("127.0.0.1", "Address to listen on.")
+    port: int = setting(8000, "Port to listen on.", low=0, high=65535)
+    public_url: str = setting(
+        "http://127.0.0.1:8000", "Address that invitation and reset links begin with; never taken from a request."
+    )
+    secret_key: str = setting(
+        "",
+        "Key that seals tokens waiting in the outbox (32 bytes, URL-safe base64). Empty: a file beside the SQLite database.",
+    )
+    admin_key: str = setting("", "API key of the first administrator, instead of a random one printed once.")
+    log_level: str = setting("info", "debug, info, warning or error.")
+    introspection: bool = setting(True, "Whether strangers (no key) may read the schema.")
+    default_role: str = setting("Normal user", "Role of a new user whose role is not given.")
+    projects_in_root: bool = setting(
+        False, "Default of canCreateProjectsInRoot for new IT and Project manager users."
+    )
+    user_deletion: bool = setting(True, "Whether users can be deleted at all; off means deactivate only.")
+    invitation_days: int = setting(7, "Days until an invitation expires.", low=1, high=365)
+    reset_minutes: int = setting(60, "Minutes until a password reset expires.", low=1, high=10080)
+    password_length: int = setting(15, "Fewest characters of a password.", low=8, high=256)
+    max_body: int = setting(10_000_000, "Bytes of a request body.", low=1_000, high=1_000_000_000)
+    max_tokens: int = setting(20_000, "Tokens of a GraphQL document.", low=100, high=1_000_000)
+    max_depth: int = setting(15, "Nesting of a GraphQL document.", low=3, high=200)
+    max_aliases: int = setting(50, "Aliases in an operation.", low=0, high=10_000)
+    max_root_fields: int = setting(20, "Root fields of an operation.", low=1, high=1_000)
+    max_page: int = setting(1_000, "Largest `first` or `last`.", low=1, high=100_000)
+    default_page: int = setting(50, "Page size where neither `first` nor `last` is given.", low=1, high=10_000)
+    max_cost: int = setting(250_000, "Rows that one operation may ask for at most.", low=100, high=100_000_000)
+    max_bulk: int = setting(10_000, "Rows of one bulk call.", low=1, high=100_000)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Raises BadSetting for values out of bounds and for USERGRAPH_ names that do not exist."""
+        known = {variable(f.name): f for f in fields(cls)}
+        for name in environment:
+            if name.startswith(PREFIX) and name not in known:
+                raise BadSetting(f"{name} is not a setting. The README lists them all.")
+        return cls(**{f.name: _parse(name, environment[name], f) for name, f in known.items() if name in environment})
+
+
+def variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _parse(name: str, text: str, declared: Any) -> Any:
+    if isinstance(declared.default, bool):
+        return _parse_switch(name, text)
+    if isinstance(declared.default, int):
+        return _parse_number(name, text, declared.metadata["low"], declared.metadata["high"])
+    return text
+
+
+def _parse_switch(name: str, text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.lower() not in words:
+        raise BadSetting(f"{name} takes true or false, not {text!r}.")
+    return words[text.lower()]
+
+
+def _parse_number(name: str, text: str, low: int, high: int) -> int:
+    if not text.strip().isdecimal() or not low <= int(text) <= high:
+        raise BadSetting(f"{name} takes a whole number from {low} to {high}, not {text!r}.")
+    return int(text)

@@ -1,0 +1,35 @@
+"""Every table in one namespace, for Tortoise and for whoever needs several."""
+
+from models.api_keys import ApiKey
+from models.audit import AuditEvent, StoredAnswer
+from models.credentials import PasswordReset
+from models.groups import Group, GroupMember
+from models.invitations import Invitation
+from models.letters import Letter
+from models.organizations import Organization, OrganizationMember
+from models.providers import IdentityProvider
+from models.roles import Role, RoleName
+from models.sessions import Session
+from models.users import PreviousIdentity, User, UserAlias, UserTag, UserVariable
+
+__all__ = [
+    "ApiKey",
+    "AuditEvent",
+    "Group",
+    "GroupMember",
+    "IdentityProvider",
+    "Invitation",
+    "Letter",
+    "Organization",
+    "OrganizationMember",
+    "PasswordReset",
+    "PreviousIdentity",
+    "Role",
+    "RoleName",
+    "Session",
+    "StoredAnswer",
+    "User",
+    "UserAlias",
+    "UserTag",
+    "UserVariable",
+]

@@ -1,0 +1,89 @@
+"""Normal forms: when two spellings are the same username, email, name, DN or alias."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+
+from email_validator import EmailNotValidError, validate_email
+
+from models.base import EMAIL, LABEL, LONG
+from models.errors import Invalid, Required
+
+# Joiners, direction marks and variation selectors: two names that look the same must be the same.
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]|[\U000e0000-\U000e0fff]")  # fmt: skip
+_SPACES = re.compile(r"\s+")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def key(text: str) -> str:
+    """The normal form that comparing, sorting and uniqueness go by (NFKC, casefold, single spaces)."""
+    return _SPACES.sub(" ", unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())).strip()
+
+
+def clean(text: str, *path: str | int, what: str, limit: int = LABEL) -> str:
+    """`text` as it is kept: trimmed, one line, nothing invisible. Raises Required and Invalid."""
+    kept = text.strip()
+    if not kept:
+        raise Required(*path, what=what)
+    if len(kept) > limit or len(key(kept)) > limit:
+        raise Invalid(*path, reason=f"{what} is longer than {limit} characters.")
+    if _INVISIBLE.search(kept) or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in kept):
+        raise Invalid(*path, reason=f"{what} holds an invisible or control character. Type it again.")
+    if not key(kept):
+        raise Required(*path, what=what)
+    return unicodedata.normalize("NFC", kept)
+
+
+def username(text: str, *path: str | int) -> str:
+    """Usernames are one word; letters of two alphabets in one word are refused as look-alikes."""
+    kept = clean(text, *path, what="The username")
+    if _SPACES.search(kept):
+        raise Invalid(*path, reason="A username has no spaces.")
+    if len(_alphabets(kept)) > 1:
+        raise Invalid(*path, reason="A username mixes letters of different alphabets. Use one.")
+    return kept
+
+
+def _alphabets(text: str) -> set[str]:
+    """Which of the alphabets that hold look-alikes of each other a text uses."""
+    names = (unicodedata.name(c, "").split(" ", 1)[0] for c in unicodedata.normalize("NFKC", text) if c.isalpha())
+    return {name for name in names if name in ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")}
+
+
+def email(text: str, *path: str | int) -> tuple[str, str]:
+    """An address as typed and its normal form (casefolded, domain in IDNA form). Nothing is looked up."""
+    kept = clean(text, *path, what="The email address", limit=EMAIL)
+    try:
+        valid = validate_email(kept, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise Invalid(*path, reason=f"This is not an email address: {error}") from error
+    domain = (valid.ascii_domain or valid.domain).casefold()
+    return kept, f"{key(valid.local_part)}@{domain}"
+
+
+def email_key(text: str) -> str:
+    """The normal form to look for; text that is no address has one too, which matches nobody."""
+    try:
+        return email(text)[1]
+    except (Invalid, Required):
+        return key(text)
+
+
+_DN_SPACES = re.compile(r"\s*(?<!\\)([,=+])\s*")
+
+
+def login_dn(text: str, *path: str | int) -> tuple[str, str]:
+    """A distinguished name as typed and its normal form (RFC 4514; attribute names and values without case)."""
+    kept = clean(text, *path, what="The login DN", limit=LONG)
+    parts = re.split(r"(?<!\\),", kept)
+    if not all(re.match(r"\s*[A-Za-z][A-Za-z0-9.-]*\s*=\s*\S", part) for part in parts):
+        raise Invalid(*path, reason="A login DN looks like cn=jane,ou=users,dc=example,dc=com.")
+    return kept, key(_DN_SPACES.sub(r"\1", kept))
+
+
+def split(values: list[str] | None) -> list[str]:
+    """`["AE|SouthEast", "x"]` as three values: "|" separates several in one string (S2)."""
+    return [part.strip() for value in values or [] for part in value.split("|") if part.strip()]

@@ -1,0 +1,1 @@
+"""What usergraph decides: rights, filters, loading in batches, and every change."""

@@ -1,0 +1,126 @@
+"""The audit log: reading it, and recording a change in the transaction that makes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from models import bulk
+from models.audit import AuditEvent
+from models.database import Transaction
+from resolvers import users
+from resolvers.filters import Choice, Identity, Instant, Text, exact
+from resolvers.policy import Right, Viewer
+from resolvers.sources import Column, Kind, Source, Sql
+
+
+class Action(StrEnum):
+    """What was done to the subject."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    DELETED = "DELETED"
+    INVITED = "INVITED"
+    INVITATION_RESENT = "INVITATION_RESENT"
+    INVITATION_REVOKED = "INVITATION_REVOKED"
+    INVITATION_ACCEPTED = "INVITATION_ACCEPTED"
+    CONVERTED = "CONVERTED"
+    CONVERSION_REVERTED = "CONVERSION_REVERTED"
+    ACTIVATED = "ACTIVATED"
+    DEACTIVATED = "DEACTIVATED"
+    PASSWORD_CHANGED = "PASSWORD_CHANGED"  # noqa: S105
+    PASSWORD_RESET_REQUESTED = "PASSWORD_RESET_REQUESTED"  # noqa: S105
+    PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105
+    KEY_CREATED = "KEY_CREATED"
+    KEY_REVOKED = "KEY_REVOKED"
+    MEMBERS_ADDED = "MEMBERS_ADDED"
+    MEMBERS_REMOVED = "MEMBERS_REMOVED"
+
+
+class Subject(StrEnum):
+    """What an event is about; its value is the prefix of the subject's id."""
+
+    USER = "user"
+    ROLE = "role"
+    PROVIDER = "provider"
+    ORGANIZATION = "organization"
+    GROUP = "group"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change. `changes` is field to [before, after]; secrets never stand in it."""
+
+    action: Action
+    subject: Subject
+    subject_id: int
+    label: str
+    changes: Mapping[str, tuple[Any, Any]]
+
+
+async def record(tx: Transaction, viewer: Viewer, moment: datetime, events: Sequence[Event]) -> None:
+    """Write events in the caller's transaction: what is not recorded did not happen, and the other way round."""
+    await bulk.insert(
+        tx,
+        AuditEvent,
+        [
+            {
+                "created_at": moment,
+                "actor_id": viewer.user_id,
+                "actor_username": viewer.username,
+                "api_key_id": viewer.key_id,
+                "action": event.action,
+                "subject_type": event.subject,
+                "subject_id": event.subject_id,
+                "subject_label": event.label[:255],
+                "changes": {name: [_plain(before), _plain(after)] for name, (before, after) in event.changes.items()},
+                "request_id": viewer.request_id,
+            }
+            for event in events
+        ],
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+
+
+def visible(sql: Sql, alias: str) -> str | None:
+    """All events, or those about users of the organizations where the viewer may read the audit log."""
+    if Right.READ_AUDIT in sql.viewer.rights:
+        return None
+    about = users.visible_through(sql, f"{alias}.subject_id", Right.READ_AUDIT)
+    return f"({alias}.subject_type = 'user' AND {about})"
+
+
+SOURCE = Source(
+    type_name="AuditEvent",
+    table="audit_events",
+    prefix="event",
+    columns={
+        "id": Column("{t}.id", Kind.ID, prefix="event"),
+        "createdAt": Column("{t}.created_at", Kind.INSTANT),
+        "action": Column("{t}.action"),
+        "actorId": Column("{t}.actor_id", Kind.NUMBER, nullable=True),
+        "actorUsername": Column("{t}.actor_username", nullable=True),
+        "apiKeyId": Column("CASE WHEN {t}.api_key_id IS NOT NULL THEN 'key_' || {t}.api_key_id END", nullable=True),
+        "subjectId": Column("({t}.subject_type || '_' || {t}.subject_id)"),
+        "subjectType": Column("{t}.subject_type"),
+        "subjectNumber": Column("{t}.subject_id", Kind.NUMBER),
+        "subjectLabel": Column("{t}.subject_label"),
+        "changes": Column("{t}.changes", Kind.JSON),
+        "requestId": Column("{t}.request_id", nullable=True),
+    },
+    visible=visible,
+    orders={"ID": "id"},
+    default_order=(("ID", True),),
+    filters={
+        "id": Identity("event"),
+        "action": Choice("{t}.action", "AuditActionFilter"),
+        "createdAt": Instant("{t}.created_at"),
+        "actorId": Identity("user", "{t}.actor_id"),
+        "subjectId": Text("({t}.subject_type || '_' || {t}.subject_id)", normal=exact, part=exact),
+        "requestId": Text("{t}.request_id", normal=exact, part=exact),
+    },
+)

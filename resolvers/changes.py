@@ -1,0 +1,94 @@
+"""One change in the making: its transaction, who makes it, and what it leaves behind in the audit log."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from models import bulk
+from models.audit import StoredAnswer
+from models.database import Transaction
+from models.errors import IdempotencyKeyReused, Invalid, NotFound, TooMany
+from models.secrets import Sealer
+from models.settings import Settings
+from models.values import now
+from resolvers import audit
+from resolvers.filters import number_of
+from resolvers.policy import Viewer
+
+ANSWERS_KEPT = timedelta(hours=24)
+
+
+@dataclass
+class Change:
+    """Handed to every resolver that writes. `reader` is who reads the answer where that is not the viewer."""
+
+    tx: Transaction
+    viewer: Viewer
+    settings: Settings
+    sealer: Sealer
+    dry_run: bool = False
+    moment: datetime = field(default_factory=now)
+    reader: Viewer | None = None
+
+    async def record(self, events: Sequence[audit.Event]) -> None:
+        await audit.record(self.tx, self.viewer, self.moment, events)
+
+    def bounded(self, rows: Sequence[Any], what: str, *path: str | int) -> None:
+        if len(rows) > self.settings.max_bulk:
+            raise TooMany(*path, count=len(rows), what=what, limit=self.settings.max_bulk)
+
+
+def number(what: str, prefix: str, typed: str, *path: str | int) -> int:
+    """The number in a typed id. Raises NotFound for what cannot be one."""
+    found = number_of(prefix, typed)
+    if found is None:
+        raise NotFound(*path, what=what, key=typed[:100])
+    return found
+
+
+def fingerprint(name: str, given: Mapping[str, Any], selection: str) -> str:
+    packed = orjson.dumps([name, given, selection], option=orjson.OPT_SORT_KEYS, default=str)
+    return hashlib.sha256(packed).hexdigest()
+
+
+async def first_answer(change: Change, key: str, print_: str) -> Any:
+    """What this key was answered before, or None. Raises IdempotencyKeyReused where the call was another one."""
+    if not 1 <= len(key) <= 255:
+        raise Invalid("idempotencyKey", reason="An idempotencyKey has 1 to 255 characters.")
+    found = await change.tx.one(
+        "SELECT fingerprint, answer FROM stored_answers WHERE actor_id = $1 AND key_digest = $2 AND created_at > $3",
+        change.viewer.user_id,
+        _digest(key),
+        change.moment - ANSWERS_KEPT,
+    )
+    if found is None:
+        return None
+    if found[0] != print_:
+        raise IdempotencyKeyReused("idempotencyKey")
+    opened = change.sealer.open(found[1])
+    return None if opened is None else orjson.loads(opened)
+
+
+async def store_answer(change: Change, key: str, print_: str, answer: Any) -> None:
+    await change.tx.rows(
+        "DELETE FROM stored_answers WHERE created_at <= $1 OR (actor_id = $2 AND key_digest = $3)",
+        change.moment - ANSWERS_KEPT,
+        change.viewer.user_id,
+        _digest(key),
+    )
+    row = {
+        "actor_id": change.viewer.user_id,
+        "key_digest": _digest(key),
+        "fingerprint": print_,
+        "answer": change.sealer.seal(orjson.dumps(answer).decode()),
+        "created_at": change.moment,
+    }
+    await bulk.insert(change.tx, StoredAnswer, [row])
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

@@ -1,0 +1,23 @@
+"""Groups as they are read."""
+
+from resolvers.filters import Identity, Text
+from resolvers.sources import Column, Kind, Relation, Source, everything
+
+SOURCE = Source(
+    type_name="Group",
+    table="groups",
+    prefix="group",
+    columns={
+        "id": Column("{t}.id", Kind.ID, prefix="group"),
+        "name": Column("{t}.name"),
+        "description": Column("{t}.description", nullable=True),
+        "nameKey": Column("{t}.name_key"),
+        "createdAt": Column("{t}.created_at", Kind.INSTANT),
+        "updatedAt": Column("{t}.updated_at", Kind.INSTANT),
+    },
+    visible=everything,
+    orders={"ID": "id", "NAME": "nameKey", "CREATED_AT": "createdAt"},
+    default_order=(("NAME", False),),
+    filters={"id": Identity("group"), "name": Text("{t}.name_key")},
+)
+OF_USER = Relation(lambda: SOURCE, "m.user_id", "JOIN group_members m ON m.group_id = t.id")

@@ -1,0 +1,41 @@
+"""Invitations as they are read."""
+
+from resolvers import users
+from resolvers.filters import Choice, Identity, Instant, One
+from resolvers.policy import Right
+from resolvers.sources import Column, Kind, Relation, Source, Sql
+
+STATE = "CASE WHEN {t}.state = 'PENDING' AND {t}.expires_at <= CURRENT_TIMESTAMP THEN 'EXPIRED' ELSE {t}.state END"
+
+
+def visible(sql: Sql, alias: str) -> str | None:
+    return users.visible_through(sql, f"{alias}.user_id", Right.INVITE_USERS)
+
+
+SOURCE = Source(
+    type_name="Invitation",
+    table="invitations",
+    prefix="invitation",
+    columns={
+        "id": Column("{t}.id", Kind.ID, prefix="invitation"),
+        "state": Column(STATE),
+        "sentCount": Column("{t}.sent_count", Kind.NUMBER),
+        "expiresAt": Column("{t}.expires_at", Kind.INSTANT),
+        "createdAt": Column("{t}.created_at", Kind.INSTANT),
+        "closedAt": Column("{t}.closed_at", Kind.INSTANT, nullable=True),
+        "userId": Column("{t}.user_id", Kind.NUMBER),
+        "providerId": Column("{t}.provider_id", Kind.NUMBER, nullable=True),
+        "createdById": Column("{t}.created_by_id", Kind.NUMBER, nullable=True),
+    },
+    visible=visible,
+    orders={"ID": "id", "CREATED_AT": "createdAt", "EXPIRES_AT": "expiresAt"},
+    default_order=(("CREATED_AT", True),),
+    filters={
+        "id": Identity("invitation"),
+        "state": Choice(f"({STATE})", "InvitationStateFilter"),
+        "expiresAt": Instant("{t}.expires_at"),
+        "createdAt": Instant("{t}.created_at"),
+        "user": One("{t}.user_id", lambda: users.SOURCE),
+    },
+)
+OF_USER = Relation(lambda: SOURCE, "t.user_id")

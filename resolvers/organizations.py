@@ -1,0 +1,60 @@
+"""Organizations and memberships as they are read."""
+
+from resolvers import users
+from resolvers.filters import Identity, One, Text
+from resolvers.policy import Right
+from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree
+
+SOURCE = Source(
+    type_name="Organization",
+    table="organizations",
+    prefix="organization",
+    columns={
+        "id": Column("{t}.id", Kind.ID, prefix="organization"),
+        "name": Column("{t}.name"),
+        "parentId": Column("{t}.parent_id", Kind.NUMBER, nullable=True),
+        "nameKey": Column("{t}.name_key"),
+        "createdAt": Column("{t}.created_at", Kind.INSTANT),
+        "updatedAt": Column("{t}.updated_at", Kind.INSTANT),
+    },
+    visible=everything,
+    orders={"ID": "id", "NAME": "nameKey", "CREATED_AT": "createdAt"},
+    default_order=(("NAME", False),),
+    filters={
+        "id": Identity("organization", operators="OrganizationIDFilter"),
+        "name": Text("{t}.name_key"),
+        "parent": One("{t}.parent_id", lambda: SOURCE),
+    },
+)
+OF_USER = Relation(lambda: SOURCE, "m.user_id", "JOIN organization_members m ON m.organization_id = t.id")
+CHILDREN = Relation(lambda: SOURCE, "t.parent_id")
+
+
+def visible_members(sql: Sql, alias: str) -> str | None:
+    """Memberships in organizations whose users the viewer may read, and the viewer's own."""
+    if Right.READ_USERS in sql.viewer.rights:
+        return None
+    own = f"{alias}.user_id = {sql.place(sql.viewer.user_id or 0)}"
+    administered = sql.viewer.organizations_with(Right.READ_USERS)
+    return f"({own} OR {alias}.organization_id IN ({subtree(sql, administered)}))" if administered else own
+
+
+MEMBERS = Source(
+    type_name="OrganizationMember",
+    table="organization_members",
+    prefix="",
+    columns={
+        "id": Column("{t}.id", Kind.ID, prefix="membership"),
+        "userId": Column("{t}.user_id", Kind.NUMBER),
+        "organizationId": Column("{t}.organization_id", Kind.NUMBER),
+        "roleId": Column("{t}.role_id", Kind.NUMBER, nullable=True),
+        "createdAt": Column("{t}.created_at", Kind.INSTANT),
+    },
+    visible=visible_members,
+    filters={
+        "user": One("{t}.user_id", lambda: users.SOURCE),
+        "organization": One("{t}.organization_id", lambda: SOURCE),
+    },
+)
+MEMBERS_OF_ORGANIZATION = Relation(lambda: MEMBERS, "t.organization_id")
+MEMBERSHIPS_OF_USER = Relation(lambda: MEMBERS, "t.user_id")

@@ -1,0 +1,100 @@
+"""What can be read: for each type its table, columns, orders, filters and the rows a viewer may see."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from models.dialects import Dialect
+from resolvers.policy import Viewer
+
+
+class Kind(Enum):
+    """What a column's value is, and so how it leaves and how a cursor carries it."""
+
+    ID = "ID"
+    TEXT = "TEXT"
+    NUMBER = "NUMBER"
+    FLAG = "FLAG"
+    INSTANT = "INSTANT"
+    JSON = "JSON"
+
+
+@dataclass(frozen=True)
+class Column:
+    """`sql` speaks of its own table as `{t}`; `nullable` matters to orders and cursors."""
+
+    sql: str
+    kind: Kind = Kind.TEXT
+    nullable: bool = False
+    prefix: str = ""
+
+
+class Sql:
+    """A statement in the making: its parameters, and what its parts need to know."""
+
+    def __init__(self, viewer: Viewer, dialect: Dialect) -> None:
+        self.viewer = viewer
+        self.dialect = dialect
+        self.values: list[Any] = []
+        self._aliases = 0
+
+    def place(self, value: Any) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def alias(self) -> str:
+        self._aliases += 1
+        return f"t{self._aliases}"
+
+    def among(self, column: str, values: list[Any], kind: str = "bigint") -> str:
+        return self.dialect.among(column, self.place(values), kind)
+
+
+Visible = Callable[[Sql, str], str | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A readable type. Keys of `columns`, `filters` and `orders` are GraphQL names.
+
+    `visible(sql, alias)` is the condition on the rows the viewer may see, None for no condition; it is part of every
+    statement that reads the table.
+    """
+
+    type_name: str
+    table: str
+    prefix: str
+    columns: Mapping[str, Column]
+    visible: Visible
+    orders: Mapping[str, str] = field(default_factory=dict)
+    filters: "Mapping[str, Any]" = field(default_factory=dict)
+    search: Callable[[Sql, str, str], str] | None = None
+    default_order: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Relation:
+    """The rows of `source` that belong to a parent's key: `key` is that key, reached over `join`.
+
+    `covers` names the policy field where the relation is counted or listed under another name than its own.
+    """
+
+    source: Callable[[], Source]
+    key: str
+    join: str = ""
+
+
+def everything(sql: Sql, alias: str) -> None:
+    """No condition: who may read the type at all may read each row."""
+
+
+SUBTREE = (
+    "WITH RECURSIVE below(id) AS (SELECT id FROM organizations WHERE {roots}"
+    " UNION SELECT o.id FROM organizations o JOIN below b ON o.parent_id = b.id) SELECT id FROM below"
+)
+
+
+def subtree(sql: Sql, roots: list[int]) -> str:
+    """A subquery of the ids of organizations at and below `roots`."""
+    return SUBTREE.format(roots=sql.among("id", roots))

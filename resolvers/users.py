@@ -1,0 +1,215 @@
+"""Users as they are read: their columns, orders, filters, search, and which rows a viewer sees."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from models.database import Connection
+from models.values import email_key, key
+from resolvers import groups, organizations, providers, roles
+from resolvers.filters import (
+    Choice,
+    Flag,
+    Identity,
+    Instant,
+    One,
+    Some,
+    SomeText,
+    SomeVariable,
+    Text,
+    email_text,
+    exact,
+    like,
+    number_of,
+)
+from resolvers.policy import Right
+from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree
+
+KIND_OF = "(SELECT p.kind FROM identity_providers p WHERE p.id = {t}.provider_id)"
+IS_SAML = "({t}.provider_id IS NOT NULL AND " + KIND_OF + " = 'SAML')"
+HAS_PASSWORD = "({t}.password_hash IS NOT NULL AND {t}.provider_id IS NOT NULL AND " + KIND_OF + " = 'LOCAL')"
+PROVIDER_ENABLED = "(SELECT p.is_enabled FROM identity_providers p WHERE p.id = {t}.provider_id)"
+USABLE_KEY = (
+    "EXISTS (SELECT 1 FROM api_keys k WHERE k.user_id = {t}.id AND k.revoked_at IS NULL"
+    " AND (k.expires_at IS NULL OR k.expires_at > CURRENT_TIMESTAMP))"
+)
+ACCESSIBILITY = (
+    "CASE WHEN {t}.state <> 'ACTIVE' THEN 'NONE'"
+    " WHEN {t}.provider_id IS NULL THEN 'API_ONLY'"
+    f" WHEN {PROVIDER_ENABLED} AND ({KIND_OF} <> 'LOCAL' OR {{t}}.password_hash IS NOT NULL) THEN 'INTERACTIVE'"
+    f" WHEN {USABLE_KEY} THEN 'API_ONLY' ELSE 'NONE' END"
+)
+
+
+def visible(sql: Sql, alias: str) -> str | None:
+    """All, where the role reads or lists users; an administrator of organizations sees theirs; others themselves."""
+    return visible_through(sql, f"{alias}.id", Right.READ_USERS, Right.LIST_USERS)
+
+
+def visible_through(sql: Sql, column: str, right: Right, listing: Right | None = None) -> str | None:
+    """The condition that `column` is a user over whom the viewer holds `right`, or is the viewer."""
+    viewer = sql.viewer
+    if right in viewer.rights:
+        return None
+    own = f"{column} = {sql.place(viewer.user_id or 0)}"
+    administered = viewer.organizations_with(right)
+    if administered:
+        members = f"SELECT m.user_id FROM organization_members m WHERE m.organization_id IN ({subtree(sql, administered)})"
+        return f"({own} OR {column} IN ({members}))"
+    return None if listing is not None and listing in viewer.rights else own
+
+
+def search(sql: Sql, alias: str, text: str) -> str:
+    """Every word stands somewhere in the name, username, email or an alias."""
+    return " AND ".join(_word(sql, alias, word) for word in key(text).split(" "))
+
+
+def _word(sql: Sql, alias: str, word: str) -> str:
+    place = sql.place(f"%{like(word)}%")
+    columns = [f"{alias}.{column} LIKE {place} ESCAPE '\\'" for column in ("name_key", "username_key", "email_key")]
+    aliases = f"{alias}.id IN (SELECT a.user_id FROM user_aliases a WHERE a.value_key LIKE {place} ESCAPE '\\')"
+    return f"({' OR '.join([*columns, aliases])})"
+
+
+COLUMNS = {
+    "id": Column("{t}.id", Kind.ID, prefix="user"),
+    "username": Column("{t}.username"),
+    "email": Column("{t}.email"),
+    "name": Column("{t}.name"),
+    "firstName": Column("{t}.first_name", nullable=True),
+    "lastName": Column("{t}.last_name", nullable=True),
+    "externalId": Column("{t}.external_id", nullable=True),
+    "state": Column("{t}.state"),
+    "accessibility": Column(ACCESSIBILITY),
+    "isActive": Column("({t}.state = 'ACTIVE')", Kind.FLAG),
+    "isLdap": Column("({t}.ldap_provider_id IS NOT NULL)", Kind.FLAG),
+    "isSaml": Column(IS_SAML, Kind.FLAG),
+    "isApiOnly": Column("({t}.provider_id IS NULL)", Kind.FLAG),
+    "is2faEnabled": Column("({t}.totp_enabled_at IS NOT NULL)", Kind.FLAG),
+    "hasValidPassword": Column(HAS_PASSWORD, Kind.FLAG),
+    "canCreateProjectsInRoot": Column("{t}.can_create_projects_in_root", Kind.FLAG),
+    "ldapServerNumber": Column(
+        "(SELECT p.server_number FROM identity_providers p WHERE p.id = {t}.ldap_provider_id)",
+        Kind.NUMBER,
+        nullable=True,
+    ),
+    "loginDn": Column("{t}.login_dn", nullable=True),
+    "lastLoginAt": Column("{t}.last_login_at", Kind.INSTANT, nullable=True),
+    "lastApiRequestAt": Column("{t}.last_api_request_at", Kind.INSTANT, nullable=True),
+    "createdAt": Column("{t}.created_at", Kind.INSTANT),
+    "updatedAt": Column("{t}.updated_at", Kind.INSTANT),
+    "version": Column("{t}.version", Kind.NUMBER),
+    "roleId": Column("{t}.role_id", Kind.NUMBER),
+    "providerId": Column("{t}.provider_id", Kind.NUMBER, nullable=True),
+    "ldapProviderId": Column("{t}.ldap_provider_id", Kind.NUMBER, nullable=True),
+    "createdById": Column("{t}.created_by_id", Kind.NUMBER, nullable=True),
+    "updatedById": Column("{t}.updated_by_id", Kind.NUMBER, nullable=True),
+    "usernameKey": Column("{t}.username_key"),
+    "emailKey": Column("{t}.email_key"),
+    "nameKey": Column("{t}.name_key"),
+}
+
+ORDERS = {
+    "ID": "id",
+    "USERNAME": "usernameKey",
+    "EMAIL": "emailKey",
+    "NAME": "nameKey",
+    "STATE": "state",
+    "LAST_LOGIN_AT": "lastLoginAt",
+    "LAST_API_REQUEST_AT": "lastApiRequestAt",
+    "CREATED_AT": "createdAt",
+    "UPDATED_AT": "updatedAt",
+}
+
+FILTERS = {
+    "id": Identity("user"),
+    "username": Text("{t}.username_key"),
+    "email": email_text("{t}.email_key"),
+    "name": Text("{t}.name_key"),
+    "externalId": Text("{t}.external_id", normal=exact, part=exact),
+    "state": Choice("{t}.state", "UserStateFilter"),
+    "accessibility": Choice(f"({ACCESSIBILITY})", "AccessibilityFilter"),
+    "isActive": Flag("{t}.state = 'ACTIVE'"),
+    "isLdap": Flag("{t}.ldap_provider_id IS NOT NULL"),
+    "isSaml": Flag(IS_SAML),
+    "isApiOnly": Flag("{t}.provider_id IS NULL"),
+    "is2faEnabled": Flag("{t}.totp_enabled_at IS NOT NULL"),
+    "hasValidPassword": Flag(HAS_PASSWORD),
+    "canCreateProjectsInRoot": Flag("{t}.can_create_projects_in_root"),
+    "lastLoginAt": Instant("{t}.last_login_at"),
+    "lastApiRequestAt": Instant("{t}.last_api_request_at"),
+    "createdAt": Instant("{t}.created_at"),
+    "updatedAt": Instant("{t}.updated_at"),
+    "role": One("{t}.role_id", lambda: roles.SOURCE),
+    "identityProvider": One("{t}.provider_id", lambda: providers.SOURCE),
+    "createdBy": One("{t}.created_by_id", lambda: SOURCE),
+    "updatedBy": One("{t}.updated_by_id", lambda: SOURCE),
+    "groups": Some("JOIN group_members m{i} ON m{i}.group_id = {i}.id WHERE m{i}.user_id = {t}.id", lambda: groups.SOURCE),
+    "organizations": Some(
+        "JOIN organization_members m{i} ON m{i}.organization_id = {i}.id WHERE m{i}.user_id = {t}.id",
+        lambda: organizations.SOURCE,
+    ),
+    "tags": SomeText("user_tags"),
+    "aliases": SomeText("user_aliases"),
+    "variables": SomeVariable(),
+}
+
+SOURCE = Source(
+    type_name="User",
+    table="users",
+    prefix="user",
+    columns=COLUMNS,
+    visible=visible,
+    orders=ORDERS,
+    filters=FILTERS,
+    search=search,
+)
+
+
+def _value_source(type_name: str, table: str, columns: dict[str, Column], first: str) -> Source:
+    return Source(
+        type_name=type_name,
+        table=table,
+        prefix="",
+        columns={"id": Column("{t}.id", Kind.ID), first: Column(f"{{t}}.{first}"), **columns},
+        visible=everything,
+        orders={"KEY": first},
+        default_order=(("KEY", False),),
+    )
+
+
+_VALUE = {"value": Column("{t}.value")}
+TAGS = Relation(lambda: _TAGS, "t.user_id")
+ALIASES = Relation(lambda: _ALIASES, "t.user_id")
+VARIABLES = Relation(lambda: _VARIABLES, "t.user_id")
+_TAGS = _value_source("UserTag", "user_tags", _VALUE, "value_key")
+_ALIASES = _value_source("UserAlias", "user_aliases", _VALUE, "value_key")
+_VARIABLES = _value_source("UserVariable", "user_variables", {"name": Column("{t}.name"), **_VALUE}, "name_key")
+
+OF_ROLE = Relation(lambda: SOURCE, "t.role_id")
+OF_PROVIDER = Relation(lambda: SOURCE, "t.provider_id")
+OF_GROUP = Relation(lambda: SOURCE, "m.group_id", "JOIN group_members m ON m.user_id = t.id")
+OF_ORGANIZATION = Relation(lambda: SOURCE, "m.organization_id", "JOIN organization_members m ON m.user_id = t.id")
+
+# How one user is named from outside: the field that must be readable, and where its normal form stands.
+KEYS: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
+    "email": ("email", "SELECT t.email_key, t.id FROM users t WHERE {}", email_key),
+    "username": ("username", "SELECT t.username_key, t.id FROM users t WHERE {}", key),
+    "alias": ("aliases", "SELECT t.value_key, t.user_id FROM user_aliases t WHERE {}", key),
+    "externalId": ("externalId", "SELECT t.external_id, t.id FROM users t WHERE {}", exact),
+}
+
+
+async def ids_by_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> list[int | None]:
+    """The id each `(kind, text)` names, None where it names nobody: one statement for each kind among them."""
+    found: dict[tuple[str, str], int] = {}
+    for kind, (_, statement, normal) in KEYS.items():
+        texts = {normal(text) for each, text in keys if each == kind}
+        if texts:
+            column = statement.split(" ")[1].rstrip(",")
+            rows = await connection.rows(
+                statement.format(connection.dialect.among(column, "$1", "text")), list(texts)
+            )
+            found |= {(kind, row[0]): row[1] for row in rows}
+    return [
+        number_of("user", text) if kind == "id" else found.get((kind, KEYS[kind][2](text)))
+        for kind, text in keys
+    ]
