@@ -35,4 +35,6 @@ class ApiKey(Node):
 
 @strawberry.type
 class ApiKeyQueries:
-    api_keys: Connection[ApiKey] = connection(api_keys_read.SOURCE, "API keys, newest first: your own, or all you may manage.")
+    api_keys: Connection[ApiKey] = connection(
+        api_keys_read.SOURCE, "API keys, newest first: your own, or all you may manage."
+    )

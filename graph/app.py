@@ -96,7 +96,11 @@ def _readyz(database: Database) -> Callable[[Request], Awaitable[Response]]:
 class SecurityHeaders:
     """Headers for every answer; the playground's page adds its own content policy."""
 
-    HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"), (b"x-frame-options", b"DENY"))
+    HEADERS = (
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-frame-options", b"DENY"),
+    )
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -38,7 +38,11 @@ def public(error: BaseException, request_id: str | None, path: Sequence[str | in
     made = _known(error)
     if made is None:
         log.error("bug in request %s", request_id, exc_info=error)
-        made = coded(f"Something went wrong here. Tell an operator the request id {request_id}.", "INTERNAL", requestId=request_id)
+        made = coded(
+            f"Something went wrong here. Tell an operator the request id {request_id}.",
+            "INTERNAL",
+            requestId=request_id,
+        )
     made.path = list(path) if path else None
     return made
 
@@ -56,18 +60,17 @@ def _known(error: BaseException) -> GraphQLError | None:
     return None
 
 
-def as_data(refusal: Refusal, index: int | None = None) -> Mapping[str, Any]:
-    """A refusal as a `UserError`."""
-    path = [str(step) for step in refusal.path]
-    return {"code": refusal.code.value, "message": refusal.message, "path": path, "index": index}
-
-
 def formatted(errors: Sequence[GraphQLError]) -> list[Mapping[str, Any]]:
     """At most a few errors: a document can be wrong in ten thousand places."""
     shown: list[Mapping[str, Any]] = [dict(error.formatted) for error in errors[:MOST_ERRORS]]
     if len(errors) > MOST_ERRORS:
-        shown.append({"message": f"… and {len(errors) - MOST_ERRORS} more errors.", "extensions": {"code": "TOO_MANY_ERRORS"}})
+        shown.append(
+            {
+                "message": f"… and {len(errors) - MOST_ERRORS} more errors.",
+                "extensions": {"code": "TOO_MANY_ERRORS"},
+            }
+        )
     return shown
 
 
-__all__ = ["as_data", "coded", "forbidden", "formatted", "public", "unauthenticated", "unavailable"]
+__all__ = ["coded", "forbidden", "formatted", "public", "unauthenticated", "unavailable"]

@@ -108,7 +108,13 @@ class Engine:
         self._documents: OrderedDict[str, Prepared] = OrderedDict()
 
     async def execute(
-        self, context: Context, query: str, variables: dict[str, Any], operation_name: str | None, *, read_only: bool
+        self,
+        context: Context,
+        query: str,
+        variables: dict[str, Any],
+        operation_name: str | None,
+        *,
+        read_only: bool,
     ) -> Answer:
         try:
             prepared = self.prepare(query)
@@ -203,7 +209,10 @@ class Engine:
                     roots = await plan.level.run(run, [(None, *self._root_row(plan.level.columns, context.viewer))])
             except Exception as error:
                 return Answer(errors=[public(error, context.request_id)], executed=True)
-            if not any(name.startswith("__") and name != "__typename" for name in _root_names(operation.selection_set, prepared.fragments)):
+            if not any(
+                name.startswith("__") and name != "__typename"
+                for name in _root_names(operation.selection_set, prepared.fragments)
+            ):
                 return Answer(roots[0], executed=True)
             context.roots = roots[0]
         result = execute(
@@ -225,7 +234,13 @@ class Engine:
         """The plan for these rights and switches. Raises RequestError naming every field the viewer may not read."""
         switches = tuple(sorted((name, bool(coerced.coerced.get(name))) for name in prepared.switches))
         own = self._is_own(prepared, operation, coerced, viewer)
-        key = (operation.name.value if operation.name else None, viewer.somewhere, viewer.is_stranger, own, switches)
+        key = (
+            operation.name.value if operation.name else None,
+            viewer.somewhere,
+            viewer.is_stranger,
+            own,
+            switches,
+        )
         if key not in prepared.plans:
             prepared.plans[key] = self._compile(prepared, operation, coerced, viewer, own)
             if len(prepared.plans) > MOST_PLANS:
@@ -305,7 +320,11 @@ def _operation(prepared: Prepared, name: str | None) -> OperationDefinitionNode:
     if name is None and len(prepared.operations) == 1:
         return next(iter(prepared.operations.values()))
     if name is None or name not in prepared.operations:
-        what = "operationName is needed: the document has several operations." if name is None else f"There is no operation {name[:100]}."
+        what = (
+            "operationName is needed: the document has several operations."
+            if name is None
+            else f"There is no operation {name[:100]}."
+        )
         raise RequestError([coded(what, "BAD_OPERATION_NAME")])
     return prepared.operations[name]
 

@@ -104,7 +104,9 @@ class Change(Spec):
     subjects: Callable[[Mapping[str, Any]], Sequence[str]] | None = None
 
 
-def _declare(spec: Spec, description: str, arguments: Sequence[StrawberryArgument] = (), name: str | None = None) -> Any:
+def _declare(
+    spec: Spec, description: str, arguments: Sequence[StrawberryArgument] = (), name: str | None = None
+) -> Any:
     field: Any = strawberry.field(description=description, metadata={SPEC: spec}, name=name)
     field.arguments = list(arguments)
     return field
@@ -216,7 +218,6 @@ class Connection(Generic[T]):
     nodes: list[T] = strawberry.field(description="The rows of this page.")
     edges: list[Edge[T]] = strawberry.field(description="The rows with their cursors.")
     page_info: PageInfo = strawberry.field(description="Where this page stands.")
-    total_count: int = strawberry.field(description="All rows of the list, on whatever page; counted only when asked for.")
-
-
-
+    total_count: int = strawberry.field(
+        description="All rows of the list, on whatever page; counted only when asked for."
+    )

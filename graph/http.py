@@ -206,7 +206,11 @@ def _respond(answer: Answer, media: str, request_id: str, method: str) -> Respon
         body["data"] = answer.data
     if answer.extensions:
         body["extensions"] = answer.extensions
-    headers = {"x-request-id": request_id, "cache-control": "no-store", "vary": "accept, x-apikey, authorization"}
+    headers = {
+        "x-request-id": request_id,
+        "cache-control": "no-store",
+        "vary": "accept, x-apikey, authorization",
+    }
     status = _status(answer, media)
     if status == 405:
         headers["allow"] = "POST" if method == "GET" else "GET, POST"

@@ -182,7 +182,11 @@ def where_input(source: Source) -> Any:
     """`XWhere`: and, or, not, and a field for every filter of the source."""
     name = f"{source.type_name}Where"
     itself: Any = type(name, (), {"__module__": __name__})
-    annotations: dict[str, Any] = {"and_": list[itself] | None, "or_": list[itself] | None, "not_": itself | None}
+    annotations: dict[str, Any] = {
+        "and_": list[itself] | None,
+        "or_": list[itself] | None,
+        "not_": itself | None,
+    }
     fields: dict[str, Any] = {
         "and_": strawberry.field(name="and", description="All of these hold.", default=strawberry.UNSET),
         "or_": strawberry.field(name="or", description="One of these holds.", default=strawberry.UNSET),
@@ -238,4 +242,6 @@ def order_input(source: Source) -> Any:
         "field": strawberry.field(description="By what."),
         "direction": strawberry.field(description="Which way.", default=Direction.ASC),
     }
-    return strawberry.input(type(name, (), body), name=name, description=f"One step of an order of {source.type_name}s.")
+    return strawberry.input(
+        type(name, (), body), name=name, description=f"One step of an order of {source.type_name}s."
+    )

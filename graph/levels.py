@@ -92,7 +92,9 @@ def _generate(parts: Sequence[str], children: int) -> Callable[..., list[dict[st
     """`lambda rows, c0, …: [{…} for r in rows]`; what stands in it comes from declarations and checked names."""
     batches = "".join(f", c{number}" for number in range(children))
     scope = {"moment": moment, "flag": flag, "parsed": parsed, "datetime": datetime}
-    made: Callable[..., list[dict[str, Any]]] = eval(f"lambda rows{batches}: [{{{', '.join(parts)}}} for r in rows]", scope)  # noqa: S307
+    made: Callable[..., list[dict[str, Any]]] = eval(
+        f"lambda rows{batches}: [{{{', '.join(parts)}}} for r in rows]", scope
+    )
     return made
 
 
@@ -145,7 +147,9 @@ class CountChild(Child):
         return f"c{number}.get(r[{self.place}], 0)"
 
     async def load(self, run: Run, rows: Sequence[Record]) -> Mapping[int, int]:
-        return await loaders.counts_of(run.connection, run.viewer, self.relation, list({row[self.place] for row in rows}))
+        return await loaders.counts_of(
+            run.connection, run.viewer, self.relation, list({row[self.place] for row in rows})
+        )
 
 
 @dataclass
@@ -180,7 +184,9 @@ class LookupChild(Child):
         keys = [next(iter(key.items())) for key in (arguments["keys"] if self.many else [arguments["by"]])]
         ids = await users.ids_by_keys(run.connection, keys)
         wanted = [number for number in ids if number is not None]
-        found = await loaders.by_ids(run.connection, run.viewer, self.source, self.level.columns, wanted) if wanted else []
+        found = (
+            await loaders.by_ids(run.connection, run.viewer, self.source, self.level.columns, wanted) if wanted else []
+        )
         shaped = await self.level.run(run, found)
         by_id = {row[0]: each for row, each in zip(found, shaped, strict=True)}
         return [by_id.get(number) for number in ids]
@@ -286,12 +292,17 @@ class ConnectionChild(Child):
             return made
 
         self.parts.append(
-            lambda pages, parent: (key, [edge(pages, parent, i, row) for i, row in enumerate(pages.rows(parent))])
+            lambda pages, parent: (
+                key,
+                [edge(pages, parent, i, row) for i, row in enumerate(pages.rows(parent))],
+            )
         )
 
     def page_info(self, key: str, wanted: Mapping[str, str]) -> None:
         self.needs_rows = True
-        self.parts.append(lambda pages, parent: (key, {name: pages.info(what, parent) for name, what in wanted.items()}))
+        self.parts.append(
+            lambda pages, parent: (key, {name: pages.info(what, parent) for name, what in wanted.items()})
+        )
 
     def total(self, key: str) -> None:
         self.needs_total = True

@@ -113,7 +113,9 @@ class _Walk:
 class Cost:
     """How many rows an operation may touch, from its page sizes; each fragment is costed once."""
 
-    def __init__(self, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, Any], default: int) -> None:
+    def __init__(
+        self, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, Any], default: int
+    ) -> None:
         self._fragments = fragments
         self._variables = variables
         self._default = default

@@ -9,13 +9,13 @@ from graphql import GraphQLResolveInfo, print_ast
 
 from graph.arguments import plain
 from graph.context import Context
-from graph.errors import as_data
 from graph.executor import Complete
 from graph.fields import Change as ChangeSpec
 from graph.levels import Level, Run, as_rows
 from models.database import Transaction
 from models.errors import Invalid, Refusal
 from resolvers.changes import Change, fingerprint, first_answer, store_answer
+from resolvers.outcomes import error
 
 CAPITAL = re.compile(r"(?<!^)([A-Z])")
 
@@ -104,7 +104,7 @@ class _Call:
         return answer
 
     def _refused(self, refusal: Refusal) -> Mapping[str, Any]:
-        return {**self._spec.empty, "errors": [as_data(refusal)]}
+        return {**self._spec.empty, "errors": [error(refusal)]}
 
     async def _shaped(self, change: Change | None, outcome: Mapping[str, Any]) -> list[Any]:
         viewer = (change.reader if change else None) or self._context.viewer

@@ -34,7 +34,9 @@ class Organization(Node):
         users_read.SOURCE, "Who belongs to it.", lambda: users_read.OF_ORGANIZATION
     )
     members: Connection[Annotated["OrganizationMember", lazy("graph.organizations")]] = connection(
-        organizations_read.MEMBERS, "The same with the role that holds here.", lambda: organizations_read.MEMBERS_OF_ORGANIZATION
+        organizations_read.MEMBERS,
+        "The same with the role that holds here.",
+        lambda: organizations_read.MEMBERS_OF_ORGANIZATION,
     )
 
 

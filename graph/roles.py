@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 RightEnum = strawberry.enum(Right, name="Right", description="What a role allows its holders.")
 
 
-@strawberry.type(description="What its holders may do, and how heavy that is: nobody grants a role heavier than their own.")
+@strawberry.type(
+    description="What its holders may do, and how heavy that is: nobody grants a role heavier than their own."
+)
 class Role(Node):
     id: strawberry.ID = plain("Typed id, such as `role_2`.")
     name: str = plain("Name, unique together with all synonyms.")

@@ -3,20 +3,33 @@
 from typing import Any
 
 import strawberry
-from graphql import GraphQLObjectType, GraphQLResolveInfo, GraphQLSchema
+from graphql import GraphQLResolveInfo, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
+from graph.activate_users import ActivateUserMutations
 from graph.api_keys import ApiKeyQueries
 from graph.audit import AuditQueries
+from graph.change_api_keys import ApiKeyMutations
+from graph.change_groups import GroupMutations
+from graph.change_organizations import OrganizationMutations
+from graph.change_providers import ProviderMutations
+from graph.change_roles import RoleMutations
+from graph.convert_users import ConvertUserMutations
+from graph.create_users import CreateUserMutations
+from graph.delete_users import DeleteUserMutations
 from graph.executor import Complete
 from graph.groups import GroupQueries
 from graph.inputs import SCALARS
 from graph.invitations import InvitationQueries
+from graph.invite_users import InviteUserMutations
 from graph.mutations import resolver_of
 from graph.organizations import OrganizationQueries
+from graph.passwords import PasswordMutations
 from graph.providers import ProviderQueries
 from graph.roles import RoleQueries
 from graph.selection import spec_of
+from graph.update_users import UpdateUserMutations
+from graph.upsert_users import UpsertUserMutations
 from graph.users import UserQueries
 from graph.viewer import ViewerQueries
 from resolvers import api_keys, audit, groups, invitations, organizations, providers, roles, users
@@ -52,9 +65,29 @@ class Query(
     pass
 
 
+@strawberry.type(description="What can be changed.")
+class Mutation(
+    CreateUserMutations,
+    InviteUserMutations,
+    UpdateUserMutations,
+    UpsertUserMutations,
+    ConvertUserMutations,
+    ActivateUserMutations,
+    DeleteUserMutations,
+    PasswordMutations,
+    ApiKeyMutations,
+    RoleMutations,
+    ProviderMutations,
+    OrganizationMutations,
+    GroupMutations,
+):
+    pass
+
+
 def build() -> strawberry.Schema:
     schema = strawberry.Schema(
         query=Query,
+        mutation=Mutation,
         config=StrawberryConfig(scalar_map=SCALARS),  # type: ignore[arg-type]
     )
     _tie(schema._schema)
@@ -64,9 +97,10 @@ def build() -> strawberry.Schema:
 def _tie(schema: GraphQLSchema) -> None:
     """Queries answer from what their plan has read; mutations run, and shape their payload by plan too."""
     assert schema.query_type is not None
+    assert schema.mutation_type is not None
     for field in schema.query_type.fields.values():
         field.resolve = _read
-    for field in (schema.mutation_type or GraphQLObjectType("None", {})).fields.values():
+    for field in schema.mutation_type.fields.values():
         field.resolve = resolver_of(spec_of(field))
 
 

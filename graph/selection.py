@@ -139,7 +139,9 @@ class Compiler:
             self._collect(type_, selection_set, found, seen)
         return found
 
-    def _collect(self, type_: GraphQLObjectType, selection_set: SelectionSetNode, found: Fields, seen: set[str]) -> None:
+    def _collect(
+        self, type_: GraphQLObjectType, selection_set: SelectionSetNode, found: Fields, seen: set[str]
+    ) -> None:
         for node in selection_set.selections:
             if not self._included(node):
                 continue
@@ -241,7 +243,12 @@ def _many(compiler: Compiler, site: _Site) -> Child:
 
 
 def _connection_field(
-    compiler: Compiler, site: _Site, child: ConnectionChild, key: str, nodes: list[FieldNode], columns: Columns
+    compiler: Compiler,
+    site: _Site,
+    child: ConnectionChild,
+    key: str,
+    nodes: list[FieldNode],
+    columns: Columns,
 ) -> None:
     name = nodes[0].name.value
     inner = [node.selection_set for node in nodes if node.selection_set]

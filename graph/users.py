@@ -59,7 +59,9 @@ class User(Node):
     is_api_only: bool = plain("Whether they may hold API keys but never sign in.")
     is_2fa_enabled: bool = plain("Whether a second factor is set up.", name="is2faEnabled")
     has_valid_password: bool = plain("Whether they could sign in with a password kept here.")
-    can_create_projects_in_root: bool = plain("Whether they may create projects in the root; IT and Project managers only.")
+    can_create_projects_in_root: bool = plain(
+        "Whether they may create projects in the root; IT and Project managers only."
+    )
     ldap_server_number: int | None = plain("Number (1 to 9) of the LDAP server that provisions them.")
     login_dn: str | None = plain("Distinguished name at that server.")
     last_login_at: DateTime | None = plain("Last sign-in.")
@@ -78,7 +80,9 @@ class User(Node):
         lambda: users_read.SOURCE, "updatedById", "Who last changed them."
     )
     tags: list[str] = values(lambda: users_read.TAGS, "Tags, in order.")
-    aliases: list[str] = values(lambda: users_read.ALIASES, "Names by which other systems know them; each names one user.")
+    aliases: list[str] = values(
+        lambda: users_read.ALIASES, "Names by which other systems know them; each names one user."
+    )
     variables: list[Variable] = values(lambda: users_read.VARIABLES, "Custom variables, by name.", None)
     group_count: int = count(lambda: groups_read.OF_USER, "Number of groups.")
     groups: Connection[Annotated["Group", lazy("graph.groups")]] = connection(
@@ -88,7 +92,9 @@ class User(Node):
         organizations_read.SOURCE, "Organizations they belong to.", lambda: organizations_read.OF_USER
     )
     memberships: Connection[Annotated["OrganizationMember", lazy("graph.organizations")]] = connection(
-        organizations_read.MEMBERS, "The same with the role that holds there.", lambda: organizations_read.MEMBERSHIPS_OF_USER
+        organizations_read.MEMBERS,
+        "The same with the role that holds there.",
+        lambda: organizations_read.MEMBERSHIPS_OF_USER,
     )
     invitations: Connection[Annotated["Invitation", lazy("graph.invitations")]] = connection(
         invitations_read.SOURCE, "Their invitations, newest first.", lambda: invitations_read.OF_USER
@@ -111,9 +117,13 @@ class UserKey:
 class UserQueries:
     me: User | None = viewer_user(lambda: users_read.SOURCE, "Your own user, whole.")
     user: User | None = lookup(
-        lambda: users_read.SOURCE, "One user; null where there is none, or none you may see.", argument("by", UserKey, "Which.")
+        lambda: users_read.SOURCE,
+        "One user; null where there is none, or none you may see.",
+        argument("by", UserKey, "Which."),
     )
-    users: Connection[User] = connection(users_read.SOURCE, "Users, in the order of their ids unless you say otherwise.")
+    users: Connection[User] = connection(
+        users_read.SOURCE, "Users, in the order of their ids unless you say otherwise."
+    )
     users_by_keys: list[User | None] = lookup(
         lambda: users_read.SOURCE,
         "Users by keys of any kinds mixed: in the order asked, null where unknown.",

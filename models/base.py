@@ -18,12 +18,12 @@ class KeyField(fields.CharField):
     PostgreSQL would sort by the locale of its cluster, and a cursor made on one host would then skip rows on another.
     """
 
-    class _db_postgres:  # noqa: N801  (the name Tortoise looks for)
+    class _db_postgres:
         def __init__(self, field: "KeyField") -> None:
             self.field = field
 
         @property
-        def SQL_TYPE(self) -> str:  # noqa: N802
+        def SQL_TYPE(self) -> str:
             return f'VARCHAR({self.field.max_length}) COLLATE "C"'
 
 

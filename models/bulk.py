@@ -40,7 +40,11 @@ def table(model: type[Model]) -> str:
 
 
 async def insert(
-    tx: Transaction, model: type[Model], rows: Sequence[Mapping[str, Any]], *, returning: Sequence[str] = ("id",)
+    tx: Transaction,
+    model: type[Model],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    returning: Sequence[str] = ("id",),
 ) -> list[Record]:
     """Insert rows that all have the same columns. Answers `returning` of each, in no promised order."""
     answer: list[Record] = []

@@ -35,7 +35,9 @@ def sealer(secret_key: str, database_file: Path | None) -> Sealer:
     if secret_key:
         return Sealer(secret_key)
     if database_file is None:
-        raise BadSetting(f"USERGRAPH_SECRET_KEY is needed with PostgreSQL, the same on every host. Make one: {MAKE_ONE}")
+        raise BadSetting(
+            f"USERGRAPH_SECRET_KEY is needed with PostgreSQL, the same on every host. Make one: {MAKE_ONE}"
+        )
     file = database_file.with_suffix(".key")
     if not file.exists():
         _make_key_file(file)

@@ -23,13 +23,12 @@ class Settings:
         "sqlite://.data/usergraph.sqlite3", "Where the directory is kept: `sqlite://PATH` or `postgres://…`."
     )
     database_pool: int = setting(8, "Connections a process keeps for reading.", low=1, high=200)
-    database_wait: int = setting(
-        5, "Seconds to wait for a connection or a lock before answering 503.", low=1, high=120
-    )
+    database_wait: int = setting(5, "Seconds to wait for a connection or a lock before answering 503.", low=1, high=120)
     host: str = setting("127.0.0.1", "Address to listen on.")
     port: int = setting(8000, "Port to listen on.", low=0, high=65535)
     public_url: str = setting(
-        "http://127.0.0.1:8000", "Address that invitation and reset links begin with; never taken from a request."
+        "http://127.0.0.1:8000",
+        "Address that invitation and reset links begin with; never taken from a request.",
     )
     secret_key: str = setting(
         "",
@@ -39,9 +38,7 @@ class Settings:
     log_level: str = setting("info", "debug, info, warning or error.")
     introspection: bool = setting(True, "Whether strangers (no key) may read the schema.")
     default_role: str = setting("Normal user", "Role of a new user whose role is not given.")
-    projects_in_root: bool = setting(
-        False, "Default of canCreateProjectsInRoot for new IT and Project manager users."
-    )
+    projects_in_root: bool = setting(False, "Default of canCreateProjectsInRoot for new IT and Project manager users.")
     user_deletion: bool = setting(True, "Whether users can be deleted at all; off means deactivate only.")
     invitation_days: int = setting(7, "Days until an invitation expires.", low=1, high=365)
     reset_minutes: int = setting(60, "Minutes until a password reset expires.", low=1, high=10080)
@@ -79,7 +76,16 @@ def _parse(name: str, text: str, declared: Any) -> Any:
 
 
 def _parse_switch(name: str, text: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
     if text.lower() not in words:
         raise BadSetting(f"{name} takes true or false, not {text!r}.")
     return words[text.lower()]

@@ -49,8 +49,7 @@ class User(Row):
         constraints = (
             CheckConstraint(check="state IN ('INVITED', 'ACTIVE', 'DEACTIVATED')", name="user_state"),
             CheckConstraint(
-                check="(ldap_provider_id IS NULL) = (login_dn IS NULL)"
-                " AND (login_dn IS NULL) = (login_dn_key IS NULL)",
+                check="(ldap_provider_id IS NULL) = (login_dn IS NULL) AND (login_dn IS NULL) = (login_dn_key IS NULL)",
                 name="user_login_dn",
             ),
             CheckConstraint(check="(totp_enabled_at IS NULL) OR (totp_secret IS NOT NULL)", name="user_totp"),

@@ -36,7 +36,13 @@ async def ensure_built_ins(tx: Transaction, moment: datetime) -> None:
         return
     stamps = {"created_at": moment, "updated_at": moment}
     roles = [
-        {"name": role.name, "weight": role.weight, "rights": sorted(role.rights), "is_built_in": True, **stamps}
+        {
+            "name": role.name,
+            "weight": role.weight,
+            "rights": sorted(role.rights),
+            "is_built_in": True,
+            **stamps,
+        }
         for role in BUILT_IN_ROLES
     ]
     ids = {row[1]: row[0] for row in await bulk.insert(tx, Role, roles, returning=("id", "name"))}
@@ -46,7 +52,12 @@ async def ensure_built_ins(tx: Transaction, moment: datetime) -> None:
         for name in dict.fromkeys((role.name, *role.synonyms))
     ]
     await bulk.insert(tx, RoleName, names)
-    local: dict[str, Any] = {"name": "Local passwords", "prefix": "local", "kind": "LOCAL", "is_enabled": True}
+    local: dict[str, Any] = {
+        "name": "Local passwords",
+        "prefix": "local",
+        "kind": "LOCAL",
+        "is_enabled": True,
+    }
     await bulk.insert(
         tx, IdentityProvider, [{**local, "name_key": key(local["name"]), "server_number": None, **stamps}]
     )
@@ -86,7 +97,12 @@ async def make_key(tx: Transaction, moment: datetime, user_id: int, name: str, s
         "created_at": moment,
     }
     key_id = (await bulk.insert(tx, ApiKey, [row]))[0][0]
-    await record(tx, NOBODY, moment, [Event(Action.KEY_CREATED, Subject.USER, user_id, name, {"key": (None, f"key_{key_id}")})])
+    await record(
+        tx,
+        NOBODY,
+        moment,
+        [Event(Action.KEY_CREATED, Subject.USER, user_id, name, {"key": (None, f"key_{key_id}")})],
+    )
     return secret
 
 
@@ -111,6 +127,12 @@ async def rescue(tx: Transaction, username: str, *, make_administrator: bool) ->
             "updated_at": moment,
         }
         await bulk.update(tx, User, [change])
-        event = Event(Action.UPDATED, Subject.USER, row[0], username, {"role": (None, "Admin"), "state": (None, "ACTIVE")})
+        event = Event(
+            Action.UPDATED,
+            Subject.USER,
+            row[0],
+            username,
+            {"role": (None, "Admin"), "state": (None, "ACTIVE")},
+        )
         await record(tx, NOBODY, moment, [event])
     return await make_key(tx, moment, row[0], "made on the command line")

@@ -141,9 +141,7 @@ class Instant:
             return lambda moment: f"{column} {sign} {sql.place(moment)}"
 
         signs = {"eq": "=", "before": "<", "after": ">", "notBefore": ">=", "notAfter": "<="}
-        return _each(
-            given, {**{name: compared(sign) for name, sign in signs.items()}, "isNull": _null(column)}
-        )
+        return _each(given, {**{name: compared(sign) for name, sign in signs.items()}, "isNull": _null(column)})
 
 
 def number_of(prefix: str, typed: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from models.database import Connection, Record
 from resolvers.cursors import Order, beyond, decode, order_by, orders
@@ -32,7 +31,8 @@ async def by_ids(
     wanted = sql.among("t.id", list(ids))
     condition = conditions(sql, source, "t", None)
     return await connection.rows(
-        f"SELECT t.id{_list(source, columns)} FROM {source.table} t WHERE {wanted} AND {condition}", *sql.values
+        f"SELECT t.id{_list(source, columns)} FROM {source.table} t WHERE {wanted} AND {condition}",
+        *sql.values,
     )
 
 

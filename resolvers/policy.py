@@ -198,7 +198,9 @@ def require_rights_held(held: Collection[Right], rights: Collection[Right], *pat
         raise RightsTooWide(*path, rights=", ".join(wider))
 
 
-def require_within(organizations: Collection[int], allowed: Collection[int] | None, what: str, *path: str | int) -> None:
+def require_within(
+    organizations: Collection[int], allowed: Collection[int] | None, what: str, *path: str | int
+) -> None:
     """`allowed` None is everywhere; otherwise at least one organization is needed, and all within (D10)."""
     if allowed is None:
         return

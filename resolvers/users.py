@@ -52,7 +52,9 @@ def visible_through(sql: Sql, column: str, right: Right, listing: Right | None =
     own = f"{column} = {sql.place(viewer.user_id or 0)}"
     administered = viewer.organizations_with(right)
     if administered:
-        members = f"SELECT m.user_id FROM organization_members m WHERE m.organization_id IN ({subtree(sql, administered)})"
+        members = (
+            f"SELECT m.user_id FROM organization_members m WHERE m.organization_id IN ({subtree(sql, administered)})"
+        )
         return f"({own} OR {column} IN ({members}))"
     return None if listing is not None and listing in viewer.rights else own
 
@@ -142,7 +144,9 @@ FILTERS = {
     "identityProvider": One("{t}.provider_id", lambda: providers.SOURCE),
     "createdBy": One("{t}.created_by_id", lambda: SOURCE),
     "updatedBy": One("{t}.updated_by_id", lambda: SOURCE),
-    "groups": Some("JOIN group_members m{i} ON m{i}.group_id = {i}.id WHERE m{i}.user_id = {t}.id", lambda: groups.SOURCE),
+    "groups": Some(
+        "JOIN group_members m{i} ON m{i}.group_id = {i}.id WHERE m{i}.user_id = {t}.id", lambda: groups.SOURCE
+    ),
     "organizations": Some(
         "JOIN organization_members m{i} ON m{i}.organization_id = {i}.id WHERE m{i}.user_id = {t}.id",
         lambda: organizations.SOURCE,
@@ -205,11 +209,6 @@ async def ids_by_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -
         texts = {normal(text) for each, text in keys if each == kind}
         if texts:
             column = statement.split(" ")[1].rstrip(",")
-            rows = await connection.rows(
-                statement.format(connection.dialect.among(column, "$1", "text")), list(texts)
-            )
+            rows = await connection.rows(statement.format(connection.dialect.among(column, "$1", "text")), list(texts))
             found |= {(kind, row[0]): row[1] for row in rows}
-    return [
-        number_of("user", text) if kind == "id" else found.get((kind, KEYS[kind][2](text)))
-        for kind, text in keys
-    ]
+    return [number_of("user", text) if kind == "id" else found.get((kind, KEYS[kind][2](text))) for kind, text in keys]

@@ -62,7 +62,9 @@ def _narrowed(rights: frozenset[Right], narrow: frozenset[Right] | None) -> froz
 def rights_of(stored: Any) -> frozenset[Right]:
     """Stored rights; a name that this version does not know gives nothing."""
     known = Right.__members__
-    return frozenset(known[name] for name in (orjson.loads(stored) if isinstance(stored, str) else stored) if name in known)
+    return frozenset(
+        known[name] for name in (orjson.loads(stored) if isinstance(stored, str) else stored) if name in known
+    )
 
 
 def as_time(value: Any) -> datetime:
@@ -102,9 +104,13 @@ class Touches:
 async def _write(tx: Transaction, waiting: dict[int, tuple[int, datetime]]) -> None:
     moment = max(at for _, at in waiting.values())
     await tx.rows(
-        f"UPDATE api_keys SET last_used_at = $1 WHERE {tx.dialect.among('id', '$2', 'bigint')}", moment, list(waiting)
+        f"UPDATE api_keys SET last_used_at = $1 WHERE {tx.dialect.among('id', '$2', 'bigint')}",
+        moment,
+        list(waiting),
     )
     users = list({user for user, _ in waiting.values()})
     await tx.rows(
-        f"UPDATE users SET last_api_request_at = $1 WHERE {tx.dialect.among('id', '$2', 'bigint')}", moment, users
+        f"UPDATE users SET last_api_request_at = $1 WHERE {tx.dialect.among('id', '$2', 'bigint')}",
+        moment,
+        users,
     )

@@ -201,9 +201,7 @@ def test_columns_for_one_field_must_agree(save: Any) -> None:
     rows = list(open_rows(path))
     assert rows[0].user == {"email": "a@example.com", "tags": ["x", "y", "z"], "ref": "2"}
     assert rows[1].problems == [
-        Problem(
-            "email", "column 'mail' and column 'email' give email differently: make them equal or empty one"
-        )
+        Problem("email", "column 'mail' and column 'email' give email differently: make them equal or empty one")
     ]
 
 
@@ -253,13 +251,13 @@ def test_wrong_flags_and_servers(save: Any) -> None:
         ),
         (
             "user,phone\nx,1\n",
-            "no column gives an email, by which users are matched: name it with --map COLUMN=email; the columns"
-            " are 'user', 'phone'",
+            "no column gives an email, by which users are matched: name it with --map COLUMN=email; the"
+            " columns are 'user', 'phone'",
         ),
         (
             'email,name\na@example.com,A\nb@example.com,"B\nc@example.com,C\n',
-            "line 3: a quotation mark is opened and not closed within 131,072 characters, so the rows after it"
-            " cannot be told apart: close it, or double it where it is part of the text",
+            "line 3: a quotation mark is opened and not closed within 131,072 characters, so the rows after"
+            " it cannot be told apart: close it, or double it where it is part of the text",
         ),
     ],
 )
@@ -283,9 +281,7 @@ def test_a_cell_without_end(save: Any) -> None:
 def test_map_takes_any_column(save: Any) -> None:
     path = save("people.csv", "Konto,email,Ort,Rolle,Old\na@example.com,b@example.com,Köln,Admin,x\n")
     mapping = {"konto": "email", "Ort": "variables.City", "Rolle": "Role", "old": "ignore"}
-    assert users(path, mapping=mapping) == [
-        {"email": "a@example.com", "role": "Admin", "variables": {"City": "Köln"}}
-    ]
+    assert users(path, mapping=mapping) == [{"email": "a@example.com", "role": "Admin", "variables": {"City": "Köln"}}]
     assert open_rows(path, mapping=mapping).notes == [
         "column 'email' is not imported: --map gives email",
     ]
@@ -297,9 +293,10 @@ def test_map_must_name_what_there_is(save: Any) -> None:
         "--map names the column 'Mail', which the file lacks: it has 'email', 'name'"
     )
     assert refusal(path, mapping={"name": "nickname"}) == (
-        "--map name=nickname names no field: the fields are email, username, name, first_name, last_name, role,"
-        " password, external_id, ref, tags, aliases, groups, organizations, organization_ids, is_active, saml,"
-        " can_create_projects_in_root, ldap.server_number, ldap.login_dn, variables.NAME, ignore"
+        "--map name=nickname names no field: the fields are email, username, name, first_name, last_name,"
+        " role, password, external_id, ref, tags, aliases, groups, organizations, organization_ids,"
+        " is_active, saml, can_create_projects_in_root, ldap.server_number, ldap.login_dn, variables.NAME,"
+        " ignore"
     )
     assert "which the file lacks" in refusal(save("p.json", '[{"email": "a"}]'), mapping={"x": "name"})
     assert refusal(save("p.ldif", "dn: cn=a\nmail: a\n"), mapping={"userPassword": "password"}) == (
@@ -452,12 +449,8 @@ def test_json_of_scim_and_graph(save: Any) -> None:
             "variables": {"department": "R&D"},
         }
     ]
-    assert open_rows(path).notes[0] == (
-        "the file is one page of several: users of the other pages are not in it"
-    )
-    assert users(save("graph.json", json.dumps(graph))) == [
-        {"name": "Bo", "email": "bo@t.example", "password": " p "}
-    ]
+    assert open_rows(path).notes[0] == ("the file is one page of several: users of the other pages are not in it")
+    assert users(save("graph.json", json.dumps(graph))) == [{"name": "Bo", "email": "bo@t.example", "password": " p "}]
     assert users(save("one.json", '{"email": "a@example.com"}')) == [{"email": "a@example.com"}]
 
 
@@ -487,7 +480,7 @@ def test_json_mistakes_stay_in_their_rows(save: Any, tmp_path: Path) -> None:
     found = problems(path)
     assert found == expected
     again = list(problems(refuse(path, tmp_path / "refused.json")).values())
-    assert again == [expected[place] for place in (1, 2, 6, 7, 8, 9)]
+    assert again == list(expected.values())
 
 
 @pytest.mark.parametrize(
@@ -648,7 +641,8 @@ def test_ldif_problems(save: Any, tmp_path: Path) -> None:
         "dn: cn=f\nmail: f@example.com\ndn: cn=g\nmail: g@example.com\n\n"
         "dn: cn=h\nmail:: /w==\n\n"
         "dn: cn=i\nobjectClass: person\nsn: I\n\n"
-        "dn: cn=j\nchangetype: delete\n",
+        "dn: cn=j\nchangetype: delete\n\n"
+        " folded: k\nmail: k@example.com\n",
     )
     expected = {
         1: [
@@ -660,17 +654,21 @@ def test_ldif_problems(save: Any, tmp_path: Path) -> None:
         4: [("sn", "this is not base64: encode the value again, or write it plainly")],
         8: [("changetype", "this is a change (modify), not an entry: export the whole entry")],
         14: [("dn", "the record does not begin with a DN: write a line `dn: …` first")],
-        16: [("row", "'what is this' begins a line that is not `attribute: value`: mend it")],
+        16: [("row", "line 3 of the record is not `attribute: value`: mend it")],
         20: [("dn", "a record has one DN: put an empty line between two records")],
         25: [("email", "attribute 'mail' holds bytes that are not UTF-8: write one text")],
         28: [("email", f"{NO_EMAIL} the attribute mail")],
         32: [("changetype", "this is a change (delete), not an entry: export the whole entry")],
+        35: [
+            ("row", "line 1 of the record is not `attribute: value`: mend it"),
+            ("dn", "the record does not begin with a DN: write a line `dn: …` first"),
+        ],
     }
     assert problems(path) == expected
     again = refuse(path, tmp_path / "refused.ldif")
     assert again.read_text(encoding="utf-8").startswith(
-        "version: 1\n\n# error: email: mail is given by a URL, which is never fetched: write the value itself, or"
-        " remove the line\ndn: cn=a\nmail:< file:///etc/passwd\n"
+        "version: 1\n\n# error: email: mail is given by a URL, which is never fetched: write the value"
+        " itself, or remove the line\ndn: cn=a\nmail:< file:///etc/passwd\n"
     )
     assert list(problems(again).values()) == list(expected.values())
 
@@ -682,11 +680,23 @@ def test_ldif_attributes_can_be_mapped(save: Any) -> None:
     ]
 
 
+def test_refused_people_stay_in_their_groups(save: Any, tmp_path: Path) -> None:
+    group = "dn: cn=x\nobjectClass: groupOfNames\nmember: cn=a\n"
+    names = ["Left, \\Right", "#1", "A|B = C", "Ärzte", '"q" '.strip()]
+    groups = "\n".join(f"{group}cn:: {base64.b64encode(name.encode()).decode()}\n" for name in names)
+    path = save("people.ldif", f"dn: cn=a\nmail: a@example.com\n\n{groups}")
+    assert users(path) == [{"email": "a@example.com", "groups": names}]
+    again = refuse(path, tmp_path / "refused.ldif")
+    assert users(again) == users(path)
+    assert users(refuse(again, tmp_path / "refused-2.ldif")) == users(path)
+
+
 def test_machines_are_no_people(save: Any) -> None:
     path = save(
         "ad.ldif",
         "dn: cn=PC\nobjectClass: user\nobjectClass: computer\ncn: PC\n\n"
-        "dn: cn=A\nobjectClass: user\nsAMAccountName: a\nuserPrincipalName: a@t.example\nuserAccountControl: 514\n",
+        "dn: cn=A\nobjectClass: user\nsAMAccountName: a\nuserPrincipalName: a@t.example\n"
+        "userAccountControl: 514\n",
     )
     assert users(path) == [{"username": "a", "email": "a@t.example", "is_active": False}]
 
@@ -752,9 +762,7 @@ def test_the_shared_directory_refused_and_sent_again(tmp_path: Path) -> None:
 
 WESTERN = "name,email\n" + "".join(
     f"{name},u{place}@example.com\n"
-    for place, name in enumerate(
-        ["Jürgen Müller", "Anja Weiß", "Käthe Böhm", "Günther Groß", "Bärbel Schäfer"]
-    )
+    for place, name in enumerate(["Jürgen Müller", "Anja Weiß", "Käthe Böhm", "Günther Groß", "Bärbel Schäfer"])
 )
 CZECH = "name,email\n" + "".join(
     f"{name},u{place}@example.com\n"
@@ -796,13 +804,9 @@ def test_an_encoding_that_is_uncertain_is_refused(save: Any) -> None:
     content = "name,email\nZoë,z@example.com\n"
     path = save("people.csv", content.encode("cp1252"))
     message = refusal(path)
-    assert message.startswith(
-        "line 2 is not UTF-8, and the encoding cannot be told for certain: its letters are"
-    )
+    assert message.startswith("line 2 is not UTF-8, and the encoding cannot be told for certain: its letters are")
     assert "'ë' in cp1252" in message
-    assert message.endswith(
-        "Name it with --encoding NAME (Excel on a Western Windows writes cp1252), or save as UTF-8"
-    )
+    assert message.endswith("Name it with --encoding NAME (Excel on a Western Windows writes cp1252), or save as UTF-8")
     assert users(path, encoding="windows-1252")[0]["name"] == "Zoë"
 
 
@@ -836,9 +840,7 @@ def test_options_that_do_not_exist(save: Any, tmp_path: Path) -> None:
 
 
 def test_a_line_without_end(save: Any) -> None:
-    assert refusal(save("people.csv", b"x" * 17_000_000)).startswith(
-        "line 1 is longer than 16,777,216 characters"
-    )
+    assert refusal(save("people.csv", b"x" * 17_000_000)).startswith("line 1 is longer than 16,777,216 characters")
 
 
 @pytest.mark.parametrize(
@@ -894,8 +896,7 @@ def test_reasons_stay_on_one_line(save: Any, tmp_path: Path) -> None:
         for row in source:
             writer.write(row, [Problem("role", "bad\n\ndn: cn=admin\ud800\x00"), Problem("x", "y")])
     assert (tmp_path / "refused.ldif").read_text(encoding="utf-8") == (
-        "version: 1\n\n# error: role: bad dn: cn=admin\\ud800\\x00\n# error: x: y\n"
-        "dn: cn=a\nmail: a@example.com\n"
+        "version: 1\n\n# error: role: bad dn: cn=admin\\ud800\\x00\n# error: x: y\ndn: cn=a\nmail: a@example.com\n"
     )
 
 
@@ -915,9 +916,7 @@ def test_an_interrupted_import_leaves_a_whole_file(save: Any, tmp_path: Path) ->
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
-ROUND_TRIP = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+ROUND_TRIP = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def seen(rows: Iterator[Row]) -> list[Any]:
@@ -984,9 +983,7 @@ def test_refused_ldif_reads_the_same(
 
 @ROUND_TRIP
 @given(content=st.binary(max_size=200), format=st.sampled_from(["csv", "json", "ndjson", "ldif"]))
-def test_no_bytes_break_a_reader(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes, format: str
-) -> None:
+def test_no_bytes_break_a_reader(tmp_path_factory: pytest.TempPathFactory, content: bytes, format: str) -> None:
     path = tmp_path_factory.mktemp("any") / "file"
     beginning = {"csv": b"email,name\n", "ldif": b"dn: cn=a\nmail: a@example.com\n"}.get(format, b"")
     path.write_bytes(beginning + content)

@@ -166,9 +166,7 @@ async def test_prefix_of_a_proxy_is_kept() -> None:
         assert [(await client.get(link)).status_code for link in links] == [200, 200, 200]
 
 
-@pytest.mark.parametrize(
-    "name", ["manifest.json", ".stamp", "app-00000000.js", "..%2Fpage.py", "%2e%2e/page.py"]
-)
+@pytest.mark.parametrize("name", ["manifest.json", ".stamp", "app-00000000.js", "..%2Fpage.py", "%2e%2e/page.py"])
 async def test_only_the_bundle_is_served(http: httpx.AsyncClient, name: str) -> None:
     assert (await http.get(f"/playground/assets/{name}")).status_code == 404
 
@@ -218,9 +216,7 @@ def test_lock_pins_every_package_and_names_no_registry() -> None:
         assert f"node_modules/@esbuild/{platform}" in installed
 
 
-def test_up_to_date_assets_need_no_tool(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_up_to_date_assets_need_no_tool(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     need_assets()
     monkeypatch.setenv("PATH", "")
     assert install.main() == 0
@@ -331,9 +327,7 @@ async def test_query_runs_and_everything_comes_from_this_server(visit: Visit) ->
     await expect(page.locator(".graphiql-doc-explorer")).to_contain_text("Root Types")
     await page.get_by_role("button", name="Show Examples").click()
     examples = page.get_by_role("region", name="Examples")
-    await expect(examples.get_by_role("heading", level=3)).to_have_text(
-        ["Frontend developer", "Integrator", "Analyst"]
-    )
+    await expect(examples.get_by_role("heading", level=3)).to_have_text(["Frontend developer", "Integrator", "Analyst"])
     await page.get_by_role("button", name="Show History").click()
     await expect(page.locator(".graphiql-history")).to_contain_text("Ping")
 

@@ -128,9 +128,7 @@ class Columns:
 
     def gives(self, field: str, names: Iterable[str]) -> str | None:
         """The first of these columns that gives the field."""
-        return next(
-            (name for name in names if (target := self._found(name)[0]) and target.field == field), None
-        )
+        return next((name for name in names if (target := self._found(name)[0]) and target.field == field), None)
 
     def refuse_missing(self) -> None:
         """A mapping from a column that the file lacks is a mistake of the caller's."""
@@ -138,9 +136,7 @@ class Columns:
         missing = [name for name in self._mapping if normal(name) not in met]
         if missing:
             there = ", ".join(shown(name) for name in list(self._met)[:30]) or "none"
-            raise UnreadableFile(
-                f"--map names the {self.word} {missing[0]!r}, which the file lacks: it has {there}"
-            )
+            raise UnreadableFile(f"--map names the {self.word} {missing[0]!r}, which the file lacks: it has {there}")
 
     def all_notes(self) -> list[str]:
         more = [f"{self._left_out} more {self.word}s are not imported"] if self._left_out else []
@@ -174,9 +170,7 @@ class Columns:
             if plain.startswith(VARIABLE) and len(plain) > len(VARIABLE):
                 return Target(VARIABLE + form.strip().split(".", 1)[1].strip())
             if target := self._known.get(plain):
-                return (
-                    Target("is_active", inverted=True) if normal(name).startswith("blocksignin") else target
-                )
+                return Target("is_active", inverted=True) if normal(name).startswith("blocksignin") else target
         return None
 
     def _note(self, note: str) -> None:

@@ -22,9 +22,7 @@ class Cells(dict[str, str]):
     __slots__ = ("cells",)
 
     def __init__(self, headings: list[str], cells: list[str]) -> None:
-        super().__init__(
-            reversed(list(zip(headings, cells, strict=False)))
-        )  # the first of two namesakes stays
+        super().__init__(reversed(list(zip(headings, cells, strict=False))))  # the first of two namesakes stays
         self.cells = cells
 
 
@@ -41,9 +39,7 @@ class Delimited(Source):
 
     format = "csv"
 
-    def __init__(
-        self, text: Text, *, mapping: Mapping[str, str] | None = None, ldap_server: int | None = None
-    ) -> None:
+    def __init__(self, text: Text, *, mapping: Mapping[str, str] | None = None, ldap_server: int | None = None) -> None:
         super().__init__(text, Columns(mapping))
         self.preamble: list[str] = []
         self._ldap_server = ldap_server
@@ -51,6 +47,7 @@ class Delimited(Source):
         self.delimiter = self._sniffed(first)
         records = self._records()
         self.headings = next(records).cells
+        self._remarks = {place for place, name in enumerate(self.headings) if normal(name) == "error"}
         self._targets = self._known_columns()
         self._email = self.columns.gives("email", self.headings)
         self._has_email()
@@ -70,9 +67,7 @@ class Delimited(Source):
                 self.preamble.append(line.rstrip("\r\n"))
             elif line.strip(_DELIMITERS + " \r\n"):
                 return number, line
-        raise UnreadableFile(
-            "the file has no headings: its first line must name columns such as email,name,role"
-        )
+        raise UnreadableFile("the file has no headings: its first line must name columns such as email,name,role")
 
     def _sniffed(self, line: str) -> str:
         for above in self.preamble:
@@ -80,7 +75,10 @@ class Delimited(Source):
                 return match["delimiter"]
 
         def known(delimiter: str) -> tuple[int, int]:
-            headings = next(csv.reader([line], delimiter=delimiter), [])
+            try:
+                headings = next(csv.reader([line], delimiter=delimiter), [])
+            except csv.Error:
+                return 0, 0
             return sum(map(self.columns.knows, filter(None, headings))), len(headings)
 
         return max(_DELIMITERS, key=known)
@@ -108,14 +106,18 @@ class Delimited(Source):
                 yield _Record(first, self._skipped + reader.line_num, cells, mistake)
 
     def _leniently(self, lines: list[str], first: int, error: csv.Error) -> tuple[list[str], str]:
-        if "expected after" not in str(error):
-            raise UnreadableFile(
-                f"line {first}: a quotation mark is opened and not closed within"
-                f" {csv.field_size_limit():,} characters, so the rows after it cannot be told apart: close"
-                " it, or double it where it is part of the text"
-            ) from error
-        cells = next(csv.reader(lines, delimiter=self.delimiter))
-        return cells, 'a quotation mark stands inside a cell: double it ("") or remove it'
+        """The cells of a row whose quotation marks are wrong, so that it can be refused by itself."""
+        try:
+            if "expected after" in str(error):
+                cells = next(csv.reader(lines, delimiter=self.delimiter))
+                return cells, 'a quotation mark stands inside a cell: double it ("") or remove it'
+        except csv.Error:
+            pass
+        raise UnreadableFile(
+            f"line {first}: a quotation mark is opened and not closed within {csv.field_size_limit():,}"
+            " characters, so the rows after it cannot be told apart: close it, or double it where it is part"
+            " of the text"
+        ) from error
 
     def _known_columns(self) -> list[tuple[int, str, Target]]:
         found = [(place, name, self.columns.target(name)) for place, name in enumerate(self.headings)]
@@ -139,7 +141,7 @@ class Delimited(Source):
     def _survey(self, records: Iterator[_Record]) -> None:
         empty = 0
         for place, record in enumerate(records):
-            blank = not any(cell.strip() for cell in self._own(record.cells))
+            blank = not any(cell.strip() for cell in self.own(record.cells))
             empty += blank
             if self._is_example(record, place):
                 self.notes.append("the example row is skipped")
@@ -151,17 +153,17 @@ class Delimited(Source):
             self.notes.append("the file has headings but no rows")
 
     def _is_row(self, record: _Record, place: int) -> bool:
-        return any(map(str.strip, self._own(record.cells))) and not self._is_example(record, place)
+        return any(map(str.strip, self.own(record.cells))) and not self._is_example(record, place)
 
     def _is_example(self, record: _Record, place: int) -> bool:
-        """Entra's templates show a row beginning with "Example: " under their headings."""
-        if place > 0 or not any("[" in heading for heading in self.headings):
+        """Entra's templates show a row "Example: …" under their headings; files of refused rows do not."""
+        if place > 0 or self._remarks or not any("[" in heading for heading in self.headings):
             return False
-        return next(iter(self._own(record.cells)), "").strip().casefold().startswith("example:")
+        return next(iter(self.own(record.cells)), "").strip().casefold().startswith("example:")
 
-    def _own(self, cells: list[str]) -> list[str]:
-        """The cells that are the row's own, not what an earlier import wrote beside them."""
-        return without_error(self.headings, cells)
+    def own(self, cells: list[str]) -> list[str]:
+        """The cells without what an earlier import wrote under the heading `error`."""
+        return [cell for place, cell in enumerate(cells) if place not in self._remarks]
 
     def _row(self, record: _Record) -> Row:
         source = Cells(self.headings, record.cells)
@@ -180,21 +182,8 @@ class Delimited(Source):
         surplus = any(cell.strip() for cell in record.cells[wanted:])
         if found >= wanted and not surplus:
             return None
-        advice = (
-            "remove the surplus, or quote a cell that holds the delimiter"
-            if surplus
-            else "add what is missing"
-        )
+        advice = "remove the surplus, or quote a cell that holds the delimiter" if surplus else "add what is missing"
         if record.last > record.first:
             advice += f" (lines {record.first} to {record.last} are one row: is a quotation mark missing?)"
-        own = len(self._own(record.cells)), len(self._own(self.headings))
+        own = len(self.own(record.cells)), len(self.own(self.headings))
         return Problem("row", f"the row has {own[0]} cells where the headings are {own[1]}: {advice}")
-
-
-def without_error(headings: list[str], cells: list[str]) -> list[str]:
-    """The cells that do not stand under the heading `error`."""
-    return [
-        cell
-        for place, cell in enumerate(cells)
-        if place >= len(headings) or normal(headings[place]) != "error"
-    ]

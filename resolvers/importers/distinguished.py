@@ -13,7 +13,8 @@ _SAME_TYPE = {
     "emailaddress": "e",
 }
 # Code points that no name holds stand for the separators, so that an escaped comma is not taken for one.
-_NEXT, _PLUS, _EQUALS = "\ue000", "\ue001", "\ue002"
+_NEXT, _PLUS, _EQUALS, _SPACE = "\ue000", "\ue001", "\ue002", "\ue003"
+_RESERVED = re.compile("[\ue000-\ue003]")
 _MARKS = {",": _NEXT, ";": _NEXT, "+": _PLUS, "=": _EQUALS}
 
 
@@ -24,25 +25,24 @@ def canonical(dn: str) -> str:
 
 def first_value(dn: str) -> str:
     """`Admins` of `cn=Admins,ou=Groups,dc=example`."""
-    return (
-        _marked(dn)
-        .split(_NEXT)[0]
-        .split(_PLUS)[0]
-        .partition(_EQUALS)[2]
-        .strip(" \ue003")
-        .replace("\ue003", " ")
-    )
+    first = _marked(dn).split(_NEXT)[0].split(_PLUS)[0]
+    return _plain(first.partition(_EQUALS)[2]).strip()
+
+
+def escaped(value: str) -> str:
+    """A value as it may stand in a name."""
+    return re.sub(r'(^[ #]|[ ]$|[,;+="\\<>])', r"\\\1", value)
 
 
 def _marked(dn: str) -> str:
     """The name without its escapes, separators replaced; escaped bytes are UTF-8."""
     out: list[bytes] = []
     quoted = False
-    for code, escaped, quote, separator, plain, other in _PIECE.findall(dn):
+    for code, char, quote, separator, plain, other in _PIECE.findall(_RESERVED.sub("\ufffd", dn)):
         if code:
             out.append(bytes.fromhex(code))
-        elif escaped:
-            out.append(("\ue003" if escaped == " " else escaped).encode(errors="replace"))
+        elif char:
+            out.append((_SPACE if char == " " else char).encode(errors="replace"))
         elif quote:
             quoted = not quoted
         elif separator:
@@ -59,5 +59,9 @@ def _rdn(part: str) -> str:
 def _assertion(one: str) -> str:
     kind, _, value = one.partition(_EQUALS)
     kind = kind.strip().lower().removeprefix("oid.")
-    plain = " ".join(value.replace(_EQUALS, "=").replace("\ue003", " ").split())
+    plain = " ".join(_plain(value).split())
     return f"{_SAME_TYPE.get(kind, kind)}={plain.casefold()}"
+
+
+def _plain(value: str) -> str:
+    return value.replace(_EQUALS, "=").replace(_SPACE, " ")

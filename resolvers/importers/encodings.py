@@ -120,9 +120,7 @@ def _known(name: str) -> str:
 def _signed(path: Path, codec: str, given: str | None) -> Text:
     _refuse_undecodable(path, codec)
     text = Text(path, codec)
-    notes = (
-        [] if text.encoding == "utf-8" else [f"the file is read as {text.encoding}, by its byte order mark"]
-    )
+    notes = [] if text.encoding == "utf-8" else [f"the file is read as {text.encoding}, by its byte order mark"]
     if given and _known(given).removesuffix("-sig") not in (text.encoding, *_halves(text.encoding)):
         notes.append(f"--encoding {given} is not used: the file's byte order mark says {text.encoding}")
     return Text(path, codec, tuple(notes))

@@ -11,9 +11,7 @@ from resolvers.importers.ldif import Attribute, Record, Reference, records
 from resolvers.importers.rows import Problem, Row, Source, counted, no_email
 from resolvers.importers.values import Cell, user_of
 
-_PEOPLE = frozenset(
-    ["person", "organizationalperson", "inetorgperson", "user", "posixaccount", "residentialperson"]
-)
+_PEOPLE = frozenset(["person", "organizationalperson", "inetorgperson", "user", "posixaccount", "residentialperson"])
 _MACHINES = frozenset({"computer", "msds-groupmanagedserviceaccount"})
 _GROUPS = frozenset(["groupofnames", "groupofuniquenames", "groupofmembers", "posixgroup", "group"])
 _MEMBERS = ("member", "uniquemember", "memberuid")
@@ -21,13 +19,14 @@ _ACCOUNT_DISABLED = 2  # the bit of Active Directory's userAccountControl
 
 
 class Entry(dict[str, Any]):
-    """An entry by attribute, with its lines as they stood."""
+    """An entry by attribute, with its lines as they stood and the groups whose own entries name it."""
 
-    __slots__ = ("lines",)
+    __slots__ = ("groups", "lines")
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, groups: list[str]) -> None:
         super().__init__(dn=record.dn)
         self.lines = record.lines
+        self.groups = groups
         for attribute in record.attributes:
             self.setdefault(attribute.name + attribute.options, []).append(attribute.value)
 
@@ -37,9 +36,7 @@ class Directory(Source):
 
     format = "ldif"
 
-    def __init__(
-        self, text: Text, *, mapping: Mapping[str, str] | None = None, ldap_server: int | None = None
-    ) -> None:
+    def __init__(self, text: Text, *, mapping: Mapping[str, str] | None = None, ldap_server: int | None = None) -> None:
         super().__init__(text, Columns(mapping, word="attribute", known={**KNOWN, **DIRECTORY}))
         self._ldap_server = ldap_server
         self._named_in: dict[str, tuple[str, ...]] = {}
@@ -118,22 +115,21 @@ class Directory(Source):
         return self.columns.target(name)
 
     def _row(self, record: Record) -> Row:
-        source = Entry(record)
         if record.changetype not in ("add", ""):
-            problem = Problem(
-                "changetype",
-                f"this is a change ({record.changetype[:20]}), not an entry: export the whole entry",
-            )
-            return Row(record.number, source, {"ref": str(record.number)}, [problem])
+            advice = f"this is a change ({record.changetype[:20]}), not an entry: export the whole entry"
+            problem = Problem("changetype", advice)
+            return Row(record.number, Entry(record, []), {"ref": str(record.number)}, [problem])
+        groups = self._groups_of(record)
         cells, problems = self._cells(record)
-        server = self._ldap_server
+        if groups:
+            cells.append(Cell("member", Target("groups"), tuple(groups)))
         user, mistakes = user_of(cells, record.number, word="attribute")
         problems = [*record.problems, *problems, *mistakes]
-        if server is not None and record.dn:
-            user["ldap"] = {"server_number": server, "login_dn": record.dn}
+        if self._ldap_server is not None and record.dn:
+            user["ldap"] = {"server_number": self._ldap_server, "login_dn": record.dn}
         if "email" not in user and not any(problem.field == "email" for problem in problems):
             problems.append(no_email("the attribute mail"))
-        return Row(record.number, source, user, problems)
+        return Row(record.number, Entry(record, groups), user, problems)
 
     def _cells(self, record: Record) -> tuple[list[Cell], list[Problem]]:
         gathered: dict[str, tuple[Target, list[Any]]] = {}
@@ -143,21 +139,17 @@ class Directory(Source):
             if target and isinstance(attribute.value, Reference):
                 advice = "write the value itself, or remove the line"
                 problems.append(
-                    Problem(
-                        target.field, f"{attribute.name} is given by a URL, which is never fetched: {advice}"
-                    )
+                    Problem(target.field, f"{attribute.name} is given by a URL, which is never fetched: {advice}")
                 )
             elif target:
                 name = attribute.name + attribute.options
                 gathered.setdefault(normal(name), (target, []))[1].append(_plain(attribute))
         cells = [Cell(name, target, _value(target, values)) for name, (target, values) in gathered.items()]
-        return [*cells, *self._group_cells(record)], problems
+        return cells, problems
 
-    def _group_cells(self, record: Record) -> list[Cell]:
-        if not self._named_in:
-            return []
-        names = dict.fromkeys(name for key in _names(record) for name in self._named_in.get(key, ()))
-        return [Cell("member", Target("groups"), tuple(names))] if names else []
+    def _groups_of(self, record: Record) -> list[str]:
+        keys = _names(record) if self._named_in else []
+        return list(dict.fromkeys(name for key in keys for name in self._named_in.get(key, ())))
 
 
 def _classes(record: Record) -> set[str]:

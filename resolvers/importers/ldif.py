@@ -52,9 +52,7 @@ class Record:
     def values(self, name: str) -> list[str]:
         """The texts of an attribute, plain ones only."""
         return [
-            one.value
-            for one in self.attributes
-            if one.base == name and not one.options and isinstance(one.value, str)
+            one.value for one in self.attributes if one.base == name and not one.options and isinstance(one.value, str)
         ]
 
 
@@ -73,7 +71,7 @@ def records(lines: Iterable[str]) -> Iterator[Record]:
             del block[0]
         if block:
             record = Record(block[0].number, [line for one in block for line in one.folds])
-            _parse(record, [one.unfolded() for one in block])
+            _parse(record, block)
             yield record
 
 
@@ -112,30 +110,22 @@ def _is_version(line: _Line) -> bool:
     if not match or match["name"].lower() != "version":
         return False
     if match["value"].strip() != "1":
-        raise UnreadableFile(
-            f"line {line.number}: this is not version 1 of LDIF: export the directory as version 1"
-        )
+        raise UnreadableFile(f"line {line.number}: this is not version 1 of LDIF: export the directory as version 1")
     return True
 
 
-def _parse(record: Record, logical: list[str]) -> None:
-    for place, line in enumerate(logical):
+def _parse(record: Record, block: list[_Line]) -> None:
+    at = 1  # counted within the record: this stays true in the file of refused rows
+    for place, line in enumerate(block):
         if record.changetype not in ("add", ""):
             return
-        match = _ATTRIBUTE.fullmatch(line)
-        if match is None:
-            record.problems.append(
-                Problem(
-                    "row",
-                    f"{line[:40].split(':')[0]!r} begins a line that is not `attribute: value`: mend it",
-                )
-            )
-            continue
-        _take(record, place, match)
+        if match := _ATTRIBUTE.fullmatch(line.unfolded()):
+            _take(record, place, match)
+        else:
+            record.problems.append(Problem("row", f"line {at} of the record is not `attribute: value`: mend it"))
+        at += len(line.folds)
     if not record.dn and not any(problem.field == "dn" for problem in record.problems):
-        record.problems.append(
-            Problem("dn", "the record does not begin with a DN: write a line `dn: …` first")
-        )
+        record.problems.append(Problem("dn", "the record does not begin with a DN: write a line `dn: …` first"))
 
 
 def _take(record: Record, place: int, match: re.Match[str]) -> None:
@@ -143,17 +133,13 @@ def _take(record: Record, place: int, match: re.Match[str]) -> None:
     try:
         value = _value(match)
     except ValueError:
-        record.problems.append(
-            Problem(name, "this is not base64: encode the value again, or write it plainly")
-        )
+        record.problems.append(Problem(name, "this is not base64: encode the value again, or write it plainly"))
         return
     match name.lower():
         case "dn" if place == 0:
             _name(record, value)
         case "dn":
-            record.problems.append(
-                Problem("dn", "a record has one DN: put an empty line between two records")
-            )
+            record.problems.append(Problem("dn", "a record has one DN: put an empty line between two records"))
         case "changetype":
             record.changetype = str(value).strip().lower()
         case "control" if not record.attributes:

@@ -7,10 +7,10 @@ from typing import Any
 from resolvers.importers.columns import Columns, normal
 from resolvers.importers.encodings import Text
 from resolvers.importers.rows import Problem, Row, Source, UnreadableFile, no_email
-from resolvers.importers.values import Cell, NotANumber, user_of
+from resolvers.importers.values import Cell, user_of
 
 LARGEST = 512 * 1024 * 1024
-_LONGEST_NUMBER = 30
+_LONGEST_NUMBER = 4_000  # digits, of which Python turns up to 4,300 into a number
 _DEEPEST = 64
 _WRAPPERS = ("users", "value", "resources")
 
@@ -38,9 +38,7 @@ class Unparsed(dict[str, Any]):
 class Objects(Source):
     """What both formats share: how one object becomes a row."""
 
-    def __init__(
-        self, text: Text, *, mapping: Mapping[str, str] | None = None, ldap_server: int | None = None
-    ) -> None:
+    def __init__(self, text: Text, *, mapping: Mapping[str, str] | None = None, ldap_server: int | None = None) -> None:
         super().__init__(text, Columns(mapping, word="key"))
         self._ldap_server = ldap_server
         self._survey()
@@ -164,14 +162,8 @@ class NdJson(Objects):
 
 
 def parse(written: str) -> Any:
-    """JSON as it is meant to be: no NaN, no number that nothing can hold, no key said twice."""
-    found = json.loads(
-        written,
-        parse_int=_integer,
-        parse_float=_float,
-        parse_constant=NotANumber,
-        object_pairs_hook=_object,
-    )
+    """A JSON text, of bounded depth; what no field can hold is kept for the row to be refused as it stood."""
+    found = json.loads(written, parse_int=_integer, object_pairs_hook=_object)
     if _deeper(found, _DEEPEST):
         raise RecursionError
     return found
@@ -187,20 +179,14 @@ def _deeper(value: Any, levels: int) -> bool:
     return levels == 0 or any(_deeper(one, levels - 1) for one in inner if isinstance(one, dict | list))
 
 
-def _integer(digits: str) -> int | NotANumber:
-    return int(digits) if len(digits) <= _LONGEST_NUMBER else NotANumber(digits)
-
-
-def _float(digits: str) -> float | NotANumber:
-    number = float(digits)
-    return NotANumber(digits) if number in (float("inf"), float("-inf")) else number
+def _integer(digits: str) -> int | float:
+    """What no field can hold becomes NaN, which is refused where it is used, and written as such."""
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else float("nan")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    return (
-        found if all(found[key] is value or found[key] == value for key, value in pairs) else Repeated(pairs)
-    )
+    return found if all(found[key] is value or found[key] == value for key, value in pairs) else Repeated(pairs)
 
 
 def _misshapen(record: Any) -> Problem | None:

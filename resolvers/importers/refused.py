@@ -1,15 +1,18 @@
 """The file of refused rows: the input's own format with reasons in it, ready to mend and send again."""
 
+import base64
 import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from resolvers.importers.delimited import Cells, Delimited, without_error
+from resolvers.importers.delimited import Cells, Delimited
+from resolvers.importers.distinguished import escaped
 from resolvers.importers.entries import Entry
 from resolvers.importers.objects import Repeated, Unparsed
 from resolvers.importers.rows import Problem, Row, Source, UnreadableFile
@@ -20,9 +23,7 @@ _SIGNATURE = "\ufeff"
 def refused_path(path: Path) -> Path:
     """`people.csv` → `people.refused.csv`, or the next number that is free."""
     stem = path.stem.split(".refused")[0]
-    names = (
-        f"{stem}.refused{'' if number == 1 else f'-{number}'}{path.suffix}" for number in range(1, 10_000)
-    )
+    names = (f"{stem}.refused{'' if number == 1 else f'-{number}'}{path.suffix}" for number in range(1, 10_000))
     return next(free for name in names if not os.path.lexists(free := path.with_name(name)))
 
 
@@ -31,9 +32,7 @@ class RefusedWriter:
 
     def __init__(self, path: Path, source: Source) -> None:
         if os.path.lexists(path):
-            raise UnreadableFile(
-                f"{path} exists already: move it away, or name another file for the refused rows"
-            )
+            raise UnreadableFile(f"{path} exists already: move it away, or name another file for the refused rows")
         self.path = path
         self.count = 0
         self._source = source
@@ -82,9 +81,7 @@ class RefusedWriter:
         if isinstance(row.source, Cells):
             yield self._csv_line(reason, row.source.cells)
         elif isinstance(row.source, Entry):
-            yield "\n"
-            yield from (f"# error: {text}\n" for text in texts)
-            yield from (f"{line}\n" for line in row.source.lines)
+            yield from (f"{line}\n" for line in _ldif_lines(row.source, texts))
         elif self._source.format == "json":
             yield ",\n" if self.count else ""
             yield ",\n".join(_with_reason(row, reason))
@@ -96,7 +93,7 @@ class RefusedWriter:
         assert isinstance(self._source, Delimited)
         buffer = io.StringIO()
         writer = csv.writer(buffer, delimiter=self._source.delimiter, lineterminator="\r\n")
-        writer.writerow([reason, *without_error(self._source.headings, cells)])
+        writer.writerow([reason, *self._source.own(cells)])
         return buffer.getvalue()
 
 
@@ -109,6 +106,21 @@ def _with_reason(row: Row, reason: str) -> list[str]:
     if len(said) == 1:
         return [_json({"error": reason}), "{}"]
     return ["{" + ", ".join(f"{_json(key)}: {_json(value)}" for key, value in said) + "}"]
+
+
+def _ldif_lines(entry: Entry, texts: list[str]) -> list[str]:
+    remarks = [f"# error: {text}" for text in texts]
+    lines = [*entry.lines, *map(_member_of, entry.groups)]
+    # a record may begin with what looks like a fold, and would vanish into a comment above it
+    return ["", *lines, *remarks] if lines[0].startswith(" ") else ["", *remarks, *lines]
+
+
+def _member_of(group: str) -> str:
+    """The groups' own entries are not in this file, so a person must say for themselves where they belong."""
+    name = f"cn={escaped(group)}"
+    if re.fullmatch(r"[!-~](?:[ -~]*[!-~])?", name):
+        return f"memberOf: {name}"
+    return f"memberOf:: {base64.b64encode(name.encode()).decode()}"
 
 
 def _json(value: Any) -> str:

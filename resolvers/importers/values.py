@@ -1,6 +1,5 @@
 """How the cells of a row become the fields of a user."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ _YES = frozenset(["true", "t", "yes", "y", "1", "on", "active", "enabled"])
 _NO = frozenset(["false", "f", "no", "n", "0", "off", "inactive", "disabled", "deactivated", "deleted"])
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 _NAMED_BY = ("name", "displayName", "display", "value")
+_LARGEST = 10**30
 _LOOSE = frozenset({"email", "username"})
 
 
@@ -21,12 +21,6 @@ class Cell(NamedTuple):
     label: str
     target: Target
     value: Any
-
-
-class NotANumber(str):
-    """What JSON holds in place of a number that nothing can be done with: NaN, or one too long."""
-
-    __slots__ = ()
 
 
 class Mistake(Exception):
@@ -80,9 +74,8 @@ class _User:
         cell = cell._replace(value=value)
         earlier = self._chosen.setdefault(field, cell)
         if earlier.target.rank == cell.target.rank and not _same(field, earlier.value, value):
-            raise Mistake(
-                f"and {self.word} {shown(earlier.label)} give {field} differently: make them equal or empty one"
-            )
+            other = f"{self.word} {shown(earlier.label)}"
+            raise Mistake(f"and {other} give {field} differently: make them equal or empty one")
         if earlier is cell:
             self._put(field, value)
 
@@ -100,9 +93,7 @@ class _User:
             return
         if name is None or server is None:
             lacking = "login_dn" if name is None else "ldap_server_id"
-            self.problems.append(
-                Problem("ldap", f"{lacking} is missing: give the server and the DN, or neither")
-            )
+            self.problems.append(Problem("ldap", f"{lacking} is missing: give the server and the DN, or neither"))
         else:
             self.values["ldap"] = {"server_number": server, "login_dn": name}
 
@@ -118,9 +109,9 @@ def text(value: Any, *, strip: bool = True) -> str | None:
     value = _single(value)
     if isinstance(value, bool):
         value = "true" if value else "false"
-    elif isinstance(value, int | float) and math.isfinite(value):
+    elif isinstance(value, int | float) and -_LARGEST < value < _LARGEST:
         value = str(value)
-    if isinstance(value, NotANumber) or not isinstance(value, str | None):
+    if not isinstance(value, str | None):
         raise Mistake(f"holds {_kind(value)}: write one text")
     if value is None or not value.strip():
         return None
@@ -181,7 +172,7 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, NotANumber | int | float):
+    if isinstance(value, int | float):
         return "a number that cannot be stored"
     if isinstance(value, bytes):
         return "bytes that are not UTF-8"

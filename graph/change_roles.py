@@ -1,0 +1,50 @@
+"""Making, changing and deleting roles in the schema."""
+
+import strawberry
+
+from graph.fields import mutation, to_one
+from graph.payloads import Changing, DeletedPayload, DeleteInput, Payload, given, needed
+from graph.roles import RightEnum, Role
+from resolvers import change_roles
+from resolvers import roles as roles_read
+
+
+@strawberry.input(description="A new role.")
+class CreateRoleInput(Changing):
+    name: str = needed("Its name.")
+    weight: int = needed("1 to 100, at most your own.")
+    permissions: list[RightEnum] = needed("The rights it gives, none that you lack.")  # type: ignore[valid-type]
+    synonyms: list[str] | None = given("Other names by which it can be given.")
+
+
+@strawberry.input(description="What to change of a role.")
+class UpdateRoleInput(Changing):
+    id: strawberry.ID = needed("Typed id.")
+    name: str | None = given("Its name.")
+    weight: int | None = given("1 to 100, at most your own.")
+    permissions: list[RightEnum] | None = given("Exactly these rights.")  # type: ignore[valid-type]
+    synonyms: list[str] | None = given("Exactly these synonyms.")
+
+
+@strawberry.type(description="The role, or why not.")
+class RolePayload(Payload):
+    role: Role | None = to_one(lambda: roles_read.SOURCE, "role", "The role as it is now.")
+
+
+@strawberry.type
+class RoleMutations:
+    create_role: RolePayload = mutation(
+        change_roles.create_role, CreateRoleInput, "Make a role. Needs MANAGE_ROLES.", empty={"role": None}
+    )
+    update_role: RolePayload = mutation(
+        change_roles.update_role,
+        UpdateRoleInput,
+        "Change a role; built-in ones take only synonyms. Needs MANAGE_ROLES.",
+        empty={"role": None},
+    )
+    delete_role: DeletedPayload = mutation(
+        change_roles.delete_role,
+        DeleteInput,
+        "Delete a role of your own that nobody holds. Needs MANAGE_ROLES.",
+        empty={"deletedId": None},
+    )

@@ -1,0 +1,129 @@
+"""Making and revoking API keys (E1, E2)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from models import bulk
+from models.api_keys import ApiKey
+from models.errors import Invalid, NotFound, WrongState
+from models.users import UserState
+from models.values import clean
+from resolvers import references, tokens
+from resolvers.audit import Action, Event, Subject
+from resolvers.changes import Change, number
+from resolvers.drafts import Draft
+from resolvers.outcomes import accepted, payload, result
+from resolvers.policy import Right, require_rights_held
+
+MOST_KEYS = 100
+
+
+async def create_api_key(
+    change: Change,
+    *,
+    name: str,
+    user_id: str | None = None,
+    permissions: Sequence[str] | None = None,
+    expires_at: datetime | None = None,
+) -> dict[str, Any]:
+    """The key's id under `apiKey` and, this once, its `secret`. No key is wider than the one it was made with."""
+    viewer = change.viewer
+    owner = number("user", "user", user_id, "userId") if user_id is not None else viewer.user_id or 0
+    viewer.require_self_or(Right.MANAGE_API_KEYS, [owner], "userId")
+    roles = await references.roles(change.tx)
+    target = (await references.targets(change.tx, roles, [owner])).get(owner)
+    if target is None:
+        raise NotFound("userId", what="user", key=user_id)
+    references.require_manageable(change, target, await references.scope(change, Right.MANAGE_API_KEYS), "userId")
+    if target["state"] != UserState.ACTIVE:
+        raise WrongState("userId", reason=f"This user is {target['state'].lower()}. Only active users hold keys.")
+    if expires_at is not None and expires_at <= change.moment:
+        raise Invalid("expiresAt", reason="expiresAt lies in the past.")
+    rights = _rights(change, target, permissions)
+    kept = clean(name, "name", what="The key's name")
+    await _bounded(change, owner)
+    secret = tokens.make(tokens.Purpose.API_KEY)
+    row = {
+        "user_id": owner,
+        "name": kept,
+        "prefix": secret[:8],
+        "digest": tokens.digest(tokens.Purpose.API_KEY, secret),
+        "rights": rights,
+        "expires_at": expires_at,
+        "created_at": change.moment,
+        "created_by_id": viewer.user_id,
+    }
+    key_id = (await bulk.insert(change.tx, ApiKey, [row]))[0][0]
+    changes = {"key": (None, f"key_{key_id}"), "name": (None, kept), "permissions": (None, rights)}
+    await change.record([Event(Action.KEY_CREATED, Subject.USER, owner, target["username"], changes)])
+    return {"apiKey": key_id, "secret": None if change.dry_run else secret, "errors": []}
+
+
+def _rights(change: Change, target: references.Target, asked: Sequence[str] | None) -> list[str] | None:
+    """The rights to narrow the key to, None for all of its owner's, which then grow and shrink with the owner's."""
+    viewer = change.viewer
+    owned = viewer.somewhere if target.id == viewer.user_id else target.role.rights
+    if asked is None:
+        if viewer.key_is_narrow or target.id != viewer.user_id:
+            require_rights_held(viewer.somewhere, owned, "permissions")
+        return sorted(viewer.somewhere) if viewer.key_is_narrow and target.id == viewer.user_id else None
+    rights = {Right(each) for each in asked}
+    require_rights_held(owned, rights, "permissions")
+    require_rights_held(viewer.somewhere, rights, "permissions")
+    return sorted(rights)
+
+
+async def _bounded(change: Change, owner: int) -> None:
+    count = await change.tx.scalar("SELECT COUNT(*) FROM api_keys WHERE user_id = $1 AND revoked_at IS NULL", owner)
+    if count >= MOST_KEYS:
+        raise Invalid("userId", reason=f"This user holds {MOST_KEYS} keys. Revoke some first.")
+
+
+async def revoke_api_keys(change: Change, *, ids: Sequence[str], error_policy: str | None = None) -> dict[str, Any]:
+    """The keys stop working at once. Everybody may revoke their own."""
+    change.viewer.require(Right.USE_SELF_SERVICE)
+    change.bounded(ids, "ids", "ids")
+    drafts = [Draft(index, {"ref": typed}, ("ids", index)) for index, typed in enumerate(dict.fromkeys(ids))]
+    numbers = {d.index: d.attempt(lambda d=d: number("API key", "key", d.given["ref"], *d.path)) for d in drafts}
+    among = change.tx.dialect.among("id", "$1", "bigint")
+    wanted = [each for each in numbers.values() if each is not None]
+    found = {
+        r[0]: r for r in await change.tx.rows(f"SELECT id, user_id, revoked_at FROM api_keys WHERE {among}", wanted)
+    }
+    roles = await references.roles(change.tx)
+    targets = await references.targets(change.tx, roles, [row[1] for row in found.values()])
+    allowed = await references.scope(change, Right.MANAGE_API_KEYS)
+    for draft in drafts:
+        if numbers[draft.index] is not None:
+            draft.attempt(_check, change, draft, found.get(numbers[draft.index]), targets, allowed)
+    good = accepted(change, drafts, error_policy)
+    changed = [draft for draft in good if draft.columns["revoked_at"] is None]
+    rows = [{"id": draft.columns["id"], "revoked_at": change.moment} for draft in changed]
+    await bulk.update(change.tx, ApiKey, rows)
+    await change.record([_revoked(draft) for draft in changed])
+    return payload(
+        [
+            {
+                **result(d, "UPDATED" if d in changed else "UNCHANGED"),
+                "apiKey": d.columns.get("id") if d.is_good else None,
+            }
+            for d in drafts
+        ]
+    )
+
+
+def _check(
+    change: Change, draft: Draft, row: Any, targets: Mapping[int, references.Target], allowed: set[int] | None
+) -> None:
+    if row is None or (row[1] != change.viewer.user_id and not change.viewer.can(Right.MANAGE_API_KEYS)):
+        raise NotFound(*draft.path, what="API key", key=draft.given["ref"])
+    draft.target, draft.user_id = targets[row[1]], row[1]
+    references.require_manageable(change, targets[row[1]], allowed, *draft.path)
+    draft.columns = {"id": row[0], "revoked_at": row[2]}
+
+
+def _revoked(draft: Draft) -> Event:
+    assert draft.target is not None
+    changes = {"key": (draft.given["ref"], None)}
+    return Event(Action.KEY_REVOKED, Subject.USER, draft.target.id, draft.target["username"], changes)

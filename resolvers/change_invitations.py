@@ -1,0 +1,158 @@
+"""What happens to invitations afterwards: accepted, sent again, revoked (C7)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from models import bulk
+from models.errors import InvalidToken, NotFound, Required, WrongState
+from models.invitations import Invitation, InvitationState
+from models.letters import LetterKind
+from models.settings import Settings
+from models.users import User, UserState
+from models.values import clean, key
+from resolvers import letters, references, tokens
+from resolvers.activate_users import drop_letters
+from resolvers.audit import Action, Event, Subject
+from resolvers.changes import Change, number
+from resolvers.drafts import Draft
+from resolvers.hashing import Hasher, check_password
+from resolvers.invite_users import issued
+from resolvers.outcomes import accepted, payload, result
+from resolvers.policy import Right, Viewer
+from resolvers.viewers import as_time
+
+
+async def prepare_acceptance(_: Viewer, settings: Settings, hasher: Hasher, given: dict[str, Any]) -> None:
+    password = given.pop("password", None)
+    if password is not None:
+        check_password(password, settings.password_length, "password")
+        given["password_hash"] = await hasher.hash(password)
+
+
+async def accept_invitation(
+    change: Change, *, token: str, password_hash: str | None = None, name: str | None = None
+) -> dict[str, Any]:
+    """The user of a pending invitation becomes active. The token is the only right this needs, and works once."""
+    row = await change.tx.one(
+        "SELECT i.id, i.user_id, i.expires_at, u.username, p.kind, u.version, u.state FROM invitations i"
+        " JOIN users u ON u.id = i.user_id LEFT JOIN identity_providers p ON p.id = u.provider_id"
+        " WHERE i.token_digest = $1 AND i.state = 'PENDING'",
+        tokens.digest(tokens.Purpose.INVITATION, token),
+    )
+    if row is None or as_time(row[2]) <= change.moment or row[6] != UserState.INVITED:
+        raise InvalidToken("token")
+    if row[4] == "LOCAL" and password_hash is None:
+        raise Required("password", what="A password")
+    columns: dict[str, Any] = {"state": UserState.ACTIVE}
+    if row[4] == "LOCAL":
+        columns["password_hash"] = password_hash
+    if name is not None:
+        columns["name"] = clean(name, "name", what="The name")
+        columns["name_key"] = key(columns["name"])
+    stamps = {"updated_at": change.moment, "updated_by_id": row[1], "version": row[5] + 1}
+    await bulk.update(change.tx, User, [{"id": row[1], **columns, **stamps}])
+    await _close(change, [row[0]], InvitationState.ACCEPTED)
+    await drop_letters(change, [row[1]])
+    change.reader = Viewer(user_id=row[1], username=row[3], request_id=change.viewer.request_id)
+    event = Event(Action.INVITATION_ACCEPTED, Subject.USER, row[1], row[3], {"state": ("INVITED", "ACTIVE")})
+    await change.record([event])
+    return {"user": row[1], "errors": []}
+
+
+async def _close(change: Change, ids: Sequence[int], state: InvitationState) -> None:
+    rows = [{"id": each, "state": state, "closed_at": change.moment} for each in ids]
+    await bulk.update(change.tx, Invitation, rows)
+
+
+async def _pending(change: Change, ids: Sequence[str]) -> list[Draft]:
+    """A draft for each invitation id, refused where it is none that the viewer may touch, or not pending."""
+    change.bounded(ids, "ids", "ids")
+    drafts = [Draft(index, {"ref": typed}, ("ids", index)) for index, typed in enumerate(dict.fromkeys(ids))]
+    numbers = {
+        d.index: d.attempt(lambda d=d: number("invitation", "invitation", d.given["ref"], *d.path)) for d in drafts
+    }
+    names = ("id", "user_id", "state", "sent_count")
+    among = change.tx.dialect.among("id", "$1", "bigint")
+    wanted = [each for each in numbers.values() if each is not None]
+    rows = await change.tx.rows(f"SELECT {', '.join(names)} FROM invitations WHERE {among}", wanted)
+    found = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
+    roles = await references.roles(change.tx)
+    targets = await references.targets(change.tx, roles, [each["user_id"] for each in found.values()])
+    allowed = await references.scope(change, Right.INVITE_USERS)
+    for draft in drafts:
+        if numbers[draft.index] is not None:
+            draft.attempt(_check, change, draft, found.get(numbers[draft.index]), targets, allowed)
+    return drafts
+
+
+def _check(
+    change: Change,
+    draft: Draft,
+    row: Mapping[str, Any] | None,
+    targets: Mapping[int, Any],
+    allowed: set[int] | None,
+) -> None:
+    if row is None:
+        raise NotFound(*draft.path, what="invitation", key=draft.given["ref"])
+    draft.target, draft.user_id = targets[row["user_id"]], row["user_id"]
+    references.require_manageable(change, draft.target, allowed, *draft.path)
+    if row["state"] != InvitationState.PENDING:
+        raise WrongState(*draft.path, reason=f"This invitation is {row['state'].lower()} already.")
+    draft.columns = dict(row)
+
+
+async def resend_invitations(change: Change, *, ids: Sequence[str], error_policy: str | None = None) -> dict[str, Any]:
+    """New links, new time, new letters; the old links stop working."""
+    change.viewer.require(Right.INVITE_USERS)
+    drafts = await _pending(change, ids)
+    good = accepted(change, drafts, error_policy)
+    expires = change.moment + timedelta(days=change.settings.invitation_days)
+    secrets = {draft.index: tokens.make(tokens.Purpose.INVITATION) for draft in good}
+    rows = [
+        {
+            "id": draft.columns["id"],
+            "token_digest": tokens.digest(tokens.Purpose.INVITATION, secrets[draft.index]),
+            "sent_count": draft.columns["sent_count"] + 1,
+            "expires_at": expires,
+        }
+        for draft in good
+    ]
+    await bulk.update(change.tx, Invitation, rows)
+    await drop_letters(change, [draft.user_id for draft in good if draft.user_id])
+    links = {draft.index: letters.link(change, "invitation", secrets[draft.index]) for draft in good}
+    posts = []
+    for draft in good:
+        assert draft.target is not None
+        address = draft.target["email"]
+        kind = LetterKind.INVITATION
+        posts.append(letters.Post(kind, draft.target.id, address, links[draft.index], draft.columns["id"]))
+    await letters.post(change, posts)
+    await _record(change, good, Action.INVITATION_RESENT)
+    given = {d.index: issued(change, d.columns["id"], links[d.index], expires) for d in good}
+    return payload([result(draft, "UPDATED", invitation=given.get(draft.index)) for draft in drafts])
+
+
+async def revoke_invitations(change: Change, *, ids: Sequence[str], error_policy: str | None = None) -> dict[str, Any]:
+    """The links stop working at once; the users stay, INVITED, to be invited again or deleted."""
+    change.viewer.require(Right.INVITE_USERS)
+    drafts = await _pending(change, ids)
+    good = accepted(change, drafts, error_policy)
+    await _close(change, [draft.columns["id"] for draft in good], InvitationState.REVOKED)
+    await drop_letters(change, [draft.user_id for draft in good if draft.user_id])
+    await _record(change, good, Action.INVITATION_REVOKED)
+    return payload([result(draft, "UPDATED", invitation=_revoked(draft)) for draft in drafts])
+
+
+def _revoked(draft: Draft) -> dict[str, Any] | None:
+    typed, invitation_id = draft.given["ref"], draft.columns.get("id")
+    return {"id": typed, "link": None, "expiresAt": None, "invitation": invitation_id}
+
+
+async def _record(change: Change, good: Sequence[Draft], action: Action) -> None:
+    events = []
+    for draft in good:
+        assert draft.target is not None
+        changes = {"invitation": (None, draft.given["ref"])}
+        events.append(Event(action, Subject.USER, draft.target.id, draft.target["username"], changes))
+    await change.record(events)

@@ -1,0 +1,58 @@
+"""Creating one user: local, LDAP, SAML or for API keys only (C1 to C5)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.errors import Required
+from models.settings import Settings
+from resolvers import existing_users, store_users
+from resolvers.audit import Action
+from resolvers.changes import Change
+from resolvers.drafts import Draft, read
+from resolvers.hashing import Hasher, check_password
+from resolvers.outcomes import error
+from resolvers.policy import Right, Viewer
+from resolvers.store_users import Placing
+
+
+async def prepare(viewer: Viewer, settings: Settings, hasher: Hasher, given: dict[str, Any]) -> None:
+    """Hash the password before the transaction: hashing is slow, and writing takes turns."""
+    viewer.require(Right.CREATE_USERS)
+    await hash_local(settings, hasher, given, "authentication", "local")
+
+
+async def hash_local(settings: Settings, hasher: Hasher, given: Mapping[str, Any], *path: str | int) -> None:
+    """Put the hash of `authentication.local.password` in the place of the password, if there is one."""
+    local = (given.get("authentication") or {}).get("local")
+    if local is None or local.get("password") is None:
+        return
+    password = local.pop("password")
+    about = tuple(given.get(name) or "" for name in ("username", "email", "name"))
+    check_password(password, settings.password_length, *path, "password", about=about)
+    local["password_hash"] = await hasher.hash(password)
+
+
+async def create_user(change: Change, **given: Any) -> dict[str, Any]:
+    """The new user's id under `user`. Raises the first thing that is wrong; the rest follows as further errors."""
+    change.viewer.require(Right.CREATE_USERS)
+    draft = Draft(0, given)
+    read(draft)
+    placing = await Placing.load(change, Right.CREATE_USERS, [draft])
+    role = placing.role(draft, given.get("role"))
+    placing.identity(draft, given.get("authentication"))
+    placing.memberships(draft)
+    placing.within(draft)
+    draft.columns["can_create_projects_in_root"] = placing.project_right(draft, role, change.settings.projects_in_root)
+    local = (given.get("authentication") or {}).get("local")
+    if local is not None and local.get("password_hash") is None:
+        draft.refusals.append(Required("authentication", "local", "password", what="A password"))
+    existing_users.refuse_taken([draft], await existing_users.taken(change.tx, [draft]))
+    if not draft.is_good:
+        change.tx.discard()
+        return {"user": None, "errors": [error(refusal) for refusal in draft.refusals]}
+    await store_users.insert(change, [draft], {0: "ACTIVE"})
+    await store_users.attach(change, [draft])
+    draft.changes["role"] = (None, role.name if role else None)
+    store_users.describe(draft, placing)
+    await store_users.record(change, [draft], Action.CREATED)
+    return {"user": draft.user_id, "errors": []}

@@ -1,0 +1,73 @@
+"""Who is there already: matching rows to users, and refusing names that are taken."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from models.database import Connection
+from models.errors import Taken
+from models.values import key
+from resolvers.drafts import Draft, camel
+
+
+@dataclass(frozen=True)
+class Names:
+    """Normal forms in use and whose they are. A username may not be another user's email address either."""
+
+    usernames: Mapping[str, int]
+    emails: Mapping[str, int]
+    external_ids: Mapping[str, int]
+    aliases: Mapping[str, int]
+    login_dns: Mapping[tuple[int, str], int]
+
+
+async def taken(connection: Connection, drafts: Sequence[Draft]) -> Names:
+    """What of the drafts' names is in use: one statement for each kind of name."""
+    usernames = {d.columns["username_key"] for d in drafts if d.columns.get("username_key")}
+    emails = {d.columns["email_key"] for d in drafts if d.columns.get("email_key")}
+    externals = {d.columns["external_id"] for d in drafts if d.columns.get("external_id")}
+    dns = {d.columns["login_dn_key"] for d in drafts if d.columns.get("login_dn_key")}
+    aliases = {key(alias) for d in drafts for alias in d.aliases}
+    return Names(
+        usernames=await _owners(connection, "username_key", "users", "id", usernames | emails),
+        emails=await _owners(connection, "email_key", "users", "id", usernames | emails),
+        external_ids=await _owners(connection, "external_id", "users", "id", externals),
+        aliases=await _owners(connection, "value_key", "user_aliases", "user_id", aliases),
+        login_dns=await _login_dns(connection, dns),
+    )
+
+
+async def _owners(connection: Connection, column: str, table: str, owner: str, keys: Collection[str]) -> dict[str, int]:
+    if not keys:
+        return {}
+    among = connection.dialect.among(column, "$1", "text")
+    return {
+        row[0]: row[1]
+        for row in await connection.rows(f"SELECT {column}, {owner} FROM {table} WHERE {among}", sorted(keys))
+    }
+
+
+async def _login_dns(connection: Connection, keys: Collection[str]) -> dict[tuple[int, str], int]:
+    if not keys:
+        return {}
+    among = connection.dialect.among("login_dn_key", "$1", "text")
+    rows = await connection.rows(f"SELECT ldap_provider_id, login_dn_key, id FROM users WHERE {among}", sorted(keys))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
+    for draft in drafts:
+        own = draft.target.id if draft.target else None
+        _refuse(draft, own, "username", draft.columns.get("username_key"), known.usernames, known.emails)
+        _refuse(draft, own, "email", draft.columns.get("email_key"), known.emails, known.usernames)
+        _refuse(draft, own, "external_id", draft.columns.get("external_id"), known.external_ids)
+        for alias in draft.aliases:
+            if known.aliases.get(key(alias), own) != own:
+                draft.refusals.append(Taken(*draft.path, "aliases", what="alias", value=alias))
+        dn = (draft.columns.get("ldap_provider_id"), draft.columns.get("login_dn_key"))
+        if dn[1] is not None and known.login_dns.get(dn, own) != own:  # type: ignore[call-overload]
+            draft.refusals.append(Taken(*draft.path, "loginDn", what="login DN", value=draft.columns["login_dn"]))
+
+
+def _refuse(draft: Draft, own: int | None, name: str, normal: str | None, *owners: Mapping[str, int]) -> None:
+    if normal is not None and any(normal in each and each[normal] != own for each in owners):
+        draft.refusals.append(Taken(*draft.path, camel(name), what=camel(name), value=draft.columns[name]))

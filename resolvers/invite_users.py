@@ -1,0 +1,107 @@
+"""Inviting many users at once: each becomes a user who is INVITED, with a link that works once (C6, C7)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from models import bulk
+from models.errors import Taken
+from models.invitations import Invitation, InvitationState
+from models.letters import LetterKind
+from models.users import UserState
+from resolvers import existing_users, letters, outcomes, store_users, tokens
+from resolvers.audit import Action
+from resolvers.changes import Change
+from resolvers.drafts import Draft, read, refuse_duplicates
+from resolvers.policy import Right
+from resolvers.references import Identity
+from resolvers.store_users import Placing
+
+
+async def invite_users(
+    change: Change, *, users: Sequence[Mapping[str, Any]], error_policy: str | None = None
+) -> dict[str, Any]:
+    """A result for each row, with the invitation and, for the viewer to hand over, its link."""
+    change.viewer.require(Right.INVITE_USERS)
+    change.bounded(users, "users", "users")
+    drafts = [Draft(index, row, ("users", index)) for index, row in enumerate(users)]
+    for draft in drafts:
+        read(draft)
+        store_users.require(draft, "email")
+    refuse_duplicates(drafts)
+    placing = await Placing.load(change, Right.INVITE_USERS, drafts)
+    for draft in drafts:
+        _place(change, draft, placing)
+    existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
+    _suggest_resending(drafts)
+    good = outcomes.accepted(change, drafts, error_policy)
+    await store_users.insert(change, good, {draft.index: UserState.INVITED for draft in good})
+    await store_users.attach(change, good)
+    for draft in good:
+        store_users.describe(draft, placing)
+    await store_users.record(change, good, Action.INVITED)
+    issued = await issue(change, good)
+    return outcomes.payload([outcomes.result(d, "CREATED", invitation=issued.get(d.index)) for d in drafts])
+
+
+def _place(change: Change, draft: Draft, placing: Placing) -> None:
+    role = placing.role(draft, draft.given.get("role"))
+    placing.memberships(draft)
+    placing.within(draft)
+    draft.columns["can_create_projects_in_root"] = placing.project_right(draft, role, change.settings.projects_in_root)
+    draft.columns |= Identity(None).columns
+    typed = draft.given.get("identity_provider_id")
+    path = (*draft.path, "identityProviderId")
+    if typed is not None:
+        provider = draft.attempt(lambda: placing.providers.find(typed, *path))
+    else:
+        provider = draft.attempt(lambda: placing.providers.of_kind("LOCAL", *path))
+    draft.columns["provider_id"] = provider.id if provider else None
+    if role is not None:
+        draft.changes["role"] = (None, role.name)
+
+
+def _suggest_resending(drafts: Sequence[Draft]) -> None:
+    for draft in drafts:
+        for refusal in draft.refusals:
+            if isinstance(refusal, Taken) and refusal.path[-1] == "email":
+                refusal.message += " If they were invited before, use resendInvitations."
+
+
+async def issue(change: Change, drafts: Sequence[Draft]) -> dict[int, dict[str, Any]]:
+    """Make invitations and letters for new users; what to hand over, by the draft's index."""
+    expires = change.moment + timedelta(days=change.settings.invitation_days)
+    secrets = {draft.index: tokens.make(tokens.Purpose.INVITATION) for draft in drafts}
+    rows = [
+        {
+            "user_id": draft.user_id,
+            "provider_id": draft.columns["provider_id"] if draft.given.get("identity_provider_id") else None,
+            "token_digest": tokens.digest(tokens.Purpose.INVITATION, secrets[draft.index]),
+            "state": InvitationState.PENDING,
+            "sent_count": 1,
+            "expires_at": expires,
+            "created_at": change.moment,
+            "created_by_id": change.viewer.user_id,
+        }
+        for draft in drafts
+    ]
+    ids = {row[1]: row[0] for row in await bulk.insert(change.tx, Invitation, rows, returning=("id", "user_id"))}
+    links = {draft.index: letters.link(change, "invitation", secrets[draft.index]) for draft in drafts}
+    await letters.post(
+        change,
+        [
+            letters.Post(LetterKind.INVITATION, d.user_id or 0, d.columns["email"], links[d.index], ids[d.user_id])
+            for d in drafts
+        ],
+    )
+    return {draft.index: issued(change, ids[draft.user_id], links[draft.index], expires) for draft in drafts}
+
+
+def issued(change: Change, invitation_id: int, link: str, expires: Any) -> dict[str, Any]:
+    """An `IssuedInvitation`. A dry run has no link: the token it would hold will never work."""
+    return {
+        "id": f"invitation_{invitation_id}",
+        "link": None if change.dry_run else link,
+        "expiresAt": expires,
+        "invitation": invitation_id,
+    }

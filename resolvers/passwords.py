@@ -1,0 +1,160 @@
+"""Passwords: changed by their owner or an administrator, reset by link (D3)."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from models import bulk
+from models.credentials import PasswordReset
+from models.errors import InvalidToken, NotFound, PasswordNotLocal, Required, WrongPassword, WrongState
+from models.letters import LetterKind
+from models.settings import Settings
+from models.users import User, UserState
+from models.values import email_key
+from resolvers import letters, references, tokens
+from resolvers.audit import Action, Event, Subject
+from resolvers.changes import Change, number
+from resolvers.convert_users import end_sessions
+from resolvers.hashing import Hasher, check_password
+from resolvers.policy import Right, Viewer
+from resolvers.references import Target
+from resolvers.viewers import as_time
+
+
+def subjects(given: Mapping[str, Any]) -> list[str]:
+    return [given["id"]]
+
+
+async def prepare_change(viewer: Viewer, settings: Settings, hasher: Hasher, given: dict[str, Any]) -> None:
+    """Hash the new password, and keep the means to check the current one, before the transaction."""
+    viewer.require_self_or(Right.SET_PASSWORDS, [number("user", "user", given["id"], "id")], "id")
+    password = given.pop("new_password")
+    check_password(password, settings.password_length, "newPassword")
+    given["password_hash"] = await hasher.hash(password)
+    given["hasher"] = hasher
+
+
+async def change_password(
+    change: Change, *, id: str, password_hash: str, hasher: Hasher, current_password: str | None = None
+) -> dict[str, Any]:
+    """Set a local user's password; their sessions end. One's own needs the current one, if there is one."""
+    user_id = number("user", "user", id, "id")
+    change.viewer.require_self_or(Right.SET_PASSWORDS, [user_id], "id")
+    target = await _local_target(change, user_id, id)
+    if user_id == change.viewer.user_id and target["password_hash"] is not None:
+        if current_password is None:
+            raise Required("currentPassword", what="The current password")
+        if not await hasher.verify(target["password_hash"], current_password):
+            raise WrongPassword("currentPassword")
+    await _set_password(change, target, password_hash, Action.PASSWORD_CHANGED)
+    return {"user": user_id, "errors": []}
+
+
+async def _local_target(change: Change, user_id: int, typed: str) -> Target:
+    roles = await references.roles(change.tx)
+    target = (await references.targets(change.tx, roles, [user_id])).get(user_id)
+    if target is None:
+        raise NotFound("id", what="user", key=typed)
+    references.require_manageable(change, target, await references.scope(change, Right.SET_PASSWORDS), "id")
+    known = await references.providers(change.tx)
+    if target["provider_id"] is None or known.by_id[target["provider_id"]].kind != "LOCAL":
+        raise PasswordNotLocal("id")
+    return target
+
+
+async def _set_password(change: Change, target: Target, password_hash: str, action: Action) -> None:
+    row = {
+        "id": target.id,
+        "password_hash": password_hash,
+        "updated_at": change.moment,
+        "updated_by_id": change.viewer.user_id or target.id,
+        "version": target["version"] + 1,
+    }
+    await bulk.update(change.tx, User, [row])
+    await end_sessions(change, [target.id])
+    await close_resets(change, target.id)
+    await change.record([Event(action, Subject.USER, target.id, target["username"], {})])
+
+
+async def close_resets(change: Change, user_id: int) -> None:
+    await change.tx.rows(
+        "UPDATE password_resets SET closed_at = $2 WHERE user_id = $1 AND closed_at IS NULL",
+        user_id,
+        change.moment,
+    )
+    await change.tx.rows(
+        "DELETE FROM letters WHERE user_id = $1 AND kind = 'PASSWORD_RESET' AND state = 'WAITING'", user_id
+    )
+
+
+async def request_password_reset(change: Change, *, email: str) -> dict[str, Any]:
+    """Put a reset letter in the outbox, if there is such a local user: the answer never tells whether there is.
+
+    Who may set passwords gets the link too, and the reasons why there is none.
+    """
+    viewer = change.viewer
+    may_see = viewer.can(Right.SET_PASSWORDS)
+    found = await change.tx.scalar("SELECT id FROM users WHERE email_key = $1", email_key(email))
+    if not may_see:
+        if found is not None:
+            await _post_quietly(change, found)
+        return {"accepted": True, "link": None, "expiresAt": None, "errors": []}
+    if found is None:
+        raise NotFound("email", what="user with the address", key=email[:320])
+    target = await _local_target(change, found, f"user_{found}")
+    if target["state"] != UserState.ACTIVE:
+        raise WrongState("email", reason=f"This user is {target['state'].lower()}. Activate them first.")
+    link, expires = await _post(change, target)
+    return {"accepted": True, "link": None if change.dry_run else link, "expiresAt": expires, "errors": []}
+
+
+async def _post_quietly(change: Change, user_id: int) -> None:
+    roles, known = await references.roles(change.tx), await references.providers(change.tx)
+    target = (await references.targets(change.tx, roles, [user_id]))[user_id]
+    is_local = target["provider_id"] is not None and known.by_id[target["provider_id"]].kind == "LOCAL"
+    if is_local and target["state"] == UserState.ACTIVE:
+        await _post(change, target)
+
+
+async def _post(change: Change, target: Target) -> tuple[str, Any]:
+    """One reset at a time: a new one closes the one before."""
+    await close_resets(change, target.id)
+    token = tokens.make(tokens.Purpose.PASSWORD_RESET)
+    expires = change.moment + timedelta(minutes=change.settings.reset_minutes)
+    row = {
+        "user_id": target.id,
+        "token_digest": tokens.digest(tokens.Purpose.PASSWORD_RESET, token),
+        "expires_at": expires,
+        "created_at": change.moment,
+        "created_by_id": change.viewer.user_id,
+    }
+    await bulk.insert(change.tx, PasswordReset, [row])
+    link = letters.link(change, "password-reset", token)
+    await letters.post(change, [letters.Post(LetterKind.PASSWORD_RESET, target.id, target["email"], link)])
+    event = Event(Action.PASSWORD_RESET_REQUESTED, Subject.USER, target.id, target["username"], {})
+    await change.record([event])
+    return link, expires
+
+
+async def prepare_reset(_: Viewer, settings: Settings, hasher: Hasher, given: dict[str, Any]) -> None:
+    password = given.pop("new_password")
+    check_password(password, settings.password_length, "newPassword")
+    given["password_hash"] = await hasher.hash(password)
+
+
+async def reset_password(change: Change, *, token: str, password_hash: str) -> dict[str, Any]:
+    """Set the password of the user the token was made for. The token is the only right this needs, and works once."""
+    row = await change.tx.one(
+        "SELECT user_id, expires_at FROM password_resets WHERE token_digest = $1 AND closed_at IS NULL",
+        tokens.digest(tokens.Purpose.PASSWORD_RESET, token),
+    )
+    if row is None or as_time(row[1]) <= change.moment:
+        raise InvalidToken("token")
+    roles, known = await references.roles(change.tx), await references.providers(change.tx)
+    target = (await references.targets(change.tx, roles, [row[0]]))[row[0]]
+    kind = known.by_id[target["provider_id"]].kind if target["provider_id"] else None
+    if target["state"] != UserState.ACTIVE or kind != "LOCAL":
+        raise InvalidToken("token")
+    await _set_password(change, target, password_hash, Action.PASSWORD_RESET)
+    change.reader = Viewer(user_id=target.id, username=target["username"], request_id=change.viewer.request_id)
+    return {"user": target.id, "errors": []}

@@ -1,0 +1,262 @@
+"""Storing drafts of users: placing them under the policy, then one statement a table, then the audit log."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models import bulk
+from models.errors import Required
+from models.groups import GroupMember
+from models.organizations import OrganizationMember
+from models.users import User, UserAlias, UserTag, UserVariable
+from models.values import key
+from resolvers import references
+from resolvers.audit import Action, Event, Subject
+from resolvers.changes import Change
+from resolvers.drafts import Draft
+from resolvers.policy import ROOT_PROJECT_ROLES, Right, require_grantable, require_within
+from resolvers.references import Providers, RoleRow, Roles
+
+
+class Placing:
+    """The roles, providers, groups and organizations that a call's rows refer to, and where the viewer may act."""
+
+    def __init__(self, change: Change, roles: Roles, providers: Providers, allowed: set[int] | None) -> None:
+        self.change = change
+        self.roles = roles
+        self.providers = providers
+        self.allowed = allowed
+        self.groups: Mapping[int, str] = {}
+        self.organizations: Mapping[int, str] = {}
+
+    @classmethod
+    async def load(cls, change: Change, right: Right, drafts: Sequence[Draft]) -> "Placing":
+        tx = change.tx
+        placing = cls(
+            change,
+            await references.roles(tx),
+            await references.providers(tx),
+            await references.scope(change, right),
+        )
+        placing.groups = await references.names_of(tx, "groups", _numbers(drafts, "group_ids"))
+        placing.organizations = await references.names_of(tx, "organizations", _numbers(drafts, "organization_ids"))
+        return placing
+
+    def role(self, draft: Draft, given: Mapping[str, Any] | None) -> RoleRow | None:
+        """The role given, or the default; refused where the viewer may not grant it."""
+        path = (*draft.path, "role")
+        named = given if given is not None else {"name": self.change.settings.default_role}
+        role = draft.attempt(lambda: self.roles.find(named, *path))
+        if role is not None:
+            draft.attempt(lambda: require_grantable(self.change.viewer, role.name, role.weight, role.rights, *path))
+            draft.columns["role_id"] = role.id
+        found: RoleRow | None = role
+        return found
+
+    def identity(self, draft: Draft, given: Mapping[str, Any] | None) -> None:
+        path = (*draft.path, "authentication")
+        identity = draft.attempt(lambda: self.providers.identity(given or {"local": {}}, *path))
+        if identity is not None:
+            draft.columns |= identity.columns
+            draft.columns["password_hash"] = ((given or {}).get("local") or {}).get("password_hash")
+
+    def memberships(self, draft: Draft) -> None:
+        resolve = references.resolve_ids
+        draft.group_ids = resolve(
+            draft.given.get("group_ids") or (),
+            "group",
+            "group",
+            self.groups,
+            draft.refusals,
+            *draft.path,
+            "groupIds",
+        )
+        draft.organization_ids = resolve(
+            draft.given.get("organization_ids") or (),
+            "organization",
+            "organization",
+            self.organizations,
+            draft.refusals,
+            *draft.path,
+            "organizationIds",
+        )
+
+    def within(self, draft: Draft) -> None:
+        """A new user of an organization's administrator belongs to that administrator's organizations."""
+        path = (*draft.path, "organizationIds")
+        draft.attempt(lambda: require_within(draft.organization_ids, self.allowed, "A new user", *path))
+
+    def project_right(self, draft: Draft, role: RoleRow | None, default: bool) -> bool:
+        """May-create-projects-in-root is for IT and Project managers; for others it is ignored (S3)."""
+        given = draft.given.get("can_create_projects_in_root")
+        if role is None or role.name not in ROOT_PROJECT_ROLES:
+            return False
+        return default if given is None else bool(given)
+
+
+def _numbers(drafts: Sequence[Draft], name: str) -> set[int]:
+    typed = {each for draft in drafts for each in draft.given.get(name) or ()}
+    found = (references.number_or_none(each) for each in typed)
+    return {number for number in found if number is not None}
+
+
+def require(draft: Draft, *names: str) -> None:
+    for name in names:
+        if not draft.columns.get(name) and not any(r.path[-1:] == (name,) for r in draft.refusals):
+            draft.refusals.append(Required(*draft.path, name, what=f"The {name}"))
+
+
+def new_columns(change: Change, draft: Draft, state: str) -> dict[str, Any]:
+    """Every column of a new user; a username that is not given is the email address."""
+    columns = draft.columns
+    columns.setdefault("username", columns["email"])
+    columns.setdefault("username_key", columns["email_key"])
+    names = [columns.get("first_name"), columns.get("last_name")]
+    full = " ".join(each for each in names if each) or columns["email"].rsplit("@", 1)[0]
+    if not columns.get("name"):
+        columns["name"], columns["name_key"] = full, key(full)
+    blank = {"first_name": None, "last_name": None, "external_id": None, "password_hash": None}
+    stamps = {"created_at": change.moment, "updated_at": change.moment, "version": 1}
+    by = {"created_by_id": change.viewer.user_id, "updated_by_id": change.viewer.user_id}
+    return {**blank, **columns, "state": state, **stamps, **by}
+
+
+NEW = (
+    "username",
+    "username_key",
+    "email",
+    "email_key",
+    "name",
+    "name_key",
+    "first_name",
+    "last_name",
+    "external_id",
+    "state",
+    "role_id",
+    "provider_id",
+    "ldap_provider_id",
+    "login_dn",
+    "login_dn_key",
+    "password_hash",
+    "can_create_projects_in_root",
+    "created_at",
+    "created_by_id",
+    "updated_at",
+    "updated_by_id",
+    "version",
+)
+AUDITED = ("username", "email", "name", "first_name", "last_name", "external_id", "state", "login_dn")
+
+
+async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, str]) -> None:
+    """Insert new users; `states` is by the draft's index. Sets each draft's user_id."""
+    rows = []
+    for draft in drafts:
+        columns = new_columns(change, draft, states[draft.index])
+        draft.columns = columns
+        rows.append({name: columns[name] for name in NEW})
+        draft.changes = {name: (None, columns[name]) for name in AUDITED if columns[name] is not None}
+        draft.changed = [name for name in draft.changes if name not in draft.changed]
+    ids = {row[1]: row[0] for row in await bulk.insert(change.tx, User, rows, returning=("id", "email_key"))}
+    for draft in drafts:
+        draft.user_id = ids[draft.columns["email_key"]]
+
+
+CHANGEABLE = tuple(
+    name for name in NEW if name not in ("created_at", "created_by_id", "updated_at", "updated_by_id", "version")
+)
+
+
+async def update(change: Change, drafts: Sequence[Draft]) -> None:
+    """Write every column that some draft changes, in one statement, and take away what was removed."""
+    names = [name for name in CHANGEABLE if any(name in draft.columns for draft in drafts)]
+    stamps = {"updated_at": change.moment, "updated_by_id": change.viewer.user_id}
+    rows = []
+    for draft in drafts:
+        assert draft.target is not None
+        values = {name: draft.columns.get(name, draft.target[name]) for name in names}
+        rows.append({"id": draft.target.id, **values, **stamps, "version": draft.target["version"] + 1})
+    await bulk.update(change.tx, User, rows)
+    for name, table, column in REMOVABLE:
+        gone = [(d.user_id, each) for d in drafts for each in d.removed.get(name, ())]
+        if name == "variables":
+            gone += [(d.user_id, each) for d in drafts for each in d.replaced_variables]
+        await _remove(change, table, column, gone)
+
+
+REMOVABLE = (
+    ("tags", "user_tags", "value_key"),
+    ("aliases", "user_aliases", "value_key"),
+    ("variables", "user_variables", "name_key"),
+)
+
+
+async def _remove(change: Change, table: str, column: str, gone: Sequence[tuple[int | None, str]]) -> None:
+    if not gone:
+        return
+    values = change.tx.dialect.spread(gone, 2)
+    places = [f"${place + 1}" for place in range(len(values))]
+    pairs = change.tx.dialect.unnest(places, [("user_id", "bigint"), ("name", "text")])
+    await change.tx.rows(
+        f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {pairs} WHERE v.user_id = {table}.user_id"
+        f" AND v.name = {table}.{column})",
+        *values,
+    )
+
+
+async def attach(change: Change, drafts: Sequence[Draft]) -> None:
+    """Add tags, aliases, variables and memberships; what is there already must have been taken out of the drafts."""
+    tx, moment = change.tx, {"created_at": change.moment}
+    tags = [{"user_id": d.user_id, "value": v, "value_key": key(v)} for d in drafts for v in d.tags]
+    aliases = [{"user_id": d.user_id, "value": v, "value_key": key(v)} for d in drafts for v in d.aliases]
+    variables = [
+        {"user_id": d.user_id, "name": n, "name_key": key(n), "value": v}
+        for d in drafts
+        for n, v in d.variables.items()
+    ]
+    groups = [{"group_id": g, "user_id": d.user_id, **moment} for d in drafts for g in d.group_ids]
+    organizations = [
+        {"organization_id": o, "user_id": d.user_id, "role_id": None, **moment}
+        for d in drafts
+        for o in d.organization_ids
+    ]
+    for model, rows in (
+        (UserTag, tags),
+        (UserAlias, aliases),
+        (UserVariable, variables),
+        (GroupMember, groups),
+        (OrganizationMember, organizations),
+    ):
+        await bulk.insert(tx, model, rows)  # type: ignore[type-abstract]
+
+
+def describe(draft: Draft, placing: Placing) -> None:
+    """Name what was attached in the draft's changes, for the answer and the audit log."""
+    added: dict[str, list[str]] = {
+        "tags": draft.tags,
+        "aliases": draft.aliases,
+        "variables": [f"{name}={value}" for name, value in draft.variables.items()],
+        "groups": [placing.groups[each] for each in draft.group_ids],
+        "organizations": [placing.organizations[each] for each in draft.organization_ids],
+    }
+    for name, values in added.items():
+        if values:
+            draft.change(name, None, values)
+
+
+async def record(change: Change, drafts: Sequence[Draft], action: Action) -> None:
+    await change.record(
+        [
+            Event(
+                action,
+                Subject.USER,
+                draft.user_id or 0,
+                draft.columns.get("username") or _label(draft),
+                draft.changes,
+            )
+            for draft in drafts
+        ]
+    )
+
+
+def _label(draft: Draft) -> str:
+    return str(draft.target["username"]) if draft.target else ""

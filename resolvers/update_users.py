@@ -1,0 +1,219 @@
+"""Changing a user: only what is sent, each field under its own rule (D1, D2, C9)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.database import Connection
+from models.errors import Invalid, LastAdministrator, NotFound, NotLdap, WrongState
+from models.values import key, login_dn
+from resolvers import existing_users, references, store_users
+from resolvers.audit import Action
+from resolvers.changes import Change, number
+from resolvers.drafts import Draft, camel, read
+from resolvers.outcomes import error
+from resolvers.policy import ADMINISTRATION, ROOT_PROJECT_ROLES, Right
+from resolvers.store_users import Placing
+
+DIRECT = ("username", "email", "name", "first_name", "last_name", "external_id")
+KEYED = {"username": "username_key", "email": "email_key", "name": "name_key"}
+REQUIRED = ("username", "email", "name")
+
+
+@dataclass
+class Details:
+    """What hangs on a user, by normal form, to tell what is new."""
+
+    tags: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, tuple[str, str]] = field(default_factory=dict)
+    groups: set[int] = field(default_factory=set)
+    organizations: set[int] = field(default_factory=set)
+
+
+async def details_of(connection: Connection, ids: Sequence[int]) -> dict[int, Details]:
+    """Of each of these users: one statement a table."""
+    found = {user_id: Details() for user_id in ids}
+    if not found:
+        return found
+    among = connection.dialect.among("user_id", "$1", "bigint")
+    for row in await connection.rows(f"SELECT user_id, value_key, value FROM user_tags WHERE {among}", list(ids)):
+        found[row[0]].tags[row[1]] = row[2]
+    for row in await connection.rows(f"SELECT user_id, value_key, value FROM user_aliases WHERE {among}", list(ids)):
+        found[row[0]].aliases[row[1]] = row[2]
+    for row in await connection.rows(
+        f"SELECT user_id, name_key, name, value FROM user_variables WHERE {among}", list(ids)
+    ):
+        found[row[0]].variables[row[1]] = (row[2], row[3])
+    for row in await connection.rows(f"SELECT user_id, group_id FROM group_members WHERE {among}", list(ids)):
+        found[row[0]].groups.add(row[1])
+    for row in await connection.rows(
+        f"SELECT user_id, organization_id FROM organization_members WHERE {among}", list(ids)
+    ):
+        found[row[0]].organizations.add(row[1])
+    return found
+
+
+def update(change: Change, draft: Draft, placing: Placing, known: Details, state: str) -> None:
+    """Leave in the draft only what differs from the user as they are, and name each difference."""
+    target = draft.target
+    assert target is not None
+    for name in DIRECT:
+        if name in draft.columns and draft.columns[name] == target[name]:
+            draft.columns.pop(name)
+            draft.columns.pop(KEYED.get(name, name), None)
+        elif name in draft.columns:
+            draft.change(name, target[name], draft.columns[name])
+    if "role_id" in draft.columns and draft.columns["role_id"] != target["role_id"]:
+        draft.change("role", target.role.name, placing.roles.by_id[draft.columns["role_id"]].name)
+    _projects(draft, placing)
+    if state != target["state"]:
+        draft.columns["state"] = state
+        draft.change("state", target["state"], state)
+    _additions(draft, placing, known)
+
+
+def _projects(draft: Draft, placing: Placing) -> None:
+    """May-create-projects-in-root is set only for the roles that have it, and lost with them (S3)."""
+    target = draft.target
+    assert target is not None
+    name = "can_create_projects_in_root"
+    role = placing.roles.by_id[draft.columns.get("role_id", target["role_id"])]
+    given = draft.given.get(name)
+    wanted = (target[name] if given is None else bool(given)) and role.name in ROOT_PROJECT_ROLES
+    if wanted != target[name]:
+        draft.columns[name] = wanted
+        draft.change(name, target[name], wanted)
+
+
+def _additions(draft: Draft, placing: Placing, known: Details) -> None:
+    draft.tags = [each for each in draft.tags if key(each) not in known.tags]
+    draft.aliases = [each for each in draft.aliases if key(each) not in known.aliases]
+    draft.variables = {n: v for n, v in draft.variables.items() if known.variables.get(key(n), ("", ""))[1] != v}
+    draft.replaced_variables = [key(name) for name in draft.variables if key(name) in known.variables]
+    draft.group_ids = [each for each in draft.group_ids if each not in known.groups]
+    draft.organization_ids = [each for each in draft.organization_ids if each not in known.organizations]
+    store_users.describe(draft, placing)
+
+
+async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any]:
+    """The changed user's id under `user`, with the names of the fields that changed."""
+    change.viewer.require_self_or(Right.UPDATE_USERS, [number("user", "user", id, "id")])
+    draft = Draft(0, given)
+    user_id = number("user", "user", id, "id")
+    known_roles = await references.roles(change.tx)
+    target = (await references.targets(change.tx, known_roles, [user_id])).get(user_id)
+    allowed = await references.scope(change, Right.UPDATE_USERS)
+    if target is None:
+        raise NotFound("id", what="user", key=id)
+    draft.target, draft.user_id = target, user_id
+    references.require_manageable(change, target, allowed, "id")
+    if not change.viewer.can(Right.UPDATE_USERS):
+        _own_fields_only(change, given)
+    _version(draft, given)
+    for name in REQUIRED:
+        if name in given and given[name] is None:
+            draft.refusals.append(Invalid(name, reason=f"{name} cannot be cleared."))
+    read(draft)
+    placing = await Placing.load(change, Right.UPDATE_USERS, [draft])
+    if given.get("role") is not None:
+        named = draft.attempt(lambda: placing.roles.find(given["role"], "role"))
+        if named is not None and named.id != target["role_id"]:
+            placing.role(draft, given["role"])
+    _ldap_fields(draft, placing)
+    details = (await details_of(change.tx, [user_id]))[user_id]
+    _replace(draft, details)
+    if draft.is_good:
+        update(change, draft, placing, details, target["state"])
+    existing_users.refuse_taken([draft], await existing_users.taken(change.tx, [draft]))
+    await _administrators(change, draft, placing)
+    if not draft.is_good:
+        change.tx.discard()
+        return {"user": None, "changedFields": [], "errors": [error(each) for each in draft.refusals]}
+    if draft.changed:
+        await store_users.update(change, [draft])
+        await store_users.attach(change, [draft])
+        await store_users.record(change, [draft], Action.UPDATED)
+    return {"user": user_id, "changedFields": [camel(name) for name in draft.changed], "errors": []}
+
+
+OWN_FIELDS = frozenset({"name", "first_name", "last_name", "if_version"})
+
+
+def _own_fields_only(change: Change, given: Mapping[str, Any]) -> None:
+    """Everybody may change how they are called; the rest is for who manages users."""
+    for name in given:
+        if name not in OWN_FIELDS:
+            change.viewer.require(Right.UPDATE_USERS, name)
+
+
+def _version(draft: Draft, given: Mapping[str, Any]) -> None:
+    assert draft.target is not None
+    if given.get("if_version") is not None and given["if_version"] != draft.target["version"]:
+        reason = f"The user was changed meanwhile (version {draft.target['version']}). Read it again, then change it."
+        raise WrongState("ifVersion", reason=reason)
+
+
+def _ldap_fields(draft: Draft, placing: Placing) -> None:
+    """Server number and login DN: for LDAP users only (D2)."""
+    given, target = draft.given, draft.target
+    assert target is not None
+    asked = [name for name in ("ldap_server_number", "login_dn") if given.get(name) is not None]
+    if not asked:
+        return
+    if target["ldap_provider_id"] is None:
+        draft.refusals.append(NotLdap("ldapServerNumber" if asked[0] == "ldap_server_number" else "loginDn"))
+        return
+    if given.get("ldap_server_number") is not None:
+        provider = draft.attempt(lambda: placing.providers.ldap(given["ldap_server_number"], "ldapServerNumber"))
+        if provider is not None and provider.id != target["ldap_provider_id"]:
+            before = placing.providers.by_id[target["ldap_provider_id"]].server_number
+            draft.columns["ldap_provider_id"] = provider.id
+            draft.columns["login_dn_key"] = target["login_dn_key"]
+            draft.columns["login_dn"] = target["login_dn"]
+            if target["provider_id"] == target["ldap_provider_id"]:
+                draft.columns["provider_id"] = provider.id
+            draft.change("ldap_server_number", before, provider.server_number)
+    if given.get("login_dn") is not None:
+        named = draft.attempt(lambda: login_dn(given["login_dn"], "loginDn"))
+        if named is not None and named[0] != target["login_dn"]:
+            draft.columns["login_dn"], draft.columns["login_dn_key"] = named
+            draft.columns.setdefault("ldap_provider_id", target["ldap_provider_id"])
+            draft.change("login_dn", target["login_dn"], named[0])
+
+
+def _replace(draft: Draft, known: Details) -> None:
+    """Removal and replacement (C9): `removeTags` takes away, `setTags` leaves exactly these."""
+    for name, have in (("tags", known.tags), ("aliases", known.aliases)):
+        gone = {key(each) for each in draft.given.get(f"remove_{name}") or ()}
+        if draft.given.get(f"set_{name}") is not None:
+            scratch = Draft(0, {name: draft.given[f"set_{name}"]})
+            read(scratch)
+            draft.refusals += scratch.refusals
+            wanted = getattr(scratch, name)
+            gone |= set(have) - {key(each) for each in wanted}
+            setattr(draft, name, list(dict.fromkeys([*getattr(draft, name), *wanted])))
+        _gone(draft, name, {each: have[each] for each in gone & set(have)})
+    variables = {key(each) for each in draft.given.get("remove_variables") or ()}
+    if draft.given.get("set_variables") is not None:
+        scratch = Draft(0, {"variables": draft.given["set_variables"]})
+        read(scratch)
+        draft.refusals += scratch.refusals
+        variables |= set(known.variables) - {key(name) for name in scratch.variables}
+        draft.variables |= scratch.variables
+    _gone(draft, "variables", {each: known.variables[each][0] for each in variables & set(known.variables)})
+
+
+def _gone(draft: Draft, name: str, values: Mapping[str, str]) -> None:
+    if values:
+        draft.removed[name] = list(values)
+        draft.change(f"removed_{name}", sorted(values.values()), None)
+
+
+async def _administrators(change: Change, draft: Draft, placing: Placing) -> None:
+    assert draft.target is not None
+    role = placing.roles.by_id[draft.columns.get("role_id", draft.target["role_id"])]
+    if role.rights >= ADMINISTRATION or not draft.target.role.rights >= ADMINISTRATION:
+        return
+    if await references.administrators(change.tx, placing.roles) <= {draft.target.id}:
+        draft.refusals.append(LastAdministrator("role"))

@@ -1,0 +1,170 @@
+"""Creating or updating many users by email or external id: the call that integrators repeat (C8 to C11)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from models.errors import LastAdministrator, Self, Taken, TooMany
+from models.settings import Settings
+from models.users import UserState
+from resolvers import existing_users, outcomes, references, store_users
+from resolvers.activate_users import end_access
+from resolvers.audit import Action
+from resolvers.change_groups import ensure_groups
+from resolvers.changes import Change
+from resolvers.create_users import hash_local
+from resolvers.drafts import Draft, read, refuse_duplicates
+from resolvers.hashing import Hasher
+from resolvers.policy import ADMINISTRATION, Right, Viewer
+from resolvers.references import RoleRow, Target, is_deactivated
+from resolvers.store_users import Placing
+from resolvers.update_users import Details, details_of, update
+
+MOST_PASSWORDS = 200
+
+
+async def prepare(viewer: Viewer, settings: Settings, hasher: Hasher, given: dict[str, Any]) -> None:
+    viewer.require(Right.CREATE_USERS)
+    viewer.require(Right.UPDATE_USERS)
+    hashed = 0
+    for index, row in enumerate(given["users"]):
+        local = (row.get("authentication") or {}).get("local") or {}
+        hashed += local.get("password") is not None
+        if hashed > MOST_PASSWORDS:
+            count = f"More than {MOST_PASSWORDS}"
+            raise TooMany("users", index, count=count, what="passwords", limit=MOST_PASSWORDS)
+        await hash_local(settings, hasher, row, "users", index, "authentication", "local")
+
+
+async def upsert_users(
+    change: Change,
+    *,
+    users: Sequence[Mapping[str, Any]],
+    error_policy: str | None = None,
+    create_missing_groups: bool | None = None,
+) -> dict[str, Any]:
+    """A result for each row: CREATED, UPDATED, UNCHANGED, or why not."""
+    change.viewer.require(Right.CREATE_USERS)
+    change.viewer.require(Right.UPDATE_USERS)
+    change.bounded(users, "users", "users")
+    rows, refused = await ensure_groups(change, users, create=bool(create_missing_groups))
+    drafts = [Draft(index, row, ("users", index), refusals=refused[index]) for index, row in enumerate(rows)]
+    for draft in drafts:
+        read(draft)
+        store_users.require(draft, "email")
+    refuse_duplicates(drafts)
+    await _match(change, drafts)
+    placing = await Placing.load(change, Right.CREATE_USERS, drafts)
+    known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
+    administrators = await references.administrators(change.tx, placing.roles)
+    updating = await references.scope(change, Right.UPDATE_USERS)
+    states = {draft.index: _place(change, draft, placing, updating, known, administrators) for draft in drafts}
+    existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
+    good = outcomes.accepted(change, drafts, error_policy)
+    await _store(change, good, states, placing)
+    return outcomes.payload([outcomes.result(draft, _action(draft)) for draft in drafts])
+
+
+async def _match(change: Change, drafts: Sequence[Draft]) -> None:
+    """Find whom each row means: by external id where it is given and known, else by email."""
+    names = await existing_users.taken(change.tx, drafts)
+    found: dict[int, tuple[int, str]] = {}
+    for draft in drafts:
+        by_external = names.external_ids.get(draft.columns.get("external_id") or "")
+        by_email = names.emails.get(draft.columns.get("email_key") or "")
+        if by_external is not None:
+            found[draft.index] = (by_external, "EXTERNAL_ID")
+        elif by_email is not None:
+            found[draft.index] = (by_email, "EMAIL")
+    known = await references.roles(change.tx)
+    targets = await references.targets(change.tx, known, [user for user, _ in found.values()])
+    seen: dict[int, int] = {}
+    for draft in drafts:
+        if draft.index in found:
+            user_id, draft.matched_by = found[draft.index]
+            draft.target, draft.user_id = targets[user_id], user_id
+            if seen.setdefault(user_id, draft.index) != draft.index:
+                draft.refusals.append(Taken(*draft.path, "externalId", what="user of row", value=seen[user_id]))
+
+
+def _place(
+    change: Change,
+    draft: Draft,
+    placing: Placing,
+    updating: set[int] | None,
+    known: Mapping[int, Details],
+    administrators: set[int],
+) -> str:
+    """Check and complete one row; the answer is the state it leaves the user in."""
+    placing.memberships(draft)
+    if draft.target is None:
+        return _place_new(change, draft, placing)
+    target = draft.target
+    draft.attempt(lambda: references.require_manageable(change, target, updating, *draft.path))
+    state = _state(change, draft, target)
+    role = None
+    if draft.given.get("role") is not None and not is_deactivated(draft.given["role"]):
+        role = placing.roles.by_id.get(target["role_id"])
+        named = draft.attempt(lambda: placing.roles.find(draft.given["role"], *draft.path, "role"))
+        if named is not None and named != role:
+            role = placing.role(draft, draft.given["role"])
+    if draft.is_good:
+        update(change, draft, placing, known[target.id], state)
+        _keep_administrators(draft, role or target.role, state, administrators)
+    return state
+
+
+def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
+    given = None if is_deactivated(draft.given.get("role")) else draft.given.get("role")
+    role = placing.role(draft, given)
+    placing.identity(draft, draft.given.get("authentication"))
+    placing.within(draft)
+    default = change.settings.projects_in_root
+    draft.columns["can_create_projects_in_root"] = placing.project_right(draft, role, default)
+    off = is_deactivated(draft.given.get("role")) or draft.given.get("is_active") is False
+    if role is not None:
+        draft.changes["role"] = (None, role.name)
+    return UserState.DEACTIVATED if off else UserState.ACTIVE
+
+
+def _state(change: Change, draft: Draft, target: Target) -> str:
+    """S2's role "Deactivated" takes access away and keeps the role; giving a role again brings the user back."""
+    before: str = target["state"]
+    wanted = draft.given.get("is_active")
+    off = is_deactivated(draft.given.get("role")) or wanted is False
+    back = before == UserState.DEACTIVATED and not off and (wanted is True or draft.given.get("role") is not None)
+    after = UserState.DEACTIVATED if off else UserState.ACTIVE if back else before
+    if after != before:
+        draft.attempt(lambda: change.viewer.require(Right.DEACTIVATE_USERS, *draft.path, "role"))
+        if target.id == change.viewer.user_id:
+            draft.refusals.append(Self(*draft.path, "role", what="activate or deactivate"))
+    return after
+
+
+def _keep_administrators(draft: Draft, role: RoleRow, state: str, administrators: set[int]) -> None:
+    """The last administrator keeps both role and access; earlier rows of the same call count."""
+    assert draft.target is not None
+    if draft.target.id in administrators and not (role.rights >= ADMINISTRATION and state == UserState.ACTIVE):
+        if len(administrators) == 1:
+            draft.refusals.append(LastAdministrator(*draft.path, "role"))
+        else:
+            administrators.discard(draft.target.id)
+
+
+async def _store(change: Change, good: Sequence[Draft], states: Mapping[int, str], placing: Placing) -> None:
+    new = [draft for draft in good if draft.target is None]
+    changed = [draft for draft in good if draft.target is not None and draft.changed]
+    await store_users.insert(change, new, states)
+    for draft in new:
+        store_users.describe(draft, placing)
+    await store_users.update(change, changed)
+    await store_users.attach(change, [*new, *changed])
+    ended = [d.target.id for d in changed if d.target and states[d.index] == "DEACTIVATED" != d.target["state"]]
+    await end_access(change, ended)
+    await store_users.record(change, new, Action.CREATED)
+    await store_users.record(change, changed, Action.UPDATED)
+
+
+def _action(draft: Draft) -> str:
+    if draft.target is None:
+        return "CREATED"
+    return "UPDATED" if draft.changed else "UNCHANGED"
