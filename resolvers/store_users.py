@@ -57,7 +57,9 @@ class Placing:
         identity = draft.attempt(lambda: self.providers.identity(given or {"local": {}}, *path))
         if identity is not None:
             draft.columns |= identity.columns
-            draft.columns["password_hash"] = ((given or {}).get("local") or {}).get("password_hash")
+            local = (given or {}).get("local") or {}
+            draft.columns["password_hash"] = local.get("password_hash")
+            draft.refusals += [local["refusal"]] if "refusal" in local else []
 
     def memberships(self, draft: Draft) -> None:
         resolve = references.resolve_ids

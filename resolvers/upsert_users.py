@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.errors import LastAdministrator, Self, Taken, TooMany
+from models.errors import LastAdministrator, Self, Taken, TooMany, WeakPassword
 from models.settings import Settings
 from models.users import UserState
 from resolvers import existing_users, outcomes, references, store_users
@@ -32,7 +32,10 @@ async def prepare(viewer: Viewer, settings: Settings, hasher: Hasher, given: dic
         if hashed > MOST_PASSWORDS:
             count = f"More than {MOST_PASSWORDS}"
             raise TooMany("users", index, count=count, what="passwords", limit=MOST_PASSWORDS)
-        await hash_local(settings, hasher, row, "users", index, "authentication", "local")
+        try:
+            await hash_local(settings, hasher, row, "users", index, "authentication", "local")
+        except WeakPassword as refusal:
+            local["refusal"] = refusal
 
 
 async def upsert_users(
@@ -100,6 +103,10 @@ def _place(
         return _place_new(change, draft, placing)
     target = draft.target
     draft.attempt(lambda: references.require_manageable(change, target, updating, *draft.path))
+    if draft.columns.get("email_key") == target["email_key"]:
+        # The address found them; another spelling of it is no change.
+        draft.columns.pop("email")
+        draft.columns.pop("email_key")
     state = _state(change, draft, target)
     role = None
     if draft.given.get("role") is not None and not is_deactivated(draft.given["role"]):
@@ -115,7 +122,7 @@ def _place(
 
 def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
     given = None if is_deactivated(draft.given.get("role")) else draft.given.get("role")
-    role = placing.role(draft, given)
+    role = placing.role(draft, given or draft.given.get("default_role"))
     placing.identity(draft, draft.given.get("authentication"))
     placing.within(draft)
     default = change.settings.projects_in_root

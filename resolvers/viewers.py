@@ -9,7 +9,7 @@ import orjson
 
 from models.database import Connection, Database, Transaction
 from models.errors import Unauthenticated, Unavailable
-from models.values import now
+from models.values import key, now
 from resolvers import tokens
 from resolvers.policy import Grant, Right, Viewer
 
@@ -53,6 +53,26 @@ async def by_key(connection: Connection, secret: str, request_id: str) -> tuple[
         request_id=request_id,
     )
     return viewer, row[4] is None or as_time(row[4]) < moment - TOUCH_EVERY
+
+
+async def by_username(connection: Connection, username: str) -> Viewer | None:
+    """The viewer that an active user is, for commands given on the machine itself."""
+    row = await connection.one(
+        "SELECT u.id, u.username, r.id, r.weight, r.rights FROM users u JOIN roles r ON r.id = u.role_id"
+        " WHERE u.username_key = $1 AND u.state = 'ACTIVE'",
+        key(username),
+    )
+    if row is None:
+        return None
+    grants = await connection.rows(GRANTS, row[0])
+    return Viewer(
+        user_id=row[0],
+        username=row[1],
+        role_id=row[2],
+        weight=row[3],
+        rights=rights_of(row[4]),
+        grants=tuple(Grant(each[0], rights_of(each[1]), each[2]) for each in grants),
+    )
 
 
 def _narrowed(rights: frozenset[Right], narrow: frozenset[Right] | None) -> frozenset[Right]:

@@ -1,0 +1,154 @@
+"""Bringing the rows of a file in: in chunks through the same upsert as the API, refused rows handed back."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.database import Connection, Database, Transaction
+from models.errors import NotFound
+from models.secrets import Sealer
+from models.settings import Settings
+from models.values import key
+from resolvers.changes import Change
+from resolvers.hashing import Hasher
+from resolvers.importers import Problem, Row
+from resolvers.policy import Viewer
+from resolvers.upsert_users import MOST_PASSWORDS, prepare, upsert_users
+from resolvers.viewers import by_username
+
+CHUNK = 1_000
+FIELDS = ("email", "username", "name", "first_name", "last_name", "external_id", "is_active", "ref")
+LISTS = ("tags", "aliases", "groups", "organization_ids")
+
+
+@dataclass
+class Tally:
+    """What became of the rows so far."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("CREATED", "UPDATED", "UNCHANGED", "FAILED"), 0))
+
+
+@dataclass(frozen=True)
+class Import:
+    """How to bring rows in: as whom, with what role where a row names none, and whether for real."""
+
+    settings: Settings
+    sealer: Sealer
+    hasher: Hasher
+    username: str
+    role: str | None = None
+    create_groups: bool = True
+    dry_run: bool = False
+
+
+Refused = Callable[[Row, Sequence[Problem]], None]
+Progress = Callable[[int], None]
+
+
+async def import_rows(database: Database, how: Import, rows: Iterable[Row], refused: Refused, progress: Progress) -> Tally:
+    """Upsert every row. A dry run is one transaction, so that later rows see what earlier ones would have done."""
+    tally = Tally()
+    async with database.reading() as connection:
+        viewer = await by_username(connection, how.username)
+    if viewer is None:
+        raise NotFound(what="user", key=f"{how.username!r} to import as")
+    if not how.dry_run:
+        for chunk in chunks(rows):
+            given = await _given(how, viewer, chunk)
+            results = await database.transaction(lambda tx, g=given: _chunk(tx, how, viewer, g))
+            _count(tally, chunk, results, refused)
+            progress(len(chunk))
+        return tally
+
+    async def everything(tx: Transaction) -> None:
+        for chunk in chunks(rows):
+            _count(tally, chunk, await _chunk(tx, how, viewer, await _given(how, viewer, chunk)), refused)
+            progress(len(chunk))
+        tx.discard()
+
+    await database.transaction(everything)
+    return tally
+
+
+def chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Rows in bounded groups, smaller where they bring passwords to hash."""
+    chunk: list[Row] = []
+    passwords = 0
+    for row in rows:
+        chunk.append(row)
+        passwords += "password" in row.user
+        if len(chunk) == CHUNK or passwords == MOST_PASSWORDS:
+            yield chunk
+            chunk, passwords = [], 0
+    if chunk:
+        yield chunk
+
+
+async def _given(how: Import, viewer: Viewer, chunk: Sequence[Row]) -> list[dict[str, Any]]:
+    users = [upsert_input(row.user, how) for row in chunk if not row.problems]
+    await prepare(viewer, how.settings, how.hasher, {"users": users})
+    return users
+
+
+async def _chunk(tx: Transaction, how: Import, viewer: Viewer, users: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    if not users:
+        return []
+    await _organizations(tx, users)
+    change = Change(tx, viewer, how.settings, how.sealer, how.dry_run)
+    answer = await upsert_users(
+        change, users=users, error_policy="REJECT_FAILED", create_missing_groups=how.create_groups
+    )
+    results: Sequence[Mapping[str, Any]] = answer["results"]
+    return results
+
+
+def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
+    """A parsed row as the input of upsertUsers, in snake_case."""
+    given = {name: user[name] for name in (*FIELDS, *LISTS) if name in user}
+    given["organization_names"] = user.get("organizations", [])
+    if "can_create_projects_in_root" in user:
+        given["can_create_projects_in_root"] = user["can_create_projects_in_root"]
+    if "role" in user:
+        given["role"] = {"name": user["role"]}
+    given["default_role"] = {"name": how.role} if how.role else None
+    given["variables"] = [{"name": name, "value": value} for name, value in user.get("variables", {}).items()]
+    if "ldap" in user:
+        given["authentication"] = {"ldap": dict(user["ldap"])}
+    elif user.get("saml"):
+        given["authentication"] = {"saml": {}}
+    elif "password" in user:
+        given["authentication"] = {"local": {"password": user["password"]}}
+    return given
+
+
+async def _organizations(connection: Connection, users: Sequence[dict[str, Any]]) -> None:
+    """Turn names of organizations into ids; a name that is none, or two, stays as it is and is refused by its row."""
+    asked = {key(name) for user in users for name in user["organization_names"]}
+    among = connection.dialect.among("name_key", "$1", "text")
+    found: dict[str, list[int]] = {}
+    for row in await connection.rows(f"SELECT name_key, id FROM organizations WHERE {among}", sorted(asked)):
+        found.setdefault(row[0], []).append(row[1])
+    for user in users:
+        names = user.pop("organization_names")
+        ids = [f"organization_{found[key(n)][0]}" if len(found.get(key(n), ())) == 1 else n for n in names]
+        user["organization_ids"] = [*user.get("organization_ids", ()), *ids]
+
+
+def _count(tally: Tally, chunk: Sequence[Row], results: Sequence[Mapping[str, Any]], refused: Refused) -> None:
+    answers = iter(results)
+    for row in chunk:
+        problems = list(row.problems)
+        action = "FAILED"
+        if not problems:
+            result = next(answers)
+            action = result["action"]
+            problems = [Problem(_field(error["path"]), error["message"]) for error in result["errors"]]
+        tally.counts[action] += 1
+        if action == "FAILED":
+            refused(row, problems)
+
+
+def _field(path: Sequence[str]) -> str:
+    """The last name in a path, behind `users` and the row's number."""
+    names = [step for step in path[2:] if not step.isdecimal()]
+    return names[-1] if names else "row"

@@ -1,0 +1,97 @@
+"""Every test that takes `service` runs on SQLite and on PostgreSQL, on a fresh copy of the same directory."""
+
+import asyncio
+import itertools
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from models import migrate
+from models.database import Database
+from tests import cast
+from tests.postgres import NoPostgres, Server
+from tests.service import Service, running
+
+IN_CI = os.environ.get("CI") == "true"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server for the session. Without one, tests on PostgreSQL are skipped, but never in CI."""
+    try:
+        server = Server()
+    except NoPostgres as error:
+        if IN_CI:
+            pytest.fail(f"PostgreSQL is needed in CI: {error}")
+        pytest.skip(f"no PostgreSQL: {error}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "usergraph.sqlite3"
+    asyncio.run(_make(f"sqlite://{file}"))
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Server) -> str:
+    asyncio.run(_execute(postgres, "CREATE DATABASE template_cast"))
+    asyncio.run(_make(postgres.url("template_cast")))
+    return "template_cast"
+
+
+async def _make(url: str) -> None:
+    await migrate.bring_up_to_date(url)
+    database = Database(url)
+    await database.open()
+    await cast.fill(database)
+    await database.close()
+
+
+async def _execute(server: Server, sql: str) -> None:
+    connection = await asyncpg.connect(server.url("postgres"))
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh copy of the cast's directory (tests/cast.py), up to date."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        file = tmp_path / "usergraph.sqlite3"
+        shutil.copyfile(template, file)
+        yield f"sqlite://{file}"
+        return
+    server: Server = request.getfixturevalue("postgres")
+    name = f"test_{next(_numbers)}"
+    template_name: str = request.getfixturevalue("postgres_template")
+    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE {template_name}"))
+    yield server.url(name)
+    asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def service(database_url: str) -> AsyncIterator[Service]:
+    async with running(database_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def service_with(database_url: str) -> AsyncIterator[Callable[..., Any]]:
+    """Make services over the same directory with settings of your own: `async with service_with(max_page=5) as s`."""
+
+    def make(**settings: Any) -> Any:
+        return running(database_url, **settings)
+
+    yield make

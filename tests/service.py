@@ -1,0 +1,107 @@
+"""A running service for the tests: asked as a client would, looked into as an operator could."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+
+from graph.app import create_app
+from models.settings import Settings
+
+SECRET = "vx2T2QdhVSnJ4Zc7hTxW8FSm6AZr1bW2ERZsGgU5gq0="
+# Keys of the cast (tests/cast.py), by username.
+PEOPLE = ("admin", "it", "pm", "normal", "readonly", "orgadmin", "robot")
+
+
+def key_of(username: str) -> str:
+    return f"ug_test_key_of_{username}_0123456789"
+
+
+class Service:
+    """`ask` goes through HTTP in-process; `rows` reads the database itself."""
+
+    def __init__(self, app: Starlette, client: httpx.AsyncClient) -> None:
+        self.app = app
+        self.client = client
+        self.database = app.state.services.database
+        self.dialect: str = self.database.dialect.name
+
+    async def post(self, body: Any, *, who: str | None = "admin", headers: dict[str, str] | None = None) -> httpx.Response:
+        """POST a JSON body as a member of the cast (None: a stranger)."""
+        keys = {"x-apikey": key_of(who)} if who else {}
+        return await self.client.post("/graphql", json=body, headers={**keys, **(headers or {})})
+
+    async def ask(self, query: str, variables: dict[str, Any] | None = None, *, who: str | None = "admin") -> dict[str, Any]:
+        """The whole answer of an operation: data, errors, extensions."""
+        answer = await self.post({"query": query, "variables": variables or {}}, who=who)
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def data(self, query: str, variables: dict[str, Any] | None = None, *, who: str | None = "admin") -> Any:
+        """The data of an operation that must not have errors."""
+        body = await self.ask(query, variables, who=who)
+        assert "errors" not in body, body["errors"]
+        return body["data"]
+
+    async def codes(self, query: str, variables: dict[str, Any] | None = None, *, who: str | None = "admin") -> list[str]:
+        """The codes of an operation's top-level errors."""
+        body = await self.ask(query, variables, who=who)
+        return [error["extensions"]["code"] for error in body.get("errors", [])]
+
+    async def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        async with self.database.reading() as connection:
+            return [tuple(row) for row in await connection.rows(sql, *values)]
+
+    async def scalar(self, sql: str, *values: Any) -> Any:
+        found = await self.rows(sql, *values)
+        return found[0][0] if found else None
+
+    async def write(self, sql: str, *values: Any) -> None:
+        """Change the database behind the service's back, to make a situation."""
+        await self.database.transaction(lambda tx: tx.rows(sql, *values))
+
+    async def id_of(self, username: str) -> str:
+        return f"user_{await self.scalar('SELECT id FROM users WHERE username_key = $1', username)}"
+
+    async def snapshot(self) -> dict[str, Any]:
+        """Every table's content, to show that a refused call stored nothing. Last uses of keys are left out."""
+        tables = (
+            "users user_tags user_aliases user_variables previous_identities roles role_names identity_providers "
+            "organizations organization_members groups group_members invitations password_resets sessions api_keys "
+            "letters audit_events stored_answers"
+        ).split()
+        found: dict[str, Any] = {}
+        for table in tables:
+            columns = "*"
+            if table in ("users", "api_keys"):
+                columns = "id, created_at" + (", version, state, role_id, email" if table == "users" else ", revoked_at")
+            found[table] = await self.rows(f"SELECT {columns} FROM {table} ORDER BY id")
+        return found
+
+    @contextlib.contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        """The SQL statements that run meanwhile (viewer look-ups included)."""
+        seen: list[str] = []
+        self.database.tracer = seen.append
+        try:
+            yield seen
+        finally:
+            self.database.tracer = None
+
+
+@contextlib.asynccontextmanager
+async def running(url: str, **settings: Any) -> AsyncIterator[Service]:
+    """The service over a database that is up to date, in this process."""
+    app = create_app(Settings(database_url=url, secret_key=SECRET, **settings))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://usergraph.test") as client,
+    ):
+        yield Service(app, client)
+
+
+def codes(errors: Sequence[dict[str, Any]]) -> list[str]:
+    return [error["code"] for error in errors]
