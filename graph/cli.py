@@ -23,7 +23,7 @@ DEMO_USERS = 300
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 something went wrong and was said, 2 the command was not understood, 3 rows were refused."""
+    """Exit codes: 0 done, 1 it went wrong and was said, 2 the command was not understood, 3 rows were refused."""
     given = _parser().parse_args(arguments)
     try:
         settings = Settings.from_environment(os.environ)
@@ -114,7 +114,8 @@ def _schema(given: argparse.Namespace, settings: Settings) -> int:
 def _demo(given: argparse.Namespace, settings: Settings) -> int:
     key = asyncio.run(_ready(settings, max(given.users, 0)))
     if key is None and not settings.admin_key:
-        print("usergraph: this directory has users already. Name an empty one in USERGRAPH_DATABASE_URL.", file=sys.stderr)
+        message = "this directory has users already. Name an empty one in USERGRAPH_DATABASE_URL."
+        print(f"usergraph: {message}", file=sys.stderr)
         return 1
     if key is not None:
         print(f"The administrator's API key, shown this once:  {key}")

@@ -1,48 +1,34 @@
-"""From a request to an answer: documents cached with their plans, refused before a row is read, run level by level."""
+"""From a request to an answer: refused before a row is read, compiled once, run level by level."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import (
-    DirectiveNode,
-    DocumentNode,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLObjectType,
     GraphQLSchema,
-    GraphQLSyntaxError,
-    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
-    SelectionSetNode,
-    VariableNode,
-    Visitor,
     execute,
     get_named_type,
-    parse,
-    validate,
-    visit,
 )
 from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues, get_argument_values, get_variable_values
 
 from graph.arguments import check_lookup, page_of, plain
 from graph.context import Context
+from graph.documents import Documents, Plan, Prepared, RequestError, root_names
 from graph.errors import coded, forbidden, public, unauthenticated
 from graph.levels import Level, Run
-from graph.limits import Cost, TooBig, check_document
+from graph.limits import Cost
 from graph.selection import Argued, Columns, Compiler, spec_of
 from models.errors import Refusal
 from models.settings import Settings
 from resolvers.policy import FOR_STRANGERS, Reach, Viewer, visible_fields
 from resolvers.sources import Source
 
-MOST_DOCUMENTS = 500
 MOST_PLANS = 20
 
 
@@ -70,34 +56,6 @@ class Answer:
     extensions: dict[str, Any] = field(default_factory=dict)
 
 
-class RequestError(Exception):
-    """Refused before execution."""
-
-    def __init__(self, errors: list[GraphQLError]) -> None:
-        super().__init__(errors[0].message)
-        self.errors = errors
-
-
-@dataclass
-class Plan:
-    """One operation compiled for one set of rights: a query's level, or its mutations' payloads by response name."""
-
-    level: Level | None
-    payloads: Mapping[str, Level]
-    argued: list[Argued]
-
-
-@dataclass
-class Prepared:
-    """A document that parsed and validated, with its plans."""
-
-    document: DocumentNode
-    fragments: dict[str, FragmentDefinitionNode]
-    operations: dict[str | None, OperationDefinitionNode]
-    switches: frozenset[str]
-    plans: "OrderedDict[Any, Plan]" = field(default_factory=OrderedDict)
-
-
 class Engine:
     """The schema with its caches. One for each process; nothing in it depends on who asks."""
 
@@ -105,7 +63,7 @@ class Engine:
         self.schema = schema
         self.settings = settings
         self.sources = dict(sources)
-        self._documents: OrderedDict[str, Prepared] = OrderedDict()
+        self._documents = Documents(schema, settings)
 
     async def execute(
         self,
@@ -117,8 +75,8 @@ class Engine:
         read_only: bool,
     ) -> Answer:
         try:
-            prepared = self.prepare(query)
-            operation = _operation(prepared, operation_name)
+            prepared = self._documents.prepare(query)
+            operation = prepared.operation(operation_name)
             if read_only and operation.operation is not OperationType.QUERY:
                 raise RequestError([coded("GET is for queries. Send mutations by POST.", "METHOD_NOT_ALLOWED")])
             self._admit_stranger(context.viewer, operation, prepared)
@@ -132,46 +90,11 @@ class Engine:
         answer.extensions["cost"] = {"rows": cost, "limit": self.settings.max_cost}
         return answer
 
-    def prepare(self, query: str) -> Prepared:
-        """The document of this text, parsed, measured and validated once. Raises RequestError."""
-        known = self._documents.get(query)
-        if known is not None:
-            self._documents.move_to_end(query)
-            return known
-        prepared = self._prepare(query)
-        self._documents[query] = prepared
-        if len(self._documents) > MOST_DOCUMENTS:
-            self._documents.popitem(last=False)
-        return prepared
-
-    def _prepare(self, query: str) -> Prepared:
-        try:
-            document = parse(query, max_tokens=self.settings.max_tokens, no_location=len(query) > 100_000)
-            check_document(document, self.settings)
-        except GraphQLSyntaxError as error:
-            error.extensions = {"code": "GRAPHQL_PARSE_FAILED"}
-            raise RequestError([error]) from error
-        except TooBig as error:
-            raise RequestError([error.error]) from error
-        except RecursionError as error:
-            raise RequestError([coded("This document is nested too deeply.", "TOO_DEEP")]) from error
-        errors = validate(self.schema, document, max_errors=20)
-        if errors:
-            for each in errors:
-                each.extensions = {"code": "GRAPHQL_VALIDATION_FAILED"}
-            raise RequestError(list(errors))
-        definitions = document.definitions
-        operations = {
-            (d.name.value if d.name else None): d for d in definitions if isinstance(d, OperationDefinitionNode)
-        }
-        fragments = {d.name.value: d for d in definitions if isinstance(d, FragmentDefinitionNode)}
-        return Prepared(document, fragments, operations, frozenset(_switches(document)))
-
     def _admit_stranger(self, viewer: Viewer, operation: OperationDefinitionNode, prepared: Prepared) -> None:
         """Without a key there are only the mutations that bring their own token, and (a setting) introspection."""
         if not viewer.is_stranger:
             return
-        for name in _root_names(operation.selection_set, prepared.fragments):
+        for name in root_names(operation.selection_set, prepared.fragments):
             allowed = self.settings.introspection if name.startswith("__") else name in FOR_STRANGERS
             if not allowed:
                 raise RequestError([unauthenticated()])
@@ -211,7 +134,7 @@ class Engine:
                 return Answer(errors=[public(error, context.request_id)], executed=True)
             if not any(
                 name.startswith("__") and name != "__typename"
-                for name in _root_names(operation.selection_set, prepared.fragments)
+                for name in root_names(operation.selection_set, prepared.fragments)
             ):
                 return Answer(roots[0], executed=True)
             context.roots = roots[0]
@@ -316,19 +239,6 @@ def _bad_variable(error: GraphQLError) -> GraphQLError:
     return error
 
 
-def _operation(prepared: Prepared, name: str | None) -> OperationDefinitionNode:
-    if name is None and len(prepared.operations) == 1:
-        return next(iter(prepared.operations.values()))
-    if name is None or name not in prepared.operations:
-        what = (
-            "operationName is needed: the document has several operations."
-            if name is None
-            else f"There is no operation {name[:100]}."
-        )
-        raise RequestError([coded(what, "BAD_OPERATION_NAME")])
-    return prepared.operations[name]
-
-
 def _payloads(
     compiler: Compiler, root: GraphQLObjectType, operation: OperationDefinitionNode, reach: Reach
 ) -> dict[str, Level]:
@@ -341,33 +251,3 @@ def _payloads(
             selections = [node.selection_set for node in nodes if node.selection_set]
             found[key] = compiler.level(type_, selections, Columns(), None, reach, [key])
     return found
-
-
-def _root_names(selection_set: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> set[str]:
-    names: set[str] = set()
-    for node in selection_set.selections:
-        if isinstance(node, FieldNode):
-            names.add(node.name.value)
-        elif isinstance(node, FragmentSpreadNode):
-            names |= _root_names(fragments[node.name.value].selection_set, fragments)
-        elif isinstance(node, InlineFragmentNode):
-            names |= _root_names(node.selection_set, fragments)
-    return names
-
-
-def _switches(document: DocumentNode) -> set[str]:
-    """The variables that decide a @skip or @include, and so the shape of a plan."""
-    finder = _SwitchFinder()
-    visit(document, finder)
-    return finder.names
-
-
-class _SwitchFinder(Visitor):
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: set[str] = set()
-
-    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        for argument in node.arguments:
-            if isinstance(argument.value, VariableNode):
-                self.names.add(argument.value.name.value)

@@ -151,8 +151,8 @@ def connection(source: Source, description: str, relation: Callable[[], Relation
     if source.search is not None:
         arguments.append(argument("search", str | None, "Words that all stand in name, username, email or alias."))
     if source.orders:
-        order = list[order_input(source)] | None  # type: ignore[misc]
-        arguments.append(argument("order_by", order, "Order by several fields; ends in the id."))
+        order: Any = order_input(source)
+        arguments.append(argument("order_by", list[order] | None, "Order by several fields; ends in the id."))
     return _declare(Many(lambda: source, relation), description, arguments)
 
 

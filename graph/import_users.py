@@ -29,12 +29,14 @@ def add_import(commands: Any) -> None:
     parser.add_argument("--dry-run", action="store_true", help="say what would happen, store nothing")
     parser.add_argument("--format", choices=FORMATS, help="instead of telling it from the file")
     parser.add_argument("--encoding", help="instead of finding it out")
-    parser.add_argument("--map", action="append", default=[], metavar="COLUMN=FIELD", help="what a column means; repeatable")
+    meaning = "what a column means; repeatable"
+    parser.add_argument("--map", action="append", default=[], metavar="COLUMN=FIELD", help=meaning)
     parser.add_argument("--role", help="platform role of new users whose row names none")
     parser.add_argument("--ldap-server", type=int, metavar="N", help="new users of an LDIF sign in at LDAP server N")
     parser.add_argument("--no-create-groups", action="store_true", help="refuse rows whose group is not there")
     parser.add_argument("--as", dest="username", default="admin", metavar="USERNAME", help="whose rights count (admin)")
-    parser.add_argument("--refused", type=Path, metavar="FILE", help="where refused rows go, ready to mend and send again")
+    where = "where refused rows go, ready to mend and send again"
+    parser.add_argument("--refused", type=Path, metavar="FILE", help=where)
     parser.set_defaults(run=run_import)
 
 

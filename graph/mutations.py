@@ -42,7 +42,7 @@ def camel(name: str) -> str:
 def resolver_of(spec: ChangeSpec) -> Any:
     """The graphql-core resolver of a declared mutation."""
 
-    async def resolve(_: Any, info: GraphQLResolveInfo, input: Mapping[str, Any]) -> Complete:
+    async def resolve(_: Any, info: GraphQLResolveInfo[Any], input: Mapping[str, Any]) -> Complete:
         context: Context = info.context
         level: Level = context.plan.payloads[info.path.key]
         selection = "".join(print_ast(node) for node in info.field_nodes)

@@ -104,5 +104,5 @@ def _tie(schema: GraphQLSchema) -> None:
         field.resolve = resolver_of(spec_of(field))
 
 
-def _read(_: Any, info: GraphQLResolveInfo, **arguments: Any) -> Complete:
+def _read(_: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Complete:
     return Complete(info.context.roots[info.path.key])

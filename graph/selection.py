@@ -7,22 +7,21 @@ from typing import Any
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLField,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
-    InlineFragmentNode,
     SelectionSetNode,
     get_named_type,
 )
 from graphql.execution.values import VariableValues, get_argument_values
 
 from graph import fields as declared
+from graph.collecting import Collector
+from graph.connections import ConnectionChild
 from graph.levels import (
     AllChild,
     Child,
-    ConnectionChild,
     CountChild,
     Level,
     LookupChild,
@@ -34,8 +33,6 @@ from graph.levels import (
 )
 from resolvers.policy import Reach, Viewer, may_read
 from resolvers.sources import Source
-
-Fields = dict[str, list[FieldNode]]
 
 
 @dataclass
@@ -64,7 +61,7 @@ class Columns:
         return self.names.index(name) + 1
 
 
-class Compiler:
+class Compiler(Collector):
     """One compilation: for one operation, one viewer's rights and one set of @skip and @include values."""
 
     def __init__(
@@ -75,13 +72,12 @@ class Compiler:
         viewer: Viewer,
         sources: dict[str, Source],
     ) -> None:
+        super().__init__(fragments, variables)
         self.schema = schema
         self.viewer = viewer
         self.sources = sources
         self.forbidden: list[str] = []
         self.argued: list[Argued] = []
-        self._fragments = fragments
-        self._variables = variables
 
     def level(
         self,
@@ -131,64 +127,10 @@ class Compiler:
         maker = _MAKERS[type(spec)]
         return maker(self, _Site(spec, definition, nodes, columns, reach, path))
 
-    def collect(self, type_: GraphQLObjectType, selections: Sequence[SelectionSetNode]) -> Fields:
-        """Fields by response name, in order, with fragments spread and @skip and @include applied."""
-        found: Fields = {}
-        seen: set[str] = set()
-        for selection_set in selections:
-            self._collect(type_, selection_set, found, seen)
-        return found
-
-    def _collect(
-        self, type_: GraphQLObjectType, selection_set: SelectionSetNode, found: Fields, seen: set[str]
-    ) -> None:
-        for node in selection_set.selections:
-            if not self._included(node):
-                continue
-            if isinstance(node, FieldNode):
-                found.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
-            elif isinstance(node, InlineFragmentNode):
-                if node.type_condition is None or self._applies(node.type_condition.name.value, type_):
-                    self._collect(type_, node.selection_set, found, seen)
-            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
-                seen.add(node.name.value)
-                fragment = self._fragments[node.name.value]
-                if self._applies(fragment.type_condition.name.value, type_):
-                    self._collect(type_, fragment.selection_set, found, seen)
-
-    def _applies(self, condition: str, type_: GraphQLObjectType) -> bool:
-        return condition == type_.name or any(interface.name == condition for interface in type_.interfaces)
-
-    def _included(self, node: Any) -> bool:
-        for directive in node.directives or ():
-            name = directive.name.value
-            if name in ("skip", "include"):
-                value = directive.arguments[0].value
-                wanted = self._variables.get(value.name.value) if value.kind == "variable" else value.value
-                if bool(wanted) is (name == "skip"):
-                    return False
-        return True
-
     def arguments(self, site: "_Site", source: Source | None = None, *, paged: bool = False) -> int:
         """Note that a field's arguments are to be evaluated; the answer is their place among all."""
         self.argued.append(Argued(site.definition, site.nodes[0], site.path, source, paged))
         return len(self.argued) - 1
-
-    def names_type(self, selections: Sequence[SelectionSetNode], type_: GraphQLObjectType) -> bool:
-        """Whether a selection on an interface asks for this very type."""
-        for selection_set in selections:
-            for node in selection_set.selections:
-                condition = None
-                if isinstance(node, InlineFragmentNode):
-                    condition, inner = node.type_condition, node.selection_set
-                elif isinstance(node, FragmentSpreadNode):
-                    fragment = self._fragments[node.name.value]
-                    condition, inner = fragment.type_condition, fragment.selection_set
-                else:
-                    continue
-                if (condition is not None and condition.name.value == type_.name) or self.names_type([inner], type_):
-                    return True
-        return False
 
 
 def spec_of(definition: GraphQLField) -> Any:
@@ -252,7 +194,7 @@ def _connection_field(
 ) -> None:
     name = nodes[0].name.value
     inner = [node.selection_set for node in nodes if node.selection_set]
-    type_ = None if name == "__typename" else get_named_type(site.type.fields[name].type)
+    type_: Any = None if name == "__typename" else get_named_type(site.type.fields[name].type)
 
     def rows(selections: list[SelectionSetNode], row_type: Any, row_path: list[str | int]) -> Level:
         return compiler.level(row_type, selections, columns, child.source, site.reach.next, row_path)

@@ -12,7 +12,7 @@ DIGEST = 64
 WORD = 32
 
 
-class KeyField(fields.CharField):
+class KeyField(fields.CharField[str]):
     """Text that is compared and sorted byte by byte on every database.
 
     PostgreSQL would sort by the locale of its cluster, and a cursor made on one host would then skip rows on another.
@@ -38,4 +38,5 @@ class Row(Model):
 
 def parent(model: str, *, null: bool = False, on_delete: fields.OnDelete = fields.RESTRICT) -> Any:
     """A foreign key without a reverse accessor: the other way is always asked by a batched query."""
-    return fields.ForeignKeyField(f"usergraph.{model}", related_name=False, null=null, on_delete=on_delete)
+    options: dict[str, Any] = {"related_name": False, "null": null, "on_delete": on_delete}
+    return fields.ForeignKeyField(f"usergraph.{model}", **options)

@@ -2,17 +2,14 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-import aiosqlite
-import asyncpg
-
-from models.dialects import Dialect, Postgres, SQLite
+from models.dialects import Dialect
 from models.errors import Unavailable
+from models.pools import Pool, PostgresPool, SQLitePool
 from models.settings import BadSetting
 
 T = TypeVar("T")
@@ -22,7 +19,6 @@ Tracer = Callable[[str], None]
 log = logging.getLogger("usergraph.database")
 
 ATTEMPTS = 3
-WRITER_LOCK = 7_461_100  # the advisory lock that makes PostgreSQL, like SQLite, write one transaction at a time
 
 
 class Connection:
@@ -59,193 +55,6 @@ class Transaction(Connection):
 
     def discard(self) -> None:
         self.discarded = True
-
-
-class Pool(Protocol):
-    """What each database brings: connections to read on, and one to write on."""
-
-    dialect: Dialect
-
-    async def open(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def take(self) -> Any: ...
-
-    async def give(self, raw: Any) -> None: ...
-
-    async def begin(self) -> Any: ...
-
-    async def commit(self, raw: Any) -> None: ...
-
-    async def rollback(self, raw: Any) -> None: ...
-
-    async def end(self, raw: Any) -> None: ...
-
-    def is_conflict(self, error: BaseException) -> bool: ...
-
-    def is_away(self, error: BaseException) -> bool: ...
-
-
-class SQLitePool:
-    """A writer and several readers on one file in WAL mode, each with its own thread."""
-
-    def __init__(self, path: Path, size: int, wait: int) -> None:
-        self.dialect: Dialect = SQLite()
-        self._path = path
-        self._size = min(size, 4)
-        self._wait = wait
-        self._readers: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
-        self._writer: aiosqlite.Connection | None = None
-        self._turn = asyncio.Lock()
-
-    async def open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._writer = await self._connect("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL")
-            for _ in range(self._size):
-                self._readers.put_nowait(await self._connect("PRAGMA query_only = ON"))
-        except sqlite3.DatabaseError as error:
-            await self.close()
-            raise Unavailable(f"{self._path} cannot be opened as an SQLite database: {error}") from error
-
-    async def _connect(self, *pragmas: str) -> aiosqlite.Connection:
-        raw = await aiosqlite.connect(self._path, isolation_level=None, timeout=self._wait)
-        try:
-            for pragma in ("PRAGMA foreign_keys = ON", *pragmas):
-                await raw.execute_fetchall(pragma)
-        except BaseException:
-            await raw.close()
-            raise
-        return raw
-
-    async def close(self) -> None:
-        while not self._readers.empty():
-            await self._readers.get_nowait().close()
-        if self._writer is not None:
-            await self._writer.close()
-            self._writer = None
-
-    async def take(self) -> aiosqlite.Connection:
-        return await self._readers.get()
-
-    async def give(self, raw: aiosqlite.Connection) -> None:
-        self._readers.put_nowait(raw)
-
-    async def begin(self) -> aiosqlite.Connection:
-        if self._writer is None:
-            raise Unavailable("the database is closed")
-        await self._turn.acquire()
-        try:
-            await self._writer.execute_fetchall("BEGIN IMMEDIATE")
-        except BaseException:
-            self._turn.release()
-            raise
-        return self._writer
-
-    async def commit(self, raw: aiosqlite.Connection) -> None:
-        await raw.execute_fetchall("COMMIT")
-
-    async def rollback(self, raw: aiosqlite.Connection) -> None:
-        if raw.in_transaction:
-            await raw.execute_fetchall("ROLLBACK")
-
-    async def end(self, raw: aiosqlite.Connection) -> None:
-        self._turn.release()
-
-    def is_conflict(self, error: BaseException) -> bool:
-        return False  # BEGIN IMMEDIATE waits for its turn at the start and meets nobody afterwards
-
-    def is_away(self, error: BaseException) -> bool:
-        return isinstance(error, sqlite3.OperationalError)
-
-
-class PostgresPool:
-    """An asyncpg pool; writing takes its turn through an advisory lock that all processes share."""
-
-    def __init__(self, url: str, size: int, wait: int) -> None:
-        self.dialect: Dialect = Postgres()
-        self._url = url
-        self._size = size
-        self._wait = wait
-        self._pool: Any = None
-        self._open: dict[int, Any] = {}
-
-    async def open(self) -> None:
-        try:
-            self._pool = await asyncpg.create_pool(
-                self._url,
-                min_size=1,
-                max_size=self._size,
-                timeout=self._wait,
-                command_timeout=120,
-                reset=_leave_as_it_is,
-                server_settings={"timezone": "UTC", "lock_timeout": str(self._wait * 1000)},
-            )
-        except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-            raise Unavailable(f"PostgreSQL does not answer: {error}") from error
-
-    async def close(self) -> None:
-        if self._pool is not None:
-            try:
-                await asyncio.wait_for(self._pool.close(), 5)
-            except TimeoutError:
-                self._pool.terminate()
-            self._pool = None
-
-    async def take(self) -> Any:
-        return await self._pool.acquire(timeout=self._wait)
-
-    async def give(self, raw: Any) -> None:
-        await self._pool.release(raw)
-
-    async def begin(self) -> Any:
-        raw = await self._pool.acquire(timeout=self._wait)
-        transaction = raw.transaction()
-        try:
-            await transaction.start()
-            self._open[id(raw)] = transaction
-            await raw.fetch("SELECT pg_advisory_xact_lock($1)", WRITER_LOCK)
-        except BaseException:
-            await self.rollback(raw)
-            await self.end(raw)
-            raise
-        return raw
-
-    async def commit(self, raw: Any) -> None:
-        await self._open.pop(id(raw)).commit()
-
-    async def rollback(self, raw: Any) -> None:
-        transaction = self._open.pop(id(raw), None)
-        if transaction is not None and not raw.is_closed():
-            await transaction.rollback()
-
-    async def end(self, raw: Any) -> None:
-        await self._pool.release(raw)
-
-    def is_conflict(self, error: BaseException) -> bool:
-        return isinstance(error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError))
-
-    def is_away(self, error: BaseException) -> bool:
-        return isinstance(
-            error,
-            (
-                OSError,
-                TimeoutError,
-                asyncpg.PostgresConnectionError,
-                asyncpg.InterfaceError,
-                asyncpg.LockNotAvailableError,
-                asyncpg.CannotConnectNowError,
-                asyncpg.TooManyConnectionsError,
-                asyncpg.AdminShutdownError,
-                asyncpg.ReadOnlySQLTransactionError,
-                asyncpg.InsufficientResourcesError,
-            ),
-        )
-
-
-async def _leave_as_it_is(connection: Any) -> None:
-    """Nothing here changes a session, so giving a connection back costs no round trip."""
 
 
 class Database:

@@ -125,7 +125,10 @@ class NotLdap(Refusal):
 
 class OthersFailed(Refusal):
     code = ErrorCode.OTHERS_FAILED
-    template = "Nothing was stored because other rows failed. Mend them, or send errorPolicy: REJECT_FAILED to accept the rest."
+    template = (
+        "Nothing was stored because other rows failed. Mend them, or send errorPolicy: REJECT_FAILED"
+        " to accept the rest."
+    )
 
 
 class OutsideOrganization(Refusal):

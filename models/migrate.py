@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from tortoise.context import TortoiseContext
 from tortoise.exceptions import OperationalError
 from tortoise.migrations.api import migrate
 
-from models.database import WRITER_LOCK, Database, sqlite_file
+from models.database import Database, sqlite_file
 from models.errors import Unavailable
+from models.pools import WRITER_LOCK
 
 APP = "usergraph"
 
@@ -36,9 +38,24 @@ async def bring_up_to_date(url: str, report: Callable[[str], None] = lambda _: N
         await _migrate_postgres(url, report)
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file.with_suffix(".lock"), "w") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+    make_private(file)
+    lock = await asyncio.to_thread(_locked, file.with_suffix(".lock"))
+    try:
         await _migrate(url, report)
+    finally:
+        os.close(lock)
+
+
+def make_private(file: Path) -> None:
+    """A directory holds password hashes: a new file is its owner's alone."""
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
+
+
+def _locked(file: Path) -> int:
+    """An open lock on `file`; closing it gives it back."""
+    lock = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 async def _migrate_postgres(url: str, report: Callable[[str], None]) -> None:

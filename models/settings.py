@@ -32,7 +32,7 @@ class Settings:
     )
     secret_key: str = setting(
         "",
-        "Key that seals tokens waiting in the outbox (32 bytes, URL-safe base64). Empty: a file beside the SQLite database.",
+        "Key that seals tokens waiting in the outbox (32 bytes, URL-safe base64); empty: a file beside the SQLite one.",
     )
     admin_key: str = setting("", "API key of the first administrator, instead of a random one printed once.")
     log_level: str = setting("info", "debug, info, warning or error.")

@@ -12,7 +12,7 @@ def visible(sql: Sql, alias: str) -> str | None:
     return users.visible_through(sql, f"{alias}.user_id", Right.MANAGE_API_KEYS)
 
 
-SOURCE = Source(
+SOURCE: Source = Source(
     type_name="ApiKey",
     table="api_keys",
     prefix="key",

@@ -94,7 +94,7 @@ def visible(sql: Sql, alias: str) -> str | None:
     return f"({alias}.subject_type = 'user' AND {about})"
 
 
-SOURCE = Source(
+SOURCE: Source = Source(
     type_name="AuditEvent",
     table="audit_events",
     prefix="event",

@@ -107,7 +107,7 @@ async def make_key(tx: Transaction, moment: datetime, user_id: int, name: str, s
 
 
 async def rescue(tx: Transaction, username: str, *, make_administrator: bool) -> str:
-    """A key for a user who is locked out, made on the machine itself; as administrator, active and able, if so asked."""
+    """A key for a user who is locked out, made on the machine itself; as an active administrator, if so asked."""
     kept = key(username_of(username))
     row = await tx.one("SELECT id FROM users WHERE username_key = $1", kept)
     if row is None:

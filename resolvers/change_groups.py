@@ -56,18 +56,18 @@ async def update_group(change: Change, *, id: str, **given: Any) -> dict[str, An
     """Change what is given; a null description is cleared."""
     change.viewer.require_everywhere(Right.MANAGE_GROUPS)
     group_id, name, description = await _group(change, id)
-    after = {"name": name, "description": description}
+    new_name, new_description = name, description
     if given.get("name") is not None:
-        after["name"] = clean(given["name"], "name", what="The group's name")
-        await _refuse_taken(change, after["name"], group_id)
+        new_name = clean(given["name"], "name", what="The group's name")
+        await _refuse_taken(change, new_name, group_id)
     if "description" in given:
-        after["description"] = _description(given["description"])
-    pairs = {"name": (name, after["name"]), "description": (description, after["description"])}
+        new_description = _description(given["description"])
+    pairs = {"name": (name, new_name), "description": (description, new_description)}
     changes = {field: pair for field, pair in pairs.items() if pair[0] != pair[1]}
     if changes:
-        row = {"id": group_id, **after, "name_key": key(after["name"] or ""), "updated_at": change.moment}
-        await bulk.update(change.tx, Group, [row])
-        await change.record([Event(Action.UPDATED, Subject.GROUP, group_id, after["name"] or "", changes)])
+        row = {"id": group_id, "name": new_name, "name_key": key(new_name), "description": new_description}
+        await bulk.update(change.tx, Group, [{**row, "updated_at": change.moment}])
+        await change.record([Event(Action.UPDATED, Subject.GROUP, group_id, new_name, changes)])
     return {"group": group_id, "errors": []}
 
 

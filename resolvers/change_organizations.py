@@ -38,7 +38,8 @@ async def _parent(change: Change, typed: str | None) -> int:
     await _require_within(change, parent, "parentId")
     levels = await change.tx.scalar(
         "WITH RECURSIVE above(id, n) AS (SELECT parent_id, 1 FROM organizations WHERE id = $1"
-        " UNION ALL SELECT o.parent_id, n + 1 FROM organizations o JOIN above a ON o.id = a.id) SELECT MAX(n) FROM above",
+        " UNION ALL SELECT o.parent_id, n + 1 FROM organizations o JOIN above a ON o.id = a.id)"
+        " SELECT MAX(n) FROM above",
         parent,
     )
     if levels >= MOST_LEVELS:

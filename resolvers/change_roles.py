@@ -103,7 +103,7 @@ async def update_role(
         raise BuiltIn("id", what=f"The role {role.name}", how="changed, but for its synonyms")
     kept = clean(name, "name", what="The role's name") if name is not None else role.name
     heavy = weight if weight is not None else role.weight
-    rights = sorted(role.rights)
+    rights: list[str] = sorted(role.rights)
     if permissions is not None or weight is not None:
         rights = _rights(change, kept, heavy, permissions if permissions is not None else rights)
     before = [

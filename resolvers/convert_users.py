@@ -37,11 +37,11 @@ async def convert_users(
             identity = draft.attempt(_identity, draft, known)
             if identity is not None:
                 draft.columns |= identity.columns
-                draft.attempt(_may_convert, change, draft, known, administrators)
+                draft.attempt(_may_convert, draft, known, administrators)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
     good = accepted(change, drafts, error_policy)
     await _store(change, good, known)
-    return payload([_result(draft, known) for draft in drafts])
+    return payload([_result(draft) for draft in drafts])
 
 
 async def _find(change: Change, drafts: Sequence[Draft], argument: str) -> None:
@@ -72,7 +72,7 @@ def _identity(draft: Draft, known: Providers) -> Identity:
     return known.identity(draft.given["to"], *draft.path, "to")
 
 
-def _may_convert(change: Change, draft: Draft, known: Providers, administrators: set[int]) -> None:
+def _may_convert(draft: Draft, known: Providers, administrators: set[int]) -> None:
     """S3 converts a local user to LDAP or SAML, and these to local; the last administrator stays able to get in."""
     target = draft.target
     assert target is not None
@@ -137,7 +137,7 @@ async def end_sessions(change: Change, ids: Sequence[int]) -> None:
     )
 
 
-def _result(draft: Draft, known: Providers) -> dict[str, Any]:
+def _result(draft: Draft) -> dict[str, Any]:
     target = draft.target
     if target is None or not draft.is_good:
         return {**result(draft, "FAILED"), "kept": [], "lost": []}

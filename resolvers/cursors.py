@@ -63,7 +63,8 @@ def beyond(sql: Sql, listed: Sequence[Order], values: Sequence[Any], alias: str,
     """The rows after (or, `backwards`, before) the given one, in this order."""
     if len({order.down for order in listed}) == 1 and not any(order.column.nullable for order in listed):
         return _as_row(sql, listed, values, alias, backwards=backwards)
-    ways, equal = [], []
+    ways: list[str] = []
+    equal: list[str] = []
     for order, value in zip(listed, values, strict=True):
         column = order.column.sql.format(t=alias)
         further = _further(sql, order, column, value, down=order.down is not backwards)

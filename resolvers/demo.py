@@ -187,13 +187,21 @@ def _sign_in(furniture: Furniture, username: str, state: str, dice: random.Rando
     dn = f"uid={username},ou=people,dc=example,dc=com"
     ldap = ids["ldap1"] if way == "both" else ids[way]
     provider = ids["sso"] if way == "both" else ldap
-    return {**nothing, "provider_id": provider, "ldap_provider_id": ldap, "login_dn": dn, "login_dn_key": login_dn(dn)[1]}
+    return {
+        **nothing,
+        "provider_id": provider,
+        "ldap_provider_id": ldap,
+        "login_dn": dn,
+        "login_dn_key": login_dn(dn)[1],
+    }
 
 
 UNKNOWN = "$argon2id$v=19$m=19456,t=2,p=1$" + "bm9ib2R5IGtub3dz$" + "c2VjcmV0IHRoYXQgbm9ib2R5IGtub3dzIGF0IGFsbCEh"
 
 
-async def _attach(tx: Transaction, furniture: Furniture, rows: Sequence[Mapping[str, Any]], dice: random.Random) -> None:
+async def _attach(
+    tx: Transaction, furniture: Furniture, rows: Sequence[Mapping[str, Any]], dice: random.Random
+) -> None:
     moment = {"created_at": NOW - timedelta(days=1)}
     tags, aliases, variables, groups, members = [], [], [], [], []
     for row in rows:
@@ -255,7 +263,7 @@ def chunks(count: int) -> Iterator[tuple[int, int]]:
         yield start, min(CHUNK, count - start)
 
 
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 
 async def fill(transaction: Callable[[Any], Any], count: int, progress: Progress = lambda _: None) -> None:

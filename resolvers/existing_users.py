@@ -63,8 +63,8 @@ def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
         for alias in draft.aliases:
             if known.aliases.get(key(alias), own) != own:
                 draft.refusals.append(Taken(*draft.path, "aliases", what="alias", value=alias))
-        dn = (draft.columns.get("ldap_provider_id"), draft.columns.get("login_dn_key"))
-        if dn[1] is not None and known.login_dns.get(dn, own) != own:  # type: ignore[call-overload]
+        dn = (draft.columns.get("ldap_provider_id") or 0, draft.columns.get("login_dn_key") or "")
+        if dn in known.login_dns and known.login_dns[dn] != own:
             draft.refusals.append(Taken(*draft.path, "loginDn", what="login DN", value=draft.columns["login_dn"]))
 
 

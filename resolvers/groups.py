@@ -3,7 +3,7 @@
 from resolvers.filters import Identity, Text
 from resolvers.sources import Column, Kind, Relation, Source, everything
 
-SOURCE = Source(
+SOURCE: Source = Source(
     type_name="Group",
     table="groups",
     prefix="group",

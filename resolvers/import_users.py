@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from models.database import Connection, Database, Transaction
@@ -17,6 +18,7 @@ from resolvers.upsert_users import MOST_PASSWORDS, prepare, upsert_users
 from resolvers.viewers import by_username
 
 CHUNK = 1_000
+ACTIONS = ("CREATED", "UPDATED", "UNCHANGED", "FAILED")
 FIELDS = ("email", "username", "name", "first_name", "last_name", "external_id", "is_active", "ref")
 LISTS = ("tags", "aliases", "groups", "organization_ids")
 
@@ -25,7 +27,7 @@ LISTS = ("tags", "aliases", "groups", "organization_ids")
 class Tally:
     """What became of the rows so far."""
 
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("CREATED", "UPDATED", "UNCHANGED", "FAILED"), 0))
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ACTIONS, 0))
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,12 @@ class Import:
 
 
 Refused = Callable[[Row, Sequence[Problem]], None]
-Progress = Callable[[int], None]
+Progress = Callable[[int], object]
 
 
-async def import_rows(database: Database, how: Import, rows: Iterable[Row], refused: Refused, progress: Progress) -> Tally:
+async def import_rows(
+    database: Database, how: Import, rows: Iterable[Row], refused: Refused, progress: Progress
+) -> Tally:
     """Upsert every row. A dry run is one transaction, so that later rows see what earlier ones would have done."""
     tally = Tally()
     async with database.reading() as connection:
@@ -55,14 +59,14 @@ async def import_rows(database: Database, how: Import, rows: Iterable[Row], refu
     if not how.dry_run:
         for chunk in chunks(rows):
             given = await _given(how, viewer, chunk)
-            results = await database.transaction(lambda tx, g=given: _chunk(tx, how, viewer, g))
+            results = await database.transaction(partial(_chunk, how, viewer, given))
             _count(tally, chunk, results, refused)
             progress(len(chunk))
         return tally
 
     async def everything(tx: Transaction) -> None:
         for chunk in chunks(rows):
-            _count(tally, chunk, await _chunk(tx, how, viewer, await _given(how, viewer, chunk)), refused)
+            _count(tally, chunk, await _chunk(how, viewer, await _given(how, viewer, chunk), tx), refused)
             progress(len(chunk))
         tx.discard()
 
@@ -90,7 +94,9 @@ async def _given(how: Import, viewer: Viewer, chunk: Sequence[Row]) -> list[dict
     return users
 
 
-async def _chunk(tx: Transaction, how: Import, viewer: Viewer, users: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
+async def _chunk(
+    how: Import, viewer: Viewer, users: list[dict[str, Any]], tx: Transaction
+) -> Sequence[Mapping[str, Any]]:
     if not users:
         return []
     await _organizations(tx, users)

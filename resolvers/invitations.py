@@ -12,7 +12,7 @@ def visible(sql: Sql, alias: str) -> str | None:
     return users.visible_through(sql, f"{alias}.user_id", Right.INVITE_USERS)
 
 
-SOURCE = Source(
+SOURCE: Source = Source(
     type_name="Invitation",
     table="invitations",
     prefix="invitation",

@@ -5,7 +5,7 @@ from resolvers.filters import Identity, One, Text
 from resolvers.policy import Right
 from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree
 
-SOURCE = Source(
+SOURCE: Source = Source(
     type_name="Organization",
     table="organizations",
     prefix="organization",
@@ -39,7 +39,7 @@ def visible_members(sql: Sql, alias: str) -> str | None:
     return f"({own} OR {alias}.organization_id IN ({subtree(sql, administered)}))" if administered else own
 
 
-MEMBERS = Source(
+MEMBERS: Source = Source(
     type_name="OrganizationMember",
     table="organization_members",
     prefix="",

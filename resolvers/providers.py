@@ -3,7 +3,7 @@
 from resolvers.filters import Choice, Flag, Identity, Number, Text
 from resolvers.sources import Column, Kind, Source, everything
 
-SOURCE = Source(
+SOURCE: Source = Source(
     type_name="IdentityProvider",
     table="identity_providers",
     prefix="provider",

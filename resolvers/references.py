@@ -227,9 +227,10 @@ def require_manageable(change: Change, target: Target, allowed: Collection[int] 
 async def administrators(connection: Connection, known: Roles) -> set[int]:
     """The active users who can change roles and users, and whose way in is switched on (D9)."""
     able = [role.id for role in known.by_id.values() if role.rights >= ADMINISTRATION]
+    held = connection.dialect.among("u.role_id", "$1", "bigint")
     rows = await connection.rows(
         "SELECT u.id FROM users u LEFT JOIN identity_providers p ON p.id = u.provider_id"
-        f" WHERE u.state = 'ACTIVE' AND (p.id IS NULL OR p.is_enabled) AND {connection.dialect.among('u.role_id', '$1', 'bigint')}",
+        f" WHERE u.state = 'ACTIVE' AND (p.id IS NULL OR p.is_enabled) AND {held}",
         able,
     )
     return {row[0] for row in rows}

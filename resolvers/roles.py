@@ -3,7 +3,7 @@
 from resolvers.filters import Flag, Identity, Number, Text
 from resolvers.sources import Column, Kind, Relation, Source, everything
 
-SOURCE = Source(
+SOURCE: Source = Source(
     type_name="Role",
     table="roles",
     prefix="role",
@@ -28,7 +28,7 @@ SOURCE = Source(
 )
 
 SYNONYMS = Relation(lambda: _SYNONYMS, "t.role_id")
-_SYNONYMS = Source(
+_SYNONYMS: Source = Source(
     type_name="RoleName",
     table="(SELECT * FROM role_names WHERE is_synonym)",
     prefix="",

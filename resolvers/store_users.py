@@ -228,7 +228,7 @@ async def attach(change: Change, drafts: Sequence[Draft]) -> None:
         (GroupMember, groups),
         (OrganizationMember, organizations),
     ):
-        await bulk.insert(tx, model, rows)  # type: ignore[type-abstract]
+        await bulk.insert(tx, model, rows)
 
 
 def describe(draft: Draft, placing: Placing) -> None:

@@ -54,7 +54,7 @@ async def details_of(connection: Connection, ids: Sequence[int]) -> dict[int, De
     return found
 
 
-def update(change: Change, draft: Draft, placing: Placing, known: Details, state: str) -> None:
+def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
     """Leave in the draft only what differs from the user as they are, and name each difference."""
     target = draft.target
     assert target is not None
@@ -124,7 +124,7 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
     details = (await details_of(change.tx, [user_id]))[user_id]
     _replace(draft, details)
     if draft.is_good:
-        update(change, draft, placing, details, target["state"])
+        update(draft, placing, details, target["state"])
     existing_users.refuse_taken([draft], await existing_users.taken(change.tx, [draft]))
     await _administrators(change, draft, placing)
     if not draft.is_good:

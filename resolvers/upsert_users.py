@@ -115,7 +115,7 @@ def _place(
         if named is not None and named != role:
             role = placing.role(draft, draft.given["role"])
     if draft.is_good:
-        update(change, draft, placing, known[target.id], state)
+        update(draft, placing, known[target.id], state)
         _keep_administrators(draft, role or target.role, state, administrators)
     return state
 

@@ -156,7 +156,7 @@ FILTERS = {
     "variables": SomeVariable(),
 }
 
-SOURCE = Source(
+SOURCE: Source = Source(
     type_name="User",
     table="users",
     prefix="user",
@@ -184,9 +184,9 @@ _VALUE = {"value": Column("{t}.value")}
 TAGS = Relation(lambda: _TAGS, "t.user_id")
 ALIASES = Relation(lambda: _ALIASES, "t.user_id")
 VARIABLES = Relation(lambda: _VARIABLES, "t.user_id")
-_TAGS = _value_source("UserTag", "user_tags", _VALUE, "value_key")
-_ALIASES = _value_source("UserAlias", "user_aliases", _VALUE, "value_key")
-_VARIABLES = _value_source("UserVariable", "user_variables", {"name": Column("{t}.name"), **_VALUE}, "name_key")
+_TAGS: Source = _value_source("UserTag", "user_tags", _VALUE, "value_key")
+_ALIASES: Source = _value_source("UserAlias", "user_aliases", _VALUE, "value_key")
+_VARIABLES: Source = _value_source("UserVariable", "user_variables", {"name": Column("{t}.name"), **_VALUE}, "name_key")
 
 OF_ROLE = Relation(lambda: SOURCE, "t.role_id")
 OF_PROVIDER = Relation(lambda: SOURCE, "t.provider_id")
