@@ -21,7 +21,7 @@ class ApiKey(Node):
     id: strawberry.ID = plain("Typed id, such as `key_3`.")
     name: str = plain("What its owner calls it.")
     prefix: str = plain("How its secret begins, to tell keys apart.")
-    permissions: list[RightEnum] | None = plain("The rights it is narrowed to; null for all of its owner's.")  # type: ignore[valid-type]
+    permissions: list[RightEnum] | None = plain("The rights it is narrowed to; null for all of its owner's.")
     is_valid: bool = plain("Whether it is neither revoked nor expired.")
     expires_at: DateTime | None = plain("When it stops working; null for never.")
     revoked_at: DateTime | None = plain("When it was revoked.")

@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]  # all but two are answered with 405
 
 
 async def check_version(database: Database) -> None:
@@ -112,7 +112,9 @@ class SecurityHeaders:
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self.HEADERS]
+                there = {name for name, _ in message.get("headers", ())}
+                missing = [header for header in self.HEADERS if header[0] not in there]
+                message["headers"] = [*message.get("headers", ()), *missing]
             await send(message)
 
         await self._app(scope, receive, sending)

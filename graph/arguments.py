@@ -14,6 +14,8 @@ from resolvers.policy import Viewer, may_read
 from resolvers.sources import Source
 
 MOST_CONDITIONS = 200
+MOST_NESTING = 12
+MOST_TEXT = 1_000
 MOST_ORDERS = 5
 MOST_SEARCH = 200
 EVERY_ROW = 100_000
@@ -35,8 +37,7 @@ def page_of(
 ) -> Page:
     """The page a connection asks for, or the `whole` list. Raises Invalid, and FORBIDDEN for what hides from asking."""
     where = given.get("where") or {}
-    if _conditions(where) > MOST_CONDITIONS:
-        raise Invalid("where", reason=f"A where takes at most {MOST_CONDITIONS} conditions.")
+    _check_size(where)
     order = [(step["field"], step["direction"] == "DESC") for step in given.get("orderBy") or ()]
     if len(order) > MOST_ORDERS:
         raise Invalid("orderBy", reason=f"orderBy takes at most {MOST_ORDERS} fields.")
@@ -84,12 +85,23 @@ def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:
     return size, last is not None
 
 
-def _conditions(where: Any) -> int:
-    if isinstance(where, dict):
-        return sum(1 + _conditions(each) for each in where.values())
-    if isinstance(where, list):
-        return sum(_conditions(each) for each in where)
-    return 0
+def _check_size(where: Mapping[str, Any]) -> None:
+    """Raises Invalid for a condition that a database would choke on: too many, too deep, or on too long a text."""
+    conditions = 0
+    waiting: list[tuple[Any, int]] = [(where, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, dict):
+            conditions += len(value)
+            waiting += [(each, depth + 1) for each in value.values()]
+        elif isinstance(value, list):
+            waiting += [(each, depth) for each in value]
+        elif isinstance(value, str) and len(value) > MOST_TEXT:
+            raise Invalid("where", reason=f"A text in a where has at most {MOST_TEXT} characters.")
+        if conditions > MOST_CONDITIONS:
+            raise Invalid("where", reason=f"A where takes at most {MOST_CONDITIONS} conditions.")
+        if depth > MOST_NESTING:
+            raise Invalid("where", reason=f"A where nests at most {MOST_NESTING} levels deep.")
 
 
 def check_lookup(viewer: Viewer, given: Mapping[str, Any], settings: Settings) -> None:

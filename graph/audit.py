@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class AuditEvent(Node):
     id: strawberry.ID = plain("Typed id, such as `event_9`.")
     created_at: DateTime = plain("When.")
-    action: AuditActionEnum = plain("What was done.")  # type: ignore[valid-type]
+    action: AuditActionEnum = plain("What was done.")
     actor_username: str | None = plain("Who did it, by the name of that day; null for a stranger with a token.")
     actor: Annotated["User", strawberry.lazy("graph.users")] | None = to_one(
         lambda: users_read.SOURCE, "actorId", "Who did it, if they are still here."

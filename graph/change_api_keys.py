@@ -15,7 +15,7 @@ from resolvers import change_api_keys
 class CreateApiKeyInput(Changing):
     name: str = needed("What to call it.")
     user_id: strawberry.ID | None = given("Whose it is; yours if not said.")
-    permissions: list[RightEnum] | None = given("Rights to narrow it to.")  # type: ignore[valid-type]
+    permissions: list[RightEnum] | None = given("Rights to narrow it to.")
     expires_at: DateTime | None = given("When it stops working; never if not said.")
 
 

@@ -14,7 +14,7 @@ from resolvers import providers as providers_read
 class CreateIdentityProviderInput(Changing):
     name: str = needed("Its name.")
     prefix: str = needed("Short name for addresses: lower-case letters, digits and hyphens.")
-    kind: ProviderKindEnum = needed("How it proves who somebody is.")  # type: ignore[valid-type]
+    kind: ProviderKindEnum = needed("How it proves who somebody is.")
     is_enabled: bool | None = given("Whether it is switched on; yes if not said.")
     server_number: int | None = given("1 to 9; LDAP only, and required there.")
 

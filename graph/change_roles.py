@@ -13,7 +13,7 @@ from resolvers import roles as roles_read
 class CreateRoleInput(Changing):
     name: str = needed("Its name.")
     weight: int = needed("1 to 100, at most your own.")
-    permissions: list[RightEnum] = needed("The rights it gives, none that you lack.")  # type: ignore[valid-type]
+    permissions: list[RightEnum] = needed("The rights it gives, none that you lack.")
     synonyms: list[str] | None = given("Other names by which it can be given.")
 
 
@@ -22,7 +22,7 @@ class UpdateRoleInput(Changing):
     id: strawberry.ID = needed("Typed id.")
     name: str | None = given("Its name.")
     weight: int | None = given("1 to 100, at most your own.")
-    permissions: list[RightEnum] | None = given("Exactly these rights.")  # type: ignore[valid-type]
+    permissions: list[RightEnum] | None = given("Exactly these rights.")
     synonyms: list[str] | None = given("Exactly these synonyms.")
 
 

@@ -15,9 +15,9 @@ from graph.app import create_app
 from graph.import_users import add_import
 from models import migrate
 from models.database import Database
-from models.errors import Refusal, Unavailable
+from models.errors import NotFound, Refusal, Unavailable
 from models.settings import BadSetting, Settings
-from resolvers import bootstrap, demo
+from resolvers import bootstrap, demo, references
 
 DEMO_USERS = 300
 
@@ -58,8 +58,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(given: argparse.Namespace, settings: Settings) -> int:
-    key = asyncio.run(_ready(settings, DEMO_USERS if given.demo else 0))
-    app = create_app(settings)
+    app = create_app(settings)  # refuses bad settings before anything is made
+    key, _ = asyncio.run(_ready(settings, DEMO_USERS if given.demo else 0))
+    if key is not None:
+        print(f"The administrator's API key, shown this once:  {key}", flush=True)
+        print("Send it as X-ApiKey. Lost it?  usergraph admin key admin", flush=True)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -72,26 +75,33 @@ def _serve(given: argparse.Namespace, settings: Settings) -> int:
     )
     address = f"http://{settings.host}:{settings.port}/graphql"
     print(f"usergraph serves {address}  (GraphiQL in a browser, GraphQL for programs)", flush=True)
-    if key is not None:
-        print(f"The administrator's API key, shown this once:  {key}", flush=True)
-        print("Send it as X-ApiKey. Lost it?  usergraph admin key admin", flush=True)
     uvicorn.Server(config).run()
     return 0
 
 
-async def _ready(settings: Settings, demo_users: int) -> str | None:
-    """An up-to-date database with an administrator; their key where it was made just now and is not a setting."""
+async def _ready(settings: Settings, demo_users: int) -> tuple[str | None, bool]:
+    """An up-to-date database with an administrator: their key, to be told this once, and whether it was empty."""
     await migrate.bring_up_to_date(settings.database_url)
     database = Database(settings.database_url)
     await database.open()
     try:
         key = await database.transaction(lambda tx: bootstrap.fill_empty(tx, settings.admin_key))
+        await _check_default_role(database, settings)
         if key is not None and demo_users:
             with tqdm(total=demo_users, desc="demo users", unit=" users", file=sys.stderr) as bar:
                 await demo.fill(database.transaction, demo_users, bar.update)
     finally:
         await database.close()
-    return None if settings.admin_key else key
+    return None if settings.admin_key else key, key is not None
+
+
+async def _check_default_role(database: Database, settings: Settings) -> None:
+    async with database.reading() as connection:
+        roles = await references.roles(connection)
+    try:
+        roles.find({"name": settings.default_role})
+    except NotFound as error:
+        raise BadSetting(f"USERGRAPH_DEFAULT_ROLE: {error}") from error
 
 
 def _migrate(given: argparse.Namespace, settings: Settings) -> int:
@@ -112,8 +122,8 @@ def _schema(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _demo(given: argparse.Namespace, settings: Settings) -> int:
-    key = asyncio.run(_ready(settings, max(given.users, 0)))
-    if key is None and not settings.admin_key:
+    key, was_empty = asyncio.run(_ready(settings, max(given.users, 0)))
+    if not was_empty:
         message = "this directory has users already. Name an empty one in USERGRAPH_DATABASE_URL."
         print(f"usergraph: {message}", file=sys.stderr)
         return 1

@@ -1,6 +1,6 @@
 """What one request carries: who asks, and the services that serve it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ class Context:
     services: Services
     viewer: Viewer
     request_id: str
+    document: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
     plan: Any = None
     arguments: Sequence[Any] = ()
     roots: dict[str, Any] = field(default_factory=dict)

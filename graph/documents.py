@@ -1,7 +1,7 @@
 """Documents: parsed, measured and validated once, and kept with their plans."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    StringValueNode,
     VariableNode,
     Visitor,
     parse,
@@ -24,14 +25,16 @@ from graphql import (
     visit,
 )
 
-from graph.errors import coded
+from graph.errors import coded, discreet
 from graph.levels import Level
 from graph.limits import TooBig, check_document
 from graph.selection import Argued
 from models.settings import Settings
 
 MOST_DOCUMENTS = 500
-MOST_LOCATED = 100_000  # characters; past that, places in errors are not worth their memory
+MOST_KEPT = 64_000  # characters of a document that is worth keeping
+TOKEN_LENGTH = 50  # characters a token may have on average
+MOST_ERRORS = 20
 
 
 class RequestError(Exception):
@@ -59,6 +62,7 @@ class Prepared:
     fragments: dict[str, FragmentDefinitionNode]
     operations: dict[str | None, OperationDefinitionNode]
     switches: frozenset[str]
+    roots: set[str]
     plans: "OrderedDict[Any, Plan]" = field(default_factory=OrderedDict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
@@ -80,65 +84,92 @@ class Documents:
         self._settings = settings
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
 
-    def prepare(self, query: str) -> Prepared:
-        """The document of this text, parsed, measured and validated once. Raises RequestError."""
+    def prepare(self, query: str, admit: Callable[[set[str]], None]) -> Prepared:
+        """The document of this text, parsed, measured and validated once. Raises RequestError.
+
+        `admit` is handed the names of all root fields before validation, whose messages tell about the schema.
+        """
         known = self._kept.get(query)
         if known is not None:
             self._kept.move_to_end(query)
+            admit(known.roots)
             return known
-        prepared = self._prepare(query)
-        self._kept[query] = prepared
-        if len(self._kept) > MOST_DOCUMENTS:
-            self._kept.popitem(last=False)
+        prepared = _prepared(self._parsed(query))
+        admit(prepared.roots)
+        errors = validate(self._schema, prepared.document, max_errors=MOST_ERRORS)
+        if errors:
+            raise RequestError([discreet(error, "GRAPHQL_VALIDATION_FAILED") for error in errors])
+        if len(query) <= MOST_KEPT:
+            self._kept[query] = prepared
+            if len(self._kept) > MOST_DOCUMENTS:
+                self._kept.popitem(last=False)
         return prepared
 
-    def _prepare(self, query: str) -> Prepared:
+    def _parsed(self, query: str) -> DocumentNode:
+        limit = self._settings.max_tokens
+        if len(query) > limit * TOKEN_LENGTH:
+            raise RequestError([coded("This document is too long. Send values as variables.", "TOO_MANY_TOKENS")])
         try:
-            document = parse(query, max_tokens=self._settings.max_tokens, no_location=len(query) > MOST_LOCATED)
+            document = parse(query, max_tokens=limit, no_location=len(query) > MOST_KEPT)
             check_document(document, self._settings)
         except GraphQLSyntaxError as error:
-            error.extensions = {"code": "GRAPHQL_PARSE_FAILED"}
-            raise RequestError([error]) from error
+            raise RequestError([_syntax(error, limit)]) from error
         except TooBig as error:
             raise RequestError([error.error]) from error
         except RecursionError as error:
             raise RequestError([coded("This document is nested too deeply.", "TOO_DEEP")]) from error
-        errors = validate(self._schema, document, max_errors=20)
-        if errors:
-            for each in errors:
-                each.extensions = {"code": "GRAPHQL_VALIDATION_FAILED"}
-            raise RequestError(list(errors))
-        definitions = document.definitions
-        operations = {
-            (d.name.value if d.name else None): d for d in definitions if isinstance(d, OperationDefinitionNode)
-        }
-        fragments = {d.name.value: d for d in definitions if isinstance(d, FragmentDefinitionNode)}
-        return Prepared(document, fragments, operations, frozenset(_switches(document)))
+        return document
+
+
+def _syntax(error: GraphQLSyntaxError, limit: int) -> GraphQLError:
+    if "contains more than" in error.message:
+        message = f"This document has more than {limit} tokens. Send values as variables."
+        return coded(message, "TOO_MANY_TOKENS", limit=limit)
+    if "nested too deeply" in error.message:
+        return coded("This document is nested too deeply.", "TOO_DEEP")
+    return discreet(error, "GRAPHQL_PARSE_FAILED")
+
+
+def _prepared(document: DocumentNode) -> Prepared:
+    definitions = document.definitions
+    operations = {(d.name.value if d.name else None): d for d in definitions if isinstance(d, OperationDefinitionNode)}
+    fragments = {d.name.value: d for d in definitions if isinstance(d, FragmentDefinitionNode)}
+    finder = _Finder()
+    visit(document, finder)
+    roots: set[str] = set()
+    for operation in operations.values():
+        roots |= root_names(operation.selection_set, fragments)
+    return Prepared(document, fragments, operations, frozenset(finder.names), roots)
 
 
 def root_names(selection_set: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> set[str]:
+    """The names of an operation's root fields; cycles and unknown fragments, which validation names, end here."""
     names: set[str] = set()
-    for node in selection_set.selections:
-        if isinstance(node, FieldNode):
-            names.add(node.name.value)
-        elif isinstance(node, FragmentSpreadNode):
-            names |= root_names(fragments[node.name.value].selection_set, fragments)
-        elif isinstance(node, InlineFragmentNode):
-            names |= root_names(node.selection_set, fragments)
+    seen: set[str] = set()
+    waiting = [selection_set]
+    while waiting:
+        for node in waiting.pop().selections:
+            if isinstance(node, FieldNode):
+                names.add(node.name.value)
+            elif isinstance(node, InlineFragmentNode):
+                waiting.append(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                seen.add(node.name.value)
+                if node.name.value in fragments:
+                    waiting.append(fragments[node.name.value].selection_set)
     return names
 
 
-def _switches(document: DocumentNode) -> set[str]:
-    """The variables that decide a @skip or @include, and so the shape of a plan."""
-    finder = _SwitchFinder()
-    visit(document, finder)
-    return finder.names
+class _Finder(Visitor):
+    """Looks for the variables that decide a @skip or @include, and for texts that no database can store."""
 
-
-class _SwitchFinder(Visitor):
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
+
+    def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
+        if "\x00" in node.value:
+            raise RequestError([coded("There is a NUL in a text. Take it out.", "BAD_USER_INPUT")])
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
         for argument in node.arguments or ():

@@ -29,11 +29,27 @@ def unavailable() -> GraphQLError:
     return coded("The database does not answer. Try again in a moment.", "SERVICE_UNAVAILABLE")
 
 
+_ECHOES = (", found: ", " value: ", ", but it was provided: ", ": Exceeds the limit")
+MOST_MESSAGE = 500
+
+
+def discreet(error: GraphQLError, code: str) -> GraphQLError:
+    """An error of graphql-core with a code, without the values it repeats: they may be secrets, or megabytes."""
+    message = error.message
+    for echo in _ECHOES:
+        message = message.split(echo, 1)[0]
+    if message != error.message:
+        message = f"{message.rstrip(':')}."
+    error.message = message if len(message) <= MOST_MESSAGE else f"{message[:MOST_MESSAGE]} …"
+    error.extensions = {"code": code}
+    return error
+
+
 def public(error: BaseException, request_id: str | None, path: Sequence[str | int] | None = None) -> GraphQLError:
     """The error as a client may see it. What is nobody's fault but ours is logged once and masked."""
     if isinstance(error, GraphQLError):
         if error.original_error is None or isinstance(error.original_error, GraphQLError):
-            return error
+            return error if error.extensions else discreet(error, "BAD_USER_INPUT")
         return public(error.original_error, request_id, error.path)
     made = _known(error)
     if made is None:

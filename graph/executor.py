@@ -19,8 +19,8 @@ from graphql.execution.values import VariableValues, get_argument_values, get_va
 
 from graph.arguments import check_lookup, page_of, plain
 from graph.context import Context
-from graph.documents import Documents, Plan, Prepared, RequestError, root_names
-from graph.errors import coded, forbidden, public, unauthenticated
+from graph.documents import Documents, Plan, Prepared, RequestError
+from graph.errors import coded, discreet, forbidden, public, unauthenticated
 from graph.levels import Level, Run
 from graph.limits import Cost
 from graph.selection import Argued, Columns, Compiler, spec_of
@@ -75,28 +75,27 @@ class Engine:
         read_only: bool,
     ) -> Answer:
         try:
-            prepared = self._documents.prepare(query)
+            prepared = self._documents.prepare(query, lambda names: self._admit(context.viewer, names))
             operation = prepared.operation(operation_name)
             if read_only and operation.operation is not OperationType.QUERY:
                 raise RequestError([coded("GET is for queries. Send mutations by POST.", "METHOD_NOT_ALLOWED")])
-            self._admit_stranger(context.viewer, operation, prepared)
             coerced = get_variable_values(self.schema, operation.variable_definitions or (), variables, max_errors=20)
             if isinstance(coerced, list):
-                raise RequestError([_bad_variable(error) for error in coerced])
-            cost = self._cost(prepared, operation, variables)
+                raise RequestError([discreet(error, "BAD_USER_INPUT") for error in coerced])
+            cost = self._cost(prepared, operation, coerced.coerced)
         except RequestError as refused:
             return Answer(errors=refused.errors)
+        context.document, context.variables = query, variables
         answer = await self._run(context, prepared, operation, coerced, variables, operation_name)
         answer.extensions["cost"] = {"rows": cost, "limit": self.settings.max_cost}
         return answer
 
-    def _admit_stranger(self, viewer: Viewer, operation: OperationDefinitionNode, prepared: Prepared) -> None:
+    def _admit(self, viewer: Viewer, roots: set[str]) -> None:
         """Without a key there are only the mutations that bring their own token, and (a setting) introspection."""
         if not viewer.is_stranger:
             return
-        for name in root_names(operation.selection_set, prepared.fragments):
-            allowed = self.settings.introspection if name.startswith("__") else name in FOR_STRANGERS
-            if not allowed:
+        for name in roots - FOR_STRANGERS:
+            if not (name.startswith("__") and self.settings.introspection):
                 raise RequestError([unauthenticated()])
 
     def _cost(self, prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
@@ -132,10 +131,7 @@ class Engine:
                     roots = await plan.level.run(run, [(None, *self._root_row(plan.level.columns, context.viewer))])
             except Exception as error:
                 return Answer(errors=[public(error, context.request_id)], executed=True)
-            if not any(
-                name.startswith("__") and name != "__typename"
-                for name in root_names(operation.selection_set, prepared.fragments)
-            ):
+            if not any(name.startswith("__") and name != "__typename" for name in prepared.roots):
                 return Answer(roots[0], executed=True)
             context.roots = roots[0]
         result = execute(
@@ -232,11 +228,6 @@ class Engine:
             return given
         except Refusal as refusal:
             raise public(refusal, None, argued.response_path) from refusal
-
-
-def _bad_variable(error: GraphQLError) -> GraphQLError:
-    error.extensions = {"code": "BAD_USER_INPUT"}
-    return error
 
 
 def _payloads(

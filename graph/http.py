@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -78,7 +79,7 @@ class Endpoint:
     async def _viewer(self, request: Request, request_id: str) -> Viewer:
         secret = _secret(request)
         if secret is None:
-            return NOBODY
+            return replace(NOBODY, request_id=request_id)
         async with self._services.database.reading() as connection:
             viewer, stale = await viewers.by_key(connection, secret, request_id)
         if stale:
@@ -122,13 +123,28 @@ def _secret(request: Request) -> str | None:
 
 
 def _media(accept: str) -> str | None:
-    """The media type to answer in: the newer one where it is asked for, JSON where nothing is said."""
-    ranges = [part.split(";")[0].strip().lower() for part in accept.split(",") if part.strip()]
-    if GRAPHQL in ranges:
-        return GRAPHQL
-    if not ranges or {JSON, "application/*", "*/*"} & set(ranges):
+    """The media type to answer in: the one wanted more, the newer one on a tie, JSON where nothing is said."""
+    if not accept.strip():
         return JSON
-    return None
+    weights = dict(_weighed(part) for part in accept.split(",") if part.strip())
+    anything = weights.get("application/*", weights.get("*/*", 0.0))
+    newer = weights.get(GRAPHQL, 0.0)
+    # Old clients that take anything were written for application/json.
+    older = weights.get(JSON, anything)
+    if max(newer, older) <= 0:
+        return None
+    return GRAPHQL if newer >= older else JSON
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return media, float(parameter[2:])
+            except ValueError:
+                return media, 0.0
+    return media, 1.0
 
 
 def _check_media(request: Request) -> None:
@@ -175,9 +191,9 @@ def _checked(given: Mapping[str, Any]) -> tuple[str, dict[str, Any], str | None]
         raise BadRequest("variables is an object.")
     if name is not None and not isinstance(name, str):
         raise BadRequest("operationName is a text.")
-    if not isinstance(given.get("extensions") or {}, dict):
+    if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
         raise BadRequest("extensions is an object.")
-    if _CLEAN.search(query) or "\\u0000" in query or not _is_clean(variables):
+    if _CLEAN.search(query) or not _is_clean(variables):
         raise BadRequest("There is a NUL or half a character in a text. Take it out.")
     return query, variables or {}, name or None
 

@@ -1,5 +1,6 @@
 """The input types of lists, made from what a source can be filtered and ordered by."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
@@ -64,11 +65,55 @@ class Direction(Enum):
     DESC = strawberry.enum_value("DESC", description="Down.")
 
 
-UserStateEnum = strawberry.enum(UserState, name="UserState", description="Whether a user may get in at all.")
-ProviderKindEnum = strawberry.enum(
-    ProviderKind, name="IdentityProviderKind", description="How a provider proves who somebody is."
+def described(enum: Any, name: str, description: str, values: Mapping[str, str]) -> Any:
+    """A vocabulary from another room as an enum of the schema, with a description for every value."""
+    made = strawberry.enum(enum, name=name, description=description)
+    for value in made.__strawberry_definition__.values:
+        value.description = values[value.name]
+    return made
+
+
+UserStateEnum: Any = described(
+    UserState,
+    "UserState",
+    "Whether a user may get in at all.",
+    {
+        "INVITED": "Has a link and has not come yet.",
+        "ACTIVE": "May get in.",
+        "DEACTIVATED": "May not get in; everything else is kept.",
+    },
 )
-AuditActionEnum = strawberry.enum(Action, name="AuditAction", description="What was done.")
+ProviderKindEnum: Any = described(
+    ProviderKind,
+    "IdentityProviderKind",
+    "How a provider proves who somebody is.",
+    {"LOCAL": "A password kept here.", "LDAP": "A bind at an LDAP server.", "SAML": "A SAML 2.0 assertion."},
+)
+AuditActionEnum: Any = described(
+    Action,
+    "AuditAction",
+    "What was done.",
+    {
+        "CREATED": "It was made.",
+        "UPDATED": "It was changed.",
+        "DELETED": "It was deleted for good.",
+        "INVITED": "A user was made by invitation.",
+        "INVITATION_RESENT": "An invitation got a new link.",
+        "INVITATION_REVOKED": "An invitation was taken back.",
+        "INVITATION_ACCEPTED": "A user came by invitation.",
+        "CONVERTED": "A user signs in another way now.",
+        "CONVERSION_REVERTED": "A conversion was taken back.",
+        "ACTIVATED": "A user may get in again.",
+        "DEACTIVATED": "A user may not get in any more.",
+        "PASSWORD_CHANGED": "A password was changed.",
+        "PASSWORD_RESET_REQUESTED": "A reset link was asked for.",
+        "PASSWORD_RESET": "A password was set by a reset link.",
+        "KEY_CREATED": "An API key was made.",
+        "KEY_REVOKED": "An API key was revoked.",
+        "MEMBERS_ADDED": "Users joined.",
+        "MEMBERS_REMOVED": "Users left.",
+    },
+)
 
 
 def _input(name: str, description: str, fields: dict[str, tuple[Any, str]], *, one_of: bool = False) -> type:
@@ -127,7 +172,7 @@ OPERATORS: dict[str, type] = {
         "Conditions on a number.",
         {
             "eq": (int, "Equal."),
-            "ne": (int, "Not equal."),
+            "ne": (int, "Not equal, or absent."),
             "gt": (int, "Greater."),
             "gte": (int, "Greater or equal."),
             "lt": (int, "Less."),
@@ -234,7 +279,8 @@ def some_input(source: Source) -> Any:
 def order_input(source: Source) -> Any:
     """`XOrder`: a field and a direction."""
     fields = Enum(f"{source.type_name}OrderField", {name: name for name in source.orders})  # type: ignore[misc]
-    field = strawberry.enum(fields, description=f"What {source.type_name}s can be ordered by.")
+    by = {name: f"By {name.lower().replace('_', ' ')}." for name in source.orders}
+    field = described(fields, fields.__name__, f"What {source.type_name}s can be ordered by.", by)
     name = f"{source.type_name}Order"
     body = {
         "__annotations__": {"field": field, "direction": Direction},

@@ -1,7 +1,7 @@
 """The parts of a plan as they run: a level shapes rows, its children load one batch each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from models.database import Connection, Record
 from resolvers import loaders, users
 from resolvers.filters import number_of
 from resolvers.policy import Viewer
-from resolvers.sources import Kind, Relation, Source
+from resolvers.sources import Kind, Relation, Source, everything
 
 
 @dataclass
@@ -98,16 +98,20 @@ def _generate(parts: Sequence[str], children: int) -> Callable[..., list[dict[st
 
 @dataclass
 class ToOneChild(Child):
+    """`is_neighbour`: it hangs on the viewer's own user, who may know its name whatever rows they may list."""
+
     level: Level
     source: Source
     place: int
+    is_neighbour: bool = False
 
     async def load(self, run: Run, rows: Sequence[Record]) -> Mapping[int, Any]:
         ids = {row[self.place] for row in rows}
         ids.discard(None)
         if not ids:
             return {}
-        found = await loaders.by_ids(run.connection, run.viewer, self.source, self.level.columns, list(ids))
+        source = replace(self.source, visible=everything) if self.is_neighbour else self.source
+        found = await loaders.by_ids(run.connection, run.viewer, source, self.level.columns, list(ids))
         shaped = await self.level.run(run, found)
         return {row[0]: each for row, each in zip(found, shaped, strict=True)}
 

@@ -71,6 +71,7 @@ class _Walk:
     def __init__(self, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
         self._fragments = fragments
         self._measured: dict[str, Size] = {}
+        self._roots: dict[str, int] = {}
         self._open: set[str] = set()
 
     def size(self, selection_set: SelectionSetNode | None) -> Size:
@@ -99,15 +100,21 @@ class _Walk:
             self._open.discard(name)
         return self._measured[name]
 
-    def roots(self, selection_set: SelectionSetNode) -> int:
-        return sum(
-            1 if isinstance(node, FieldNode) else self._fragment_roots(node) for node in selection_set.selections
-        )
+    def roots(self, selection_set: SelectionSetNode, within: frozenset[str] = frozenset()) -> int:
+        """Fields of the root itself, those of spread fragments included."""
+        return sum(self._roots_of(node, within) for node in selection_set.selections)
 
-    def _fragment_roots(self, node: Any) -> int:
-        if isinstance(node, FragmentSpreadNode):
-            return self._fragment(node.name.value).fields
-        return self.roots(node.selection_set)
+    def _roots_of(self, node: Any, within: frozenset[str]) -> int:
+        if isinstance(node, FieldNode):
+            return 1
+        if not isinstance(node, FragmentSpreadNode):
+            return self.roots(node.selection_set, within)
+        name = node.name.value
+        if name in within or name not in self._fragments:
+            return 0
+        if name not in self._roots:
+            self._roots[name] = self.roots(self._fragments[name].selection_set, within | {name})
+        return self._roots[name]
 
 
 class Cost:
@@ -163,7 +170,7 @@ class Cost:
     def _number(self, value: Any) -> int:
         if value.kind == "variable":
             number = self._variables.get(value.name.value)
-            return number if isinstance(number, int) and number >= 0 else self._default
+            return int(number) if isinstance(number, (int, float)) and number >= 0 else self._default
         return int(value.value) if value.kind == "int_value" and int(value.value) >= 0 else self._default
 
     def _length(self, value: Any) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from graphql import GraphQLResolveInfo, print_ast
+from graphql import GraphQLResolveInfo
 
 from graph.arguments import plain
 from graph.context import Context
@@ -14,7 +14,7 @@ from graph.fields import Change as ChangeSpec
 from graph.levels import Level, Run, as_rows
 from models.database import Transaction
 from models.errors import Invalid, Refusal
-from resolvers.changes import Change, fingerprint, first_answer, store_answer
+from resolvers.changes import Before, Change, fingerprint, first_answer, store_answer
 from resolvers.outcomes import error
 
 CAPITAL = re.compile(r"(?<!^)([A-Z])")
@@ -34,19 +34,13 @@ def pythonic(value: Any) -> Any:
     return value
 
 
-def camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
-
-
 def resolver_of(spec: ChangeSpec) -> Any:
     """The graphql-core resolver of a declared mutation."""
 
     async def resolve(_: Any, info: GraphQLResolveInfo[Any], input: Mapping[str, Any]) -> Complete:
         context: Context = info.context
         level: Level = context.plan.payloads[info.path.key]
-        selection = "".join(print_ast(node) for node in info.field_nodes)
-        return Complete(await _Call(spec, info.field_name, selection, level, context, plain(input)).answer())
+        return Complete(await _Call(spec, str(info.path.key), level, context, plain(input)).answer())
 
     return resolve
 
@@ -55,22 +49,19 @@ class _Call:
     def __init__(
         self,
         spec: ChangeSpec,
-        name: str,
-        selection: str,
+        key: str,
         level: Level,
         context: Context,
         given: Mapping[str, Any],
     ) -> None:
         self._spec = spec
-        self._name = name
-        self._selection = selection
         self._level = level
         self._context = context
         values = pythonic(given)
         self._dry_run: bool = values.pop("dry_run", None) or False
         self._key: str | None = values.pop("idempotency_key", None)
         self._values = values
-        self._print = fingerprint(name, given, selection) if self._key is not None else ""
+        self._print = fingerprint(key, context.document, context.variables) if self._key is not None else ""
 
     async def answer(self) -> Any:
         services = self._context.services
@@ -78,7 +69,8 @@ class _Call:
             if self._key is not None and self._context.viewer.is_stranger:
                 raise Invalid("idempotencyKey", reason="An idempotencyKey needs an API key beside it.")
             if self._spec.prepare is not None:
-                await self._spec.prepare(self._context.viewer, services.settings, services.hasher, self._values)
+                before = Before(self._context.viewer, services.settings, services.hasher, services.database)
+                await self._spec.prepare(before, self._values)
         except Refusal as refusal:
             return (await self._shaped(None, self._refused(refusal)))[0]
         return await services.database.transaction(self._work)
@@ -111,6 +103,3 @@ class _Call:
         connection: Any = change.tx if change else None
         run = Run(connection, viewer, self._context.arguments)
         return await self._level.run(run, as_rows(self._level, [outcome]))
-
-
-__all__ = ["camel", "pythonic", "resolver_of"]

@@ -6,13 +6,46 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from graph.fields import plain, record, subject
+from graph.inputs import described
 from models.errors import ErrorCode
 from resolvers import users as users_read
 
 if TYPE_CHECKING:
     from graph.users import User
 
-ErrorCodeEnum = strawberry.enum(ErrorCode, name="ErrorCode", description="Why something was refused; never renamed.")
+ErrorCodeEnum: Any = described(
+    ErrorCode,
+    "ErrorCode",
+    "Why something was refused; never renamed.",
+    {
+        "BUILT_IN": "It came with the service.",
+        "DELETION_FORBIDDEN": "A setting forbids deleting users.",
+        "DUPLICATE": "It stands in the call twice.",
+        "FORBIDDEN": "You lack a right.",
+        "IDEMPOTENCY_KEY_REUSED": "The key belongs to another call.",
+        "INVALID": "The value is not of the right form.",
+        "INVALID_TOKEN": "The link is unknown, used, revoked or expired.",
+        "IN_USE": "Something still needs it.",
+        "LAST_ADMINISTRATOR": "Nobody could administer any more.",
+        "NOT_FOUND": "There is none, or none that you may see.",
+        "NOT_LDAP": "Only LDAP users have this.",
+        "OTHERS_FAILED": "The row is good, but others were refused.",
+        "OUTSIDE_ORGANIZATION": "It lies outside the organizations you administer.",
+        "PASSWORD_NOT_LOCAL": "The user signs in elsewhere.",
+        "PROVIDER_DISABLED": "The identity provider is switched off.",
+        "PROVIDER_NOT_CONFIGURED": "There is no such identity provider.",
+        "REQUIRED": "A value is missing.",
+        "RIGHTS_TOO_WIDE": "You cannot give rights that you lack.",
+        "ROLE_TOO_HEAVY": "The role weighs more than your own.",
+        "SELF": "Nobody may do this to themselves.",
+        "TAKEN": "Somebody else has it.",
+        "TOO_MANY": "More than one call takes.",
+        "USER_TOO_HEAVY": "The user's role weighs more than your own.",
+        "WEAK_PASSWORD": "The password is too short, too long or easy to guess.",
+        "WRONG_PASSWORD": "The current password is not right.",
+        "WRONG_STATE": "It is not in the state this needs.",
+    },
+)
 NO_RESULTS: dict[str, Any] = {"results": [], "summary": None, "errors": []}
 
 
@@ -62,7 +95,7 @@ class BulkChanging(Changing):
 
 @strawberry.type(description="An expected refusal.")
 class UserError:
-    code: ErrorCodeEnum = plain("Why; branch on this.")  # type: ignore[valid-type]
+    code: ErrorCodeEnum = plain("Why; branch on this.")
     message: str = plain("The same for people, with what to do.")
     path: list[str] = plain("Where in the input, from `input` down.")
     index: int | None = plain("Row of a bulk call, counted from 0.")
@@ -73,6 +106,7 @@ class Summary:
     created: int = plain("New users.")
     updated: int = plain("Changed ones.")
     unchanged: int = plain("Those that were so already.")
+    deleted: int = plain("Those that are gone for good.")
     skipped: int = plain("Good rows not stored because others failed.")
     failed: int = plain("Refused rows.")
 

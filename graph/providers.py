@@ -18,7 +18,7 @@ class IdentityProvider(Node):
     id: strawberry.ID = plain("Typed id, such as `provider_1`.")
     name: str = plain("Name, unique.")
     prefix: str = plain("Short unique name, used in addresses.")
-    kind: ProviderKindEnum = plain("Local passwords, an LDAP server, or a SAML identity provider.")  # type: ignore[valid-type]
+    kind: ProviderKindEnum = plain("Local passwords, an LDAP server, or a SAML identity provider.")
     is_enabled: bool = plain("Whether it is switched on.")
     server_number: int | None = plain("1 to 9 for an LDAP server, null for others.")
     created_at: DateTime = plain("When it was made.")

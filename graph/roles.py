@@ -1,11 +1,11 @@
 """Roles in the schema."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
 from graph.fields import Connection, Node, all_of, connection, count, plain, values
-from graph.inputs import DateTime
+from graph.inputs import DateTime, described
 from resolvers import roles as roles_read
 from resolvers import users as users_read
 from resolvers.policy import Right
@@ -13,7 +13,30 @@ from resolvers.policy import Right
 if TYPE_CHECKING:
     from graph.users import User
 
-RightEnum = strawberry.enum(Right, name="Right", description="What a role allows its holders.")
+RightEnum: Any = described(
+    Right,
+    "Right",
+    "What a role allows its holders.",
+    {
+        "USE_SELF_SERVICE": "Change one's own names, password, sign-in and keys.",
+        "READ_DIRECTORY": "Read roles, providers, organizations and groups.",
+        "LIST_USERS": "Read the ids and names of users.",
+        "READ_USERS": "Read users whole, and who is where.",
+        "CREATE_USERS": "Create users.",
+        "UPDATE_USERS": "Change users.",
+        "INVITE_USERS": "Invite users, and read invitations.",
+        "CONVERT_USERS": "Change how users sign in.",
+        "DEACTIVATE_USERS": "Take users' access away and give it back.",
+        "DELETE_USERS": "Delete users for good.",
+        "SET_PASSWORDS": "Set and reset the passwords of others.",
+        "MANAGE_API_KEYS": "Make, read and revoke the keys of others.",
+        "MANAGE_GROUPS": "Make and change groups and their members.",
+        "MANAGE_ORGANIZATIONS": "Make and change organizations and their members.",
+        "MANAGE_PROVIDERS": "Make and change identity providers.",
+        "MANAGE_ROLES": "Make and change roles.",
+        "READ_AUDIT": "Read the audit log.",
+    },
+)
 
 
 @strawberry.type(
@@ -23,7 +46,7 @@ class Role(Node):
     id: strawberry.ID = plain("Typed id, such as `role_2`.")
     name: str = plain("Name, unique together with all synonyms.")
     weight: int = plain("1 to 100; heavier roles govern lighter ones.")
-    permissions: list[RightEnum] = plain("The rights it gives.")  # type: ignore[valid-type]
+    permissions: list[RightEnum] = plain("The rights it gives.")
     synonyms: list[str] = values(lambda: roles_read.SYNONYMS, "Other names by which it can be given.")
     is_built_in: bool = plain("Whether it came with the service and cannot be deleted.")
     created_at: DateTime = plain("When it was made.")

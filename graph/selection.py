@@ -115,6 +115,11 @@ class Compiler(Collector):
         if name not in self.forbidden:
             self.forbidden.append(name)
 
+    def require_rows(self, source: Source, reach: Reach) -> None:
+        """Who may not read the rows of a list may not count them either, nor hold cursors of them."""
+        if not may_read(self.viewer, source.type_name, "id", reach):
+            self._forbid(f"{source.type_name}.id")
+
     def _child(
         self,
         spec: Any,
@@ -161,9 +166,9 @@ def _to_one(compiler: Compiler, site: _Site) -> Child:
     place = site.columns.place(site.spec.column)
     columns = Columns()
     source = site.spec.source()
-    reach = site.reach if site.spec.is_subject else site.reach.next
+    reach = site.reach if site.spec.is_subject else site.reach.to(source.type_name)
     level = compiler.level(site.type, site.selections, columns, source, reach, site.path)
-    return ToOneChild(level, source, place)
+    return ToOneChild(level, source, place, is_neighbour=reach is Reach.NEAR)
 
 
 def _viewer(compiler: Compiler, site: _Site) -> Child:
@@ -196,12 +201,16 @@ def _connection_field(
     inner = [node.selection_set for node in nodes if node.selection_set]
     type_: Any = None if name == "__typename" else get_named_type(site.type.fields[name].type)
 
+    reach = site.reach.to(child.source.type_name)
+
     def rows(selections: list[SelectionSetNode], row_type: Any, row_path: list[str | int]) -> Level:
-        return compiler.level(row_type, selections, columns, child.source, site.reach.next, row_path)
+        return compiler.level(row_type, selections, columns, child.source, reach, row_path)
 
     if name == "__typename":
         child.typename(key, site.type.name)
-    elif name == "nodes":
+        return
+    compiler.require_rows(child.source, reach)
+    if name == "nodes":
         child.rows(key, rows(inner, type_, [*site.path, key]))
     elif name == "edges":
         parts: list[tuple[str, str, Level | None]] = []
@@ -239,14 +248,15 @@ def _count(compiler: Compiler, site: _Site) -> Child:
 def _all(compiler: Compiler, site: _Site) -> Child:
     source = site.spec.source()
     argued = compiler.arguments(site, source)
-    level = compiler.level(site.type, site.selections, Columns(), source, site.reach.next, site.path)
+    compiler.require_rows(source, site.reach.to(source.type_name))
+    level = compiler.level(site.type, site.selections, Columns(), source, site.reach.to(source.type_name), site.path)
     return AllChild(level, source, argued)
 
 
 def _lookup(compiler: Compiler, site: _Site) -> Child:
     source = site.spec.source()
     argued = compiler.arguments(site)
-    level = compiler.level(site.type, site.selections, Columns(), source, site.reach.next, site.path)
+    level = compiler.level(site.type, site.selections, Columns(), source, site.reach.to(source.type_name), site.path)
     return LookupChild(level, source, argued, many=site.spec.many)
 
 
@@ -259,7 +269,9 @@ def _nodes(compiler: Compiler, site: _Site) -> Child:
     for type_ in compiler.schema.get_possible_types(interface):
         source = compiler.sources.get(type_.name)
         readable = may_read(compiler.viewer, type_.name, "id")
-        if source is not None and (readable or compiler.names_type(site.selections, type_)):
+        if source is not None and not readable and compiler.names_type(site.selections, type_):
+            compiler.require_rows(source, Reach.FAR)
+        elif source is not None and readable:
             level = compiler.level(type_, site.selections, Columns(), source, Reach.FAR, site.path)
             levels[source.prefix] = (source, level)
     many = site.definition.args.get("ids") is not None

@@ -51,7 +51,7 @@ class User(Node):
     first_name: str | None = plain("Given name.")
     last_name: str | None = plain("Family name.")
     external_id: str | None = plain("Their key in the system they come from; unique.")
-    state: UserStateEnum = plain("Invited, active or deactivated.")  # type: ignore[valid-type]
+    state: UserStateEnum = plain("Invited, active or deactivated.")
     accessibility: Accessibility = plain("How they can get in: interactively, by API key only, or not at all.")
     is_active: bool = plain("Whether the state is ACTIVE.")
     is_ldap: bool = plain("Whether an LDAP server provisions them. With isSaml too: SAML signs in, LDAP provisions.")

@@ -11,7 +11,7 @@ from resolvers import users as users_read
 @strawberry.type(description="Who asks, and what they may do.")
 class Viewer:
     user: User | None = viewer_user(lambda: users_read.SOURCE, "Your own user, whole.")
-    permissions: list[RightEnum] = plain("Your rights, narrowed by the key you came with.")  # type: ignore[valid-type]
+    permissions: list[RightEnum] = plain("Your rights, narrowed by the key you came with.")
     administered_organization_ids: list[strawberry.ID] = plain("Where a membership gives you rights of its own.")
     visible_user_fields: list[str] = plain("The fields of other users that will answer you.")
 

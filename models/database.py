@@ -85,6 +85,8 @@ class Database:
     async def reading(self) -> AsyncIterator[Connection]:
         try:
             raw = await asyncio.wait_for(self._pool.take(), self.wait)
+        except TimeoutError as error:
+            raise Unavailable("every connection is busy") from error
         except Exception as error:
             raise self._translated(error) from error
         try:

@@ -8,7 +8,6 @@ from typing import ClassVar
 class ErrorCode(StrEnum):
     """Why something was refused. Codes are never renamed; clients branch on them."""
 
-    ALREADY_MEMBER = "ALREADY_MEMBER"
     BUILT_IN = "BUILT_IN"
     DELETION_FORBIDDEN = "DELETION_FORBIDDEN"
     DUPLICATE = "DUPLICATE"
@@ -52,11 +51,6 @@ class Refusal(Exception):
         """The same refusal seen from further up in the input."""
         self.path = (*prefix, *self.path)
         return self
-
-
-class AlreadyMember(Refusal):
-    code = ErrorCode.ALREADY_MEMBER
-    template = "This user is a member already."
 
 
 class BuiltIn(Refusal):

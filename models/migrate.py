@@ -37,9 +37,12 @@ async def bring_up_to_date(url: str, report: Callable[[str], None] = lambda _: N
     if file is None:
         await _migrate_postgres(url, report)
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    make_private(file)
-    lock = await asyncio.to_thread(_locked, file.with_suffix(".lock"))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        make_private(file)
+        lock = await asyncio.to_thread(_locked, file.with_suffix(".lock"))
+    except OSError as error:
+        raise Unavailable(f"USERGRAPH_DATABASE_URL names {file}, which cannot be written: {error}") from error
     try:
         await _migrate(url, report)
     finally:
@@ -61,8 +64,8 @@ def _locked(file: Path) -> int:
 async def _migrate_postgres(url: str, report: Callable[[str], None]) -> None:
     try:
         turn = await asyncpg.connect(url, timeout=10)
-    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-        raise Unavailable(f"PostgreSQL does not answer: {error}") from error
+    except (OSError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
+        raise Unavailable(f"PostgreSQL does not answer at USERGRAPH_DATABASE_URL: {error}") from error
     try:
         await turn.fetch("SELECT pg_advisory_lock($1)", WRITER_LOCK + 1)
         await _migrate(url, report)

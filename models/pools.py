@@ -40,6 +40,18 @@ class Pool(Protocol):
     def is_away(self, error: BaseException) -> bool: ...
 
 
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+
 class SQLitePool:
     """A writer and several readers on one file in WAL mode, each with its own thread."""
 
@@ -53,19 +65,19 @@ class SQLitePool:
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = await self._connect("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL")
             for _ in range(self._size):
                 self._readers.put_nowait(await self._connect("PRAGMA query_only = ON"))
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             await self.close()
             raise Unavailable(f"{self._path} cannot be opened as an SQLite database: {error}") from error
 
     async def _connect(self, *pragmas: str) -> aiosqlite.Connection:
         raw = await aiosqlite.connect(self._path, isolation_level=None, timeout=self._wait)
         try:
-            for pragma in ("PRAGMA foreign_keys = ON", *pragmas):
+            for pragma in ("PRAGMA foreign_keys = ON", "PRAGMA case_sensitive_like = ON", *pragmas):
                 await raw.execute_fetchall(pragma)
         except BaseException:
             await raw.close()
@@ -110,7 +122,9 @@ class SQLitePool:
         return False  # BEGIN IMMEDIATE waits for its turn at the start and meets nobody afterwards
 
     def is_away(self, error: BaseException) -> bool:
-        return isinstance(error, sqlite3.OperationalError)
+        """Busy, locked, unreadable, unwritable, full: all that may pass. Anything else is a fault of this program."""
+        code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.OperationalError) else None
+        return isinstance(error, TimeoutError) or (code is not None and code & 0xFF in _PASSING)
 
 
 class PostgresPool:
@@ -135,8 +149,8 @@ class PostgresPool:
                 reset=_leave_as_it_is,
                 server_settings={"timezone": "UTC", "lock_timeout": str(self._wait * 1000)},
             )
-        except (OSError, asyncpg.PostgresError, TimeoutError) as error:
-            raise Unavailable(f"PostgreSQL does not answer: {error}") from error
+        except (OSError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
+            raise Unavailable(f"PostgreSQL does not answer at USERGRAPH_DATABASE_URL: {error}") from error
 
     async def close(self) -> None:
         if self._pool is not None:

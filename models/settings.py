@@ -11,8 +11,10 @@ class BadSetting(Exception):
     """A variable that cannot be used; the message names it and what it takes."""
 
 
-def setting(default: Any, help: str, *, low: int | None = None, high: int | None = None) -> Any:
-    return field(default=default, metadata={"help": help, "low": low, "high": high})
+def setting(
+    default: Any, help: str, *, low: int | None = None, high: int | None = None, choices: tuple[str, ...] = ()
+) -> Any:
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Settings:
     database_pool: int = setting(8, "Connections a process keeps for reading.", low=1, high=200)
     database_wait: int = setting(5, "Seconds to wait for a connection or a lock before answering 503.", low=1, high=120)
     host: str = setting("127.0.0.1", "Address to listen on.")
-    port: int = setting(8000, "Port to listen on.", low=0, high=65535)
+    port: int = setting(8000, "Port to listen on.", low=1, high=65535)
     public_url: str = setting(
         "http://127.0.0.1:8000",
         "Address that invitation and reset links begin with; never taken from a request.",
@@ -35,7 +37,7 @@ class Settings:
         "Key that seals tokens waiting in the outbox (32 bytes, URL-safe base64); empty: a file beside the SQLite one.",
     )
     admin_key: str = setting("", "API key of the first administrator, instead of a random one printed once.")
-    log_level: str = setting("info", "debug, info, warning or error.")
+    log_level: str = setting("info", "How much is logged.", choices=("debug", "info", "warning", "error"))
     introspection: bool = setting(True, "Whether strangers (no key) may read the schema.")
     default_role: str = setting("Normal user", "Role of a new user whose role is not given.")
     projects_in_root: bool = setting(False, "Default of canCreateProjectsInRoot for new IT and Project manager users.")
@@ -72,6 +74,9 @@ def _parse(name: str, text: str, declared: Any) -> Any:
         return _parse_switch(name, text)
     if isinstance(declared.default, int):
         return _parse_number(name, text, declared.metadata["low"], declared.metadata["high"])
+    choices = declared.metadata["choices"]
+    if choices and text not in choices:
+        raise BadSetting(f"{name} takes one of {', '.join(choices)}, not {text!r}.")
     return text
 
 

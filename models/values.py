@@ -4,6 +4,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 
+import idna
 from email_validator import EmailNotValidError, validate_email
 
 from models.base import EMAIL, LABEL, LONG
@@ -11,7 +12,7 @@ from models.errors import Invalid, Required
 
 # Joiners, direction marks and variation selectors: two names that look the same must be the same.
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "[\u00ad\u034f\u061c\u2800\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _SPACES = re.compile(r"\s+")
@@ -33,7 +34,11 @@ def clean(text: str, *path: str | int, what: str, limit: int = LABEL) -> str:
         raise Required(*path, what=what)
     if len(kept) > limit or len(key(kept)) > limit:
         raise Invalid(*path, reason=f"{what} is longer than {limit} characters.")
-    if _INVISIBLE.search(kept) or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in kept):
+    if (
+        _INVISIBLE.search(kept)
+        or _INVISIBLE.search(unicodedata.normalize("NFKC", kept))
+        or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in kept)
+    ):
         raise Invalid(*path, reason=f"{what} holds an invisible or control character. Type it again.")
     if not key(kept):
         raise Required(*path, what=what)
@@ -75,6 +80,17 @@ def email_key(text: str) -> str:
         return key(text)
 
 
+def email_part(text: str) -> str:
+    """A piece of an address as it stands in the normal form: a whole domain behind `@` turns into its IDNA form."""
+    local, at, domain = key(text).rpartition("@")
+    if not at or domain.isascii():
+        return key(text)
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
+    except idna.IDNAError:
+        return key(text)
+
+
 _DN_SPACES = re.compile(r"\s*(?<!\\)([,=+])\s*")
 
 
@@ -90,3 +106,9 @@ def login_dn(text: str, *path: str | int) -> tuple[str, str]:
 def split(values: list[str] | None) -> list[str]:
     """`["AE|SouthEast", "x"]` as three values: "|" separates several in one string (S2)."""
     return [part.strip() for value in values or [] for part in value.split("|") if part.strip()]
+
+
+def camel(name: str) -> str:
+    """The GraphQL name of a Python name."""
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models import bulk
-from models.errors import LastAdministrator, NotFound, Self, WrongState
+from models.errors import Duplicate, LastAdministrator, NotFound, Self, WrongState
 from models.users import User, UserState
 from resolvers import references
 from resolvers.audit import Action, Event, Subject
@@ -56,29 +56,29 @@ async def drop_letters(change: Change, ids: Sequence[int]) -> None:
     await change.tx.rows(f"DELETE FROM letters WHERE {among} AND state = 'WAITING'", list(ids))
 
 
-async def targeted(change: Change, ids: Sequence[str], right: Right, roles: Roles) -> list[Draft]:
+async def targeted(
+    change: Change, ids: Sequence[str], right: Right, roles: Roles, argument: str = "ids"
+) -> list[Draft]:
     """A draft for each id of a plural call, refused where there is no such user or the viewer may not touch them."""
-    change.bounded(ids, "ids", "ids")
-    drafts = [Draft(index, {"ref": typed}, ("ids", index)) for index, typed in enumerate(ids)]
+    change.bounded(ids, "ids", argument)
+    drafts = [Draft(index, {"ref": typed}, (argument, index)) for index, typed in enumerate(ids)]
     for draft in drafts:
         draft.user_id = draft.attempt(lambda d=draft: number("user", "user", d.given["ref"], *d.path))
     found = await references.targets(change.tx, roles, [d.user_id for d in drafts if d.user_id is not None])
     allowed = await references.scope(change, right)
-    seen: set[int] = set()
+    seen: dict[int, int] = {}
     for draft in drafts:
-        if draft.user_id is None:
-            continue
-        draft.target = found.get(draft.user_id)
-        draft.attempt(_check, change, draft, allowed, seen)
-        seen.add(draft.user_id)
+        if draft.user_id is not None:
+            draft.target = found.get(draft.user_id)
+            draft.attempt(_check, change, draft, allowed, seen.setdefault(draft.user_id, draft.index))
     return drafts
 
 
-def _check(change: Change, draft: Draft, allowed: set[int] | None, seen: set[int]) -> None:
+def _check(change: Change, draft: Draft, allowed: set[int] | None, first: int) -> None:
     if draft.target is None:
         raise NotFound(*draft.path, what="user", key=draft.given["ref"])
-    if draft.target.id in seen:
-        raise WrongState(*draft.path, reason="This user stands in the call twice.")
+    if first != draft.index:
+        raise Duplicate(*draft.path, what="This user", first=first)
     references.require_manageable(change, draft.target, allowed, *draft.path)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from models import bulk
 from models.audit import AuditEvent
 from models.database import Transaction
+from models.values import camel
 from resolvers import users
 from resolvers.filters import Choice, Identity, Instant, Text, exact
 from resolvers.policy import Right, Viewer
@@ -74,7 +75,7 @@ async def record(tx: Transaction, viewer: Viewer, moment: datetime, events: Sequ
                 "subject_type": event.subject,
                 "subject_id": event.subject_id,
                 "subject_label": event.label[:255],
-                "changes": {name: [_plain(before), _plain(after)] for name, (before, after) in event.changes.items()},
+                "changes": {camel(name): [_plain(a), _plain(b)] for name, (a, b) in event.changes.items()},
                 "request_id": viewer.request_id,
             }
             for event in events

@@ -11,6 +11,7 @@ from models.users import UserState
 from models.values import clean
 from resolvers import references, tokens
 from resolvers.audit import Action, Event, Subject
+from resolvers.change_invitations import refuse_repeated
 from resolvers.changes import Change, number
 from resolvers.drafts import Draft
 from resolvers.outcomes import accepted, payload, result
@@ -84,7 +85,7 @@ async def revoke_api_keys(change: Change, *, ids: Sequence[str], error_policy: s
     """The keys stop working at once. Everybody may revoke their own."""
     change.viewer.require(Right.USE_SELF_SERVICE)
     change.bounded(ids, "ids", "ids")
-    drafts = [Draft(index, {"ref": typed}, ("ids", index)) for index, typed in enumerate(dict.fromkeys(ids))]
+    drafts = [Draft(index, {"ref": typed}, ("ids", index)) for index, typed in enumerate(ids)]
     numbers = {d.index: d.attempt(lambda d=d: number("API key", "key", d.given["ref"], *d.path)) for d in drafts}
     among = change.tx.dialect.among("id", "$1", "bigint")
     wanted = [each for each in numbers.values() if each is not None]
@@ -94,9 +95,12 @@ async def revoke_api_keys(change: Change, *, ids: Sequence[str], error_policy: s
     roles = await references.roles(change.tx)
     targets = await references.targets(change.tx, roles, [row[1] for row in found.values()])
     allowed = await references.scope(change, Right.MANAGE_API_KEYS)
+    seen: dict[int, int] = {}
     for draft in drafts:
-        if numbers[draft.index] is not None:
-            draft.attempt(_check, change, draft, found.get(numbers[draft.index]), targets, allowed)
+        each = numbers[draft.index]
+        if each is not None:
+            draft.attempt(refuse_repeated, draft, seen.setdefault(each, draft.index), "This key")
+            draft.attempt(_check, change, draft, found.get(each), targets, allowed)
     good = accepted(change, drafts, error_policy)
     changed = [draft for draft in good if draft.columns["revoked_at"] is None]
     rows = [{"id": draft.columns["id"], "revoked_at": change.moment} for draft in changed]

@@ -5,29 +5,41 @@ from datetime import timedelta
 from typing import Any
 
 from models import bulk
-from models.errors import InvalidToken, NotFound, Required, WrongState
+from models.database import Connection
+from models.errors import Duplicate, InvalidToken, NotFound, Required, WrongState
 from models.invitations import Invitation, InvitationState
 from models.letters import LetterKind
-from models.settings import Settings
 from models.users import User, UserState
 from models.values import clean, key
-from resolvers import letters, references, tokens
+from resolvers import audit, letters, references, tokens
 from resolvers.activate_users import drop_letters
 from resolvers.audit import Action, Event, Subject
-from resolvers.changes import Change, number
+from resolvers.changes import Before, Change, number
 from resolvers.drafts import Draft
-from resolvers.hashing import Hasher, check_password
+from resolvers.hashing import check_password
 from resolvers.invite_users import issued
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right, Viewer
 from resolvers.viewers import as_time
 
 
-async def prepare_acceptance(_: Viewer, settings: Settings, hasher: Hasher, given: dict[str, Any]) -> None:
+async def prepare_acceptance(before: Before, given: dict[str, Any]) -> None:
     password = given.pop("password", None)
-    if password is not None:
-        check_password(password, settings.password_length, "password")
-        given["password_hash"] = await hasher.hash(password)
+    if password is None:
+        return
+    async with before.database.reading() as connection:
+        about = await about_token(connection, "invitations", tokens.digest(tokens.Purpose.INVITATION, given["token"]))
+    check_password(password, before.settings.password_length, "password", about=about)
+    given["password_hash"] = await before.hasher.hash(password)
+
+
+async def about_token(connection: Connection, table: str, digest: str) -> tuple[str, ...]:
+    """The names of the user a token was made for, which are no passwords; none for an unknown token."""
+    row = await connection.one(
+        f"SELECT u.username, u.email, u.name FROM {table} t JOIN users u ON u.id = t.user_id WHERE t.token_digest = $1",
+        digest,
+    )
+    return tuple(row or ())
 
 
 async def accept_invitation(
@@ -56,7 +68,7 @@ async def accept_invitation(
     await drop_letters(change, [row[1]])
     change.reader = Viewer(user_id=row[1], username=row[3], request_id=change.viewer.request_id)
     event = Event(Action.INVITATION_ACCEPTED, Subject.USER, row[1], row[3], {"state": ("INVITED", "ACTIVE")})
-    await change.record([event])
+    await audit.record(change.tx, change.reader, change.moment, [event])
     return {"user": row[1], "errors": []}
 
 
@@ -68,7 +80,7 @@ async def _close(change: Change, ids: Sequence[int], state: InvitationState) -> 
 async def _pending(change: Change, ids: Sequence[str]) -> list[Draft]:
     """A draft for each invitation id, refused where it is none that the viewer may touch, or not pending."""
     change.bounded(ids, "ids", "ids")
-    drafts = [Draft(index, {"ref": typed}, ("ids", index)) for index, typed in enumerate(dict.fromkeys(ids))]
+    drafts = [Draft(index, {"ref": typed}, ("ids", index)) for index, typed in enumerate(ids)]
     numbers = {
         d.index: d.attempt(lambda d=d: number("invitation", "invitation", d.given["ref"], *d.path)) for d in drafts
     }
@@ -80,10 +92,18 @@ async def _pending(change: Change, ids: Sequence[str]) -> list[Draft]:
     roles = await references.roles(change.tx)
     targets = await references.targets(change.tx, roles, [each["user_id"] for each in found.values()])
     allowed = await references.scope(change, Right.INVITE_USERS)
+    seen: dict[int, int] = {}
     for draft in drafts:
-        if numbers[draft.index] is not None:
-            draft.attempt(_check, change, draft, found.get(numbers[draft.index]), targets, allowed)
+        each = numbers[draft.index]
+        if each is not None:
+            draft.attempt(refuse_repeated, draft, seen.setdefault(each, draft.index), "This invitation")
+            draft.attempt(_check, change, draft, found.get(each), targets, allowed)
     return drafts
+
+
+def refuse_repeated(draft: Draft, first: int, what: str) -> None:
+    if first != draft.index:
+        raise Duplicate(*draft.path, what=what, first=first)
 
 
 def _check(
@@ -144,9 +164,8 @@ async def revoke_invitations(change: Change, *, ids: Sequence[str], error_policy
     return payload([result(draft, "UPDATED", invitation=_revoked(draft)) for draft in drafts])
 
 
-def _revoked(draft: Draft) -> dict[str, Any] | None:
-    typed, invitation_id = draft.given["ref"], draft.columns.get("id")
-    return {"id": typed, "link": None, "expiresAt": None, "invitation": invitation_id}
+def _revoked(draft: Draft) -> dict[str, Any]:
+    return {"id": draft.given["ref"], "link": None, "expiresAt": None, "invitation": draft.columns.get("id")}
 
 
 async def _record(change: Change, good: Sequence[Draft], action: Action) -> None:

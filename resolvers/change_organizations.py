@@ -30,7 +30,8 @@ async def create_organization(change: Change, *, name: str, parent_id: str | Non
     return {"organization": organization_id, "errors": []}
 
 
-async def _parent(change: Change, typed: str | None) -> int:
+async def _parent(change: Change, typed: str | None, height: int = 1) -> int:
+    """The organization to be put below; `height` is how many levels will lie there."""
     if typed is None:
         parent: int = await change.tx.scalar("SELECT id FROM organizations WHERE parent_id IS NULL")
     else:
@@ -42,7 +43,7 @@ async def _parent(change: Change, typed: str | None) -> int:
         " SELECT MAX(n) FROM above",
         parent,
     )
-    if levels >= MOST_LEVELS:
+    if levels + height > MOST_LEVELS:
         raise Invalid("parentId", reason=f"Organizations nest at most {MOST_LEVELS} levels deep.")
     return parent
 
@@ -79,7 +80,7 @@ async def update_organization(
     new_name = clean(name, "name", what="The organization's name") if name is not None else old_name
     new_parent = old_parent
     if parent_id is not None:
-        new_parent = await _parent(change, parent_id)
+        new_parent = await _parent(change, parent_id, await _height(change, organization_id))
         await _refuse_circle(change, organization_id, new_parent, old_parent)
     if new_parent is not None:
         await _refuse_taken(change, new_parent, new_name, organization_id)
@@ -90,6 +91,17 @@ async def update_organization(
         await bulk.update(change.tx, Organization, [{**row, "updated_at": change.moment}])
         await change.record([Event(Action.UPDATED, Subject.ORGANIZATION, organization_id, new_name, changes)])
     return {"organization": organization_id, "errors": []}
+
+
+async def _height(change: Change, organization_id: int) -> int:
+    """How many levels an organization and what is below it take."""
+    found: int = await change.tx.scalar(
+        "WITH RECURSIVE below(id, n) AS (SELECT id, 1 FROM organizations WHERE id = $1"
+        " UNION ALL SELECT o.id, n + 1 FROM organizations o JOIN below b ON o.parent_id = b.id)"
+        " SELECT MAX(n) FROM below",
+        organization_id,
+    )
+    return found
 
 
 def _typed(organization_id: int | None) -> str | None:

@@ -37,7 +37,14 @@ async def create_role(
     }
     role_id: int = (await bulk.insert(change.tx, Role, [row]))[0][0]
     await _store_names(change, role_id, kept, names)
-    changes = {"name": (None, kept), "weight": (None, weight), "permissions": (None, rights)}
+    changes: dict[str, tuple[Any, Any]] = {
+        "name": (None, kept),
+        "weight": (None, weight),
+        "permissions": (None, rights),
+    }
+    others = sorted(each for normal, each in names.items() if normal != key(kept))
+    if others:
+        changes["synonyms"] = (None, others)
     await change.record([Event(Action.CREATED, Subject.ROLE, role_id, kept, changes)])
     return {"role": role_id, "errors": []}
 
@@ -112,10 +119,6 @@ async def update_role(
     after = list(before if synonyms is None else synonyms)
     names = _names(kept, after)
     await _refuse_taken(change, names, role.id)
-    row = {"id": role.id, "name": kept, "weight": heavy, "rights": rights, "updated_at": change.moment}
-    await bulk.update(change.tx, Role, [row])
-    await _store_names(change, role.id, kept, names)
-    await require_administrator(change)
     differences = {
         "name": (role.name, kept),
         "weight": (role.weight, heavy),
@@ -124,6 +127,10 @@ async def update_role(
     }
     changes = {field: pair for field, pair in differences.items() if pair[0] != pair[1]}
     if changes:
+        row = {"id": role.id, "name": kept, "weight": heavy, "rights": rights, "updated_at": change.moment}
+        await bulk.update(change.tx, Role, [row])
+        await _store_names(change, role.id, kept, names)
+        await require_administrator(change)
         await change.record([Event(Action.UPDATED, Subject.ROLE, role.id, kept, changes)])
     return {"role": role.id, "errors": []}
 

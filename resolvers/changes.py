@@ -10,13 +10,14 @@ import orjson
 
 from models import bulk
 from models.audit import StoredAnswer
-from models.database import Transaction
+from models.database import Database, Transaction
 from models.errors import IdempotencyKeyReused, Invalid, NotFound, TooMany
 from models.secrets import Sealer
 from models.settings import Settings
 from models.values import now
 from resolvers import audit
 from resolvers.filters import number_of
+from resolvers.hashing import Hasher
 from resolvers.policy import Viewer
 
 ANSWERS_KEPT = timedelta(hours=24)
@@ -42,6 +43,16 @@ class Change:
             raise TooMany(*path, count=len(rows), what=what, limit=self.settings.max_bulk)
 
 
+@dataclass(frozen=True)
+class Before:
+    """What a mutation may use before its transaction: for what is slow, and must not keep others from writing."""
+
+    viewer: Viewer
+    settings: Settings
+    hasher: Hasher
+    database: Database
+
+
 def number(what: str, prefix: str, typed: str, *path: str | int) -> int:
     """The number in a typed id. Raises NotFound for what cannot be one."""
     found = number_of(prefix, typed)
@@ -50,8 +61,9 @@ def number(what: str, prefix: str, typed: str, *path: str | int) -> int:
     return found
 
 
-def fingerprint(name: str, given: Mapping[str, Any], selection: str) -> str:
-    packed = orjson.dumps([name, given, selection], option=orjson.OPT_SORT_KEYS, default=str)
+def fingerprint(field: str, document: str, variables: Mapping[str, Any]) -> str:
+    """What makes two calls the same: the document, its variables, and the field of it that was answered."""
+    packed = orjson.dumps([field, document, variables], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(packed).hexdigest()
 
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models import bulk
-from models.errors import LastAdministrator, NotFound, WrongState
+from models.errors import Duplicate, Invalid, LastAdministrator, NotFound, WrongState
 from models.users import PreviousIdentity, User
 from models.values import login_dn
 from resolvers import existing_users, references
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
-from resolvers.drafts import Draft
+from resolvers.drafts import Draft, refuse_duplicates
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
 from resolvers.references import Identity, Providers, Target
@@ -27,7 +27,9 @@ async def convert_users(
 ) -> dict[str, Any]:
     """A result for each conversion, with what the user keeps and loses."""
     change.bounded(conversions, "conversions", "conversions")
-    drafts = [Draft(index, each, ("conversions", index)) for index, each in enumerate(conversions)]
+    drafts = [
+        Draft(index, {**each, "ref": each["id"]}, ("conversions", index)) for index, each in enumerate(conversions)
+    ]
     await _find(change, drafts, "conversions")
     known = await references.providers(change.tx)
     roles = await references.roles(change.tx)
@@ -38,6 +40,7 @@ async def convert_users(
             if identity is not None:
                 draft.columns |= identity.columns
                 draft.attempt(_may_convert, draft, known, administrators)
+    refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
     good = accepted(change, drafts, error_policy)
     await _store(change, good, known)
@@ -52,23 +55,25 @@ async def _find(change: Change, drafts: Sequence[Draft], argument: str) -> None:
     roles = await references.roles(change.tx)
     found = await references.targets(change.tx, roles, [d.user_id for d in drafts if d.user_id is not None])
     allowed = await references.scope(change, Right.CONVERT_USERS)
-    seen: set[int] = set()
+    seen: dict[int, int] = {}
     for draft in drafts:
         if draft.user_id is not None:
             draft.target = found.get(draft.user_id)
-            draft.attempt(_check, change, draft, allowed, seen)
-            seen.add(draft.user_id)
+            draft.attempt(_check, change, draft, allowed, seen.setdefault(draft.user_id, draft.index))
 
 
-def _check(change: Change, draft: Draft, allowed: set[int] | None, seen: set[int]) -> None:
+def _check(change: Change, draft: Draft, allowed: set[int] | None, first: int) -> None:
     if draft.target is None:
         raise NotFound(*draft.path, "id", what="user", key=draft.given["id"])
-    if draft.target.id in seen:
-        raise WrongState(*draft.path, "id", reason="This user stands in the call twice.")
+    if first != draft.index:
+        raise Duplicate(*draft.path, "id", what="This user", first=first)
     references.require_manageable(change, draft.target, allowed, *draft.path, "id")
 
 
 def _identity(draft: Draft, known: Providers) -> Identity:
+    if (draft.given["to"].get("local") or {}).get("password") is not None:
+        path = (*draft.path, "to", "local", "password")
+        raise Invalid(*path, reason="A conversion sets no password. Convert with local: {}, then use changePassword.")
     return known.identity(draft.given["to"], *draft.path, "to")
 
 
@@ -152,7 +157,7 @@ def _result(draft: Draft) -> dict[str, Any]:
 async def revert_conversions(change: Change, *, ids: Sequence[str], error_policy: str | None = None) -> dict[str, Any]:
     """Bring back how these users signed in before their last conversion, the password with it."""
     change.bounded(ids, "ids", "ids")
-    drafts = [Draft(index, {"id": each}, ("ids", index)) for index, each in enumerate(ids)]
+    drafts = [Draft(index, {"id": each, "ref": each}, ("ids", index)) for index, each in enumerate(ids)]
     await _find(change, drafts, "ids")
     known = await references.providers(change.tx)
     roles = await references.roles(change.tx)
@@ -204,6 +209,8 @@ async def _store_reverted(
         rows.append({"id": target.id, **draft.columns, "password_hash": password, **_stamps(change, target)})
         kinds = (_kind(known, target["provider_id"]), _kind(known, draft.columns["provider_id"]))
         draft.change("identity_provider", *kinds)
+        if draft.columns["login_dn"] != target["login_dn"]:
+            draft.change("login_dn", target["login_dn"], draft.columns["login_dn"])
         events.append(Event(Action.CONVERSION_REVERTED, Subject.USER, target.id, target["username"], draft.changes))
     await bulk.update(change.tx, User, rows)
     among = change.tx.dialect.among("id", "$1", "bigint")

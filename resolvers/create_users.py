@@ -4,32 +4,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.errors import Required
-from models.settings import Settings
 from resolvers import existing_users, store_users
 from resolvers.audit import Action
-from resolvers.changes import Change
+from resolvers.changes import Before, Change
 from resolvers.drafts import Draft, read
-from resolvers.hashing import Hasher, check_password
+from resolvers.hashing import check_password
 from resolvers.outcomes import error
-from resolvers.policy import Right, Viewer
+from resolvers.policy import Right
 from resolvers.store_users import Placing
 
 
-async def prepare(viewer: Viewer, settings: Settings, hasher: Hasher, given: dict[str, Any]) -> None:
-    """Hash the password before the transaction: hashing is slow, and writing takes turns."""
-    viewer.require(Right.CREATE_USERS)
-    await hash_local(settings, hasher, given, "authentication", "local")
+async def prepare(before: Before, given: dict[str, Any]) -> None:
+    """Hash the password."""
+    before.viewer.require(Right.CREATE_USERS)
+    await hash_local(before, given, "authentication", "local")
 
 
-async def hash_local(settings: Settings, hasher: Hasher, given: Mapping[str, Any], *path: str | int) -> None:
+async def hash_local(before: Before, given: Mapping[str, Any], *path: str | int) -> None:
     """Put the hash of `authentication.local.password` in the place of the password, if there is one."""
     local = (given.get("authentication") or {}).get("local")
     if local is None or local.get("password") is None:
         return
     password = local.pop("password")
     about = tuple(given.get(name) or "" for name in ("username", "email", "name"))
-    check_password(password, settings.password_length, *path, "password", about=about)
-    local["password_hash"] = await hasher.hash(password)
+    check_password(password, before.settings.password_length, *path, "password", about=about)
+    local["password_hash"] = await before.hasher.hash(password)
 
 
 async def create_user(change: Change, **given: Any) -> dict[str, Any]:
@@ -50,9 +49,8 @@ async def create_user(change: Change, **given: Any) -> dict[str, Any]:
     if not draft.is_good:
         change.tx.discard()
         return {"user": None, "errors": [error(refusal) for refusal in draft.refusals]}
-    await store_users.insert(change, [draft], {0: "ACTIVE"})
+    await store_users.insert(change, [draft], {0: "ACTIVE"}, placing.roles)
     await store_users.attach(change, [draft])
-    draft.changes["role"] = (None, role.name if role else None)
     store_users.describe(draft, placing)
     await store_users.record(change, [draft], Action.CREATED)
     return {"user": draft.user_id, "errors": []}

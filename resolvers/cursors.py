@@ -54,7 +54,7 @@ def decode(source: Source, listed: Sequence[Order], cursor: str, argument: str) 
         if signature != _signature(source, listed) or len(packed) != len(listed):
             raise ValueError("the cursor belongs to another list")
         return [_value(order.column, value) for order, value in zip(listed, packed, strict=True)]
-    except (ValueError, TypeError, binascii.Error) as error:
+    except (ValueError, TypeError, OverflowError, binascii.Error) as error:
         reason = f"{argument} is not a cursor of this list in this order. Take it from pageInfo or an edge of it."
         raise Invalid(argument, reason=reason) from error
 
@@ -70,7 +70,8 @@ def beyond(sql: Sql, listed: Sequence[Order], values: Sequence[Any], alias: str,
         further = _further(sql, order, column, value, down=order.down is not backwards)
         if further is not None:
             ways.append(" AND ".join([*equal, further]))
-        equal.append(f"{column} IS NULL" if value is None else f"{column} = {sql.place(value)}")
+        if order is not listed[-1]:
+            equal.append(f"{column} IS NULL" if value is None else f"{column} = {sql.place(value)}")
     return " OR ".join(f"({way})" for way in ways)
 
 
@@ -105,7 +106,7 @@ def _value(column: Column, value: Any) -> Any:
             raise ValueError("null in a column that has none")
         return None
     if column.kind in (Kind.ID, Kind.NUMBER, Kind.FLAG):
-        if not isinstance(value, int) or not -(2**63) <= value < 2**63:
+        if type(value) is not int or not -(2**63) <= value < 2**63:
             raise ValueError("not a number")
         return bool(value) if column.kind is Kind.FLAG else value
     if not isinstance(value, str) or "\x00" in value:
@@ -114,5 +115,5 @@ def _value(column: Column, value: Any) -> Any:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError("no time zone")
-        return moment
+        return moment.astimezone(UTC)
     return value

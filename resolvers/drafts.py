@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.base import LABEL, LONG
+from models.base import LONG
 from models.errors import Duplicate, Invalid, Refusal
-from models.values import clean, email, key, split, username
+from models.values import camel, clean, email, key, split, username
 from resolvers.references import Target
 
 MOST_VALUES = 100  # tags, aliases or variables in one row
@@ -32,7 +32,6 @@ class Draft:
     group_ids: list[int] = field(default_factory=list)
     organization_ids: list[int] = field(default_factory=list)
     removed: dict[str, list[str]] = field(default_factory=dict)
-    replaced_variables: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     target: Target | None = None
     matched_by: str | None = None
@@ -63,7 +62,7 @@ def read(draft: Draft) -> None:
     if given.get("email") is not None:
         draft.attempt(_email, draft, given["email"])
     if given.get("username") is not None:
-        draft.attempt(_username, draft, given["username"])
+        draft.attempt(_username, draft, given["username"], "username")
     for name, what in NAMES.items():
         if given.get(name) is not None:
             kept = draft.attempt(lambda text=given[name], n=name, w=what: clean(text, *path, camel(n), what=w))
@@ -72,68 +71,80 @@ def read(draft: Draft) -> None:
             draft.columns[name] = None
     if draft.columns.get("name"):
         draft.columns["name_key"] = key(draft.columns["name"])
-    draft.tags = _values(draft, "tags", "A tag")
-    draft.aliases = _values(draft, "aliases", "An alias")
-    draft.variables = _variables(draft)
+    draft.tags = values_of(draft, "tags", "A tag")
+    draft.aliases = values_of(draft, "aliases", "An alias")
+    draft.variables = variables_of(draft, "variables")
 
 
 def _email(draft: Draft, text: str) -> None:
     draft.columns["email"], draft.columns["email_key"] = email(text, *draft.path, "email")
 
 
-def _username(draft: Draft, text: str) -> None:
-    kept = username(text, *draft.path, "username")
+def name_by_email(draft: Draft) -> None:
+    """A new user whose username is not given is named by the address, under the same rules."""
+    if "username" not in draft.columns and draft.columns.get("email") is not None:
+        draft.attempt(_username, draft, draft.columns["email"], "username")
+
+
+def _username(draft: Draft, text: str, field_name: str) -> None:
+    kept = username(text, *draft.path, field_name)
     if kept.lower().startswith("user_") and kept[5:].isdecimal():
-        raise Invalid(*draft.path, "username", reason="A username may not look like an id. Choose another.")
+        raise Invalid(*draft.path, field_name, reason="A username may not look like an id. Choose another.")
     draft.columns["username"], draft.columns["username_key"] = kept, key(kept)
 
 
-def _values(draft: Draft, name: str, what: str) -> list[str]:
-    """Cleaned values, "|" splitting a string into several, each once by its normal form."""
+def values_of(draft: Draft, name: str, what: str) -> list[str]:
+    """Cleaned texts of an input field, "|" splitting a string into several, each once by its normal form."""
     found: dict[str, str] = {}
     for place, text in enumerate(split(draft.given.get(name))):
-        kept = draft.attempt(lambda t=text, p=place: clean(t, *draft.path, name, p, what=what))
+        kept = draft.attempt(lambda t=text, p=place: clean(t, *draft.path, camel(name), p, what=what))
         if kept is not None:
             found.setdefault(key(kept), kept)
-    if len(found) > MOST_VALUES:
-        draft.refusals.append(Invalid(*draft.path, name, reason=f"{name} takes at most {MOST_VALUES} values."))
+    _bound(draft, name, len(found))
     return list(found.values())
 
 
-def _variables(draft: Draft) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for place, each in enumerate(draft.given.get("variables") or ()):
-        path = (*draft.path, "variables", place)
-        name = draft.attempt(lambda e=each, p=path: clean(e["name"], *p, "name", what="A variable's name", limit=LABEL))
+def variables_of(draft: Draft, name: str) -> dict[str, str]:
+    """Cleaned variables of an input field; of two with one normal form the later counts."""
+    found: dict[str, tuple[str, str]] = {}
+    for place, each in enumerate(draft.given.get(name) or ()):
+        path = (*draft.path, camel(name), place)
+        named = draft.attempt(lambda e=each, p=path: clean(e["name"], *p, "name", what="A variable's name"))
         value = draft.attempt(
             lambda e=each, p=path: clean(e["value"], *p, "value", what="A variable's value", limit=LONG)
         )
-        if name is not None and value is not None:
-            found[name] = value
-    if len(found) > MOST_VALUES:
-        draft.refusals.append(
-            Invalid(*draft.path, "variables", reason=f"variables takes at most {MOST_VALUES} values.")
-        )
-    return found
+        if named is not None and value is not None:
+            found[key(named)] = (named, value)
+    _bound(draft, name, len(found))
+    return dict(found.values())
 
 
-def camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
+def _bound(draft: Draft, name: str, count: int) -> None:
+    if count > MOST_VALUES:
+        reason = f"{camel(name)} takes at most {MOST_VALUES} values."
+        draft.refusals.append(Invalid(*draft.path, camel(name), reason=reason))
 
 
 def refuse_duplicates(drafts: Sequence[Draft]) -> None:
-    """Two rows of one call may not be the same user, nor claim the same name."""
-    for column, what in (("email_key", "email"), ("username_key", "username"), ("external_id", "externalId")):
-        first: dict[str, Draft] = {}
-        for draft in drafts:
-            value = draft.columns.get(column)
-            if value is None or first.setdefault(value, draft) is draft:
-                continue
-            draft.refusals.append(Duplicate(*draft.path, what, what=f"This {what}", first=first[value].index))
-    owners: dict[str, Draft] = {}
+    """Two rows of one call may not be the same user, nor claim the same name; the later row is refused."""
+    names: dict[tuple[str, Any], Draft] = {}
     for draft in drafts:
-        for alias in draft.aliases:
-            if owners.setdefault(key(alias), draft) is not draft:
-                first_index = owners[key(alias)].index
-                draft.refusals.append(Duplicate(*draft.path, "aliases", what=f"The alias {alias}", first=first_index))
+        if any(isinstance(refusal, Duplicate) for refusal in draft.refusals):
+            continue
+        for what, value in _names_of(draft):
+            first = names.setdefault((what, value), draft)
+            if first is not draft:
+                draft.refusals.append(Duplicate(*draft.path, what, what=f"This {what}", first=first.index))
+                break
+
+
+def _names_of(draft: Draft) -> list[tuple[str, Any]]:
+    """What of a row must be nobody else's. A username may not be another row's address either."""
+    columns = draft.columns
+    found: list[tuple[str, Any]] = [("aliases", key(alias)) for alias in draft.aliases]
+    for what, column in (("email", "email_key"), ("username", "username_key"), ("externalId", "external_id")):
+        if columns.get(column) is not None:
+            found.append((what, columns[column]))
+    if columns.get("login_dn_key") is not None:
+        found.append(("loginDn", (columns.get("ldap_provider_id"), columns["login_dn_key"])))
+    return found

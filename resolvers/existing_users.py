@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from models.database import Connection
 from models.errors import Taken
-from models.values import key
-from resolvers.drafts import Draft, camel
+from models.values import camel, key
+from resolvers.drafts import Draft
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ async def _login_dns(connection: Connection, keys: Collection[str]) -> dict[tupl
 def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
     for draft in drafts:
         own = draft.target.id if draft.target else None
-        _refuse(draft, own, "username", draft.columns.get("username_key"), known.usernames, known.emails)
+        if draft.given.get("username") is not None:
+            _refuse(draft, own, "username", draft.columns.get("username_key"), known.usernames, known.emails)
         _refuse(draft, own, "email", draft.columns.get("email_key"), known.emails, known.usernames)
         _refuse(draft, own, "external_id", draft.columns.get("external_id"), known.external_ids)
         for alias in draft.aliases:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from models.errors import Invalid
-from models.values import email_key, key
+from models.values import email_key, email_part, key
 from resolvers.policy import Viewer, may_read
 from resolvers.sources import Source, Sql, subtree
 
@@ -70,7 +70,7 @@ class Text:
 
 
 def email_text(column: str) -> Text:
-    return Text(column, normal=email_key)
+    return Text(column, normal=email_key, part=email_part)
 
 
 def exact(text: str) -> str:
@@ -116,13 +116,14 @@ class Number:
         column = self.column.format(t=alias)
 
         def compared(sign: str) -> Callable[[Any], str]:
-            return lambda number: f"{column} {sign} {sql.place(number)}"
+            return lambda number: f"{column} {sign} CAST({sql.place(number)} AS integer)"
 
-        signs = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+        signs = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
         return _each(
             given,
             {
                 **{name: compared(sign) for name, sign in signs.items()},
+                "ne": lambda number: f"({compared('<>')(number)} OR {column} IS NULL)",
                 "in": lambda numbers: sql.among(column, list(numbers)),
                 "isNull": _null(column),
             },
@@ -170,9 +171,9 @@ class Identity:
             given,
             {
                 "eq": lambda typed: sql.among(column, numbers([typed])),
-                "ne": lambda typed: f"NOT ({sql.among(column, numbers([typed]))})",
+                "ne": lambda typed: f"NOT coalesce({sql.among(column, numbers([typed]))}, false)",
                 "in": lambda typed: sql.among(column, numbers(typed)),
-                "notIn": lambda typed: f"NOT ({sql.among(column, numbers(typed))})",
+                "notIn": lambda typed: f"NOT coalesce({sql.among(column, numbers(typed))}, false)",
                 "within": lambda typed: f"{column} IN ({subtree(sql, numbers([typed]))})",
             },
         )

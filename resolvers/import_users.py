@@ -10,7 +10,7 @@ from models.errors import NotFound
 from models.secrets import Sealer
 from models.settings import Settings
 from models.values import key
-from resolvers.changes import Change
+from resolvers.changes import Before, Change
 from resolvers.hashing import Hasher
 from resolvers.importers import Problem, Row
 from resolvers.policy import Viewer
@@ -55,18 +55,19 @@ async def import_rows(
     async with database.reading() as connection:
         viewer = await by_username(connection, how.username)
     if viewer is None:
-        raise NotFound(what="user", key=f"{how.username!r} to import as")
+        hint = "to import as. If the directory is new, run usergraph serve or usergraph demo first"
+        raise NotFound(what="active user", key=f"{how.username!r} {hint}")
     if not how.dry_run:
-        for chunk in chunks(rows):
-            given = await _given(how, viewer, chunk)
+        for chunk in chunks(rows, min(CHUNK, how.settings.max_bulk)):
+            given = await _given(database, how, viewer, chunk)
             results = await database.transaction(partial(_chunk, how, viewer, given))
             _count(tally, chunk, results, refused)
             progress(len(chunk))
         return tally
 
     async def everything(tx: Transaction) -> None:
-        for chunk in chunks(rows):
-            _count(tally, chunk, await _chunk(how, viewer, await _given(how, viewer, chunk), tx), refused)
+        for chunk in chunks(rows, min(CHUNK, how.settings.max_bulk)):
+            _count(tally, chunk, await _chunk(how, viewer, await _given(database, how, viewer, chunk), tx), refused)
             progress(len(chunk))
         tx.discard()
 
@@ -74,23 +75,23 @@ async def import_rows(
     return tally
 
 
-def chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def chunks(rows: Iterable[Row], most: int = CHUNK) -> Iterator[list[Row]]:
     """Rows in bounded groups, smaller where they bring passwords to hash."""
     chunk: list[Row] = []
     passwords = 0
     for row in rows:
         chunk.append(row)
         passwords += "password" in row.user
-        if len(chunk) == CHUNK or passwords == MOST_PASSWORDS:
+        if len(chunk) == most or passwords == MOST_PASSWORDS:
             yield chunk
             chunk, passwords = [], 0
     if chunk:
         yield chunk
 
 
-async def _given(how: Import, viewer: Viewer, chunk: Sequence[Row]) -> list[dict[str, Any]]:
+async def _given(database: Database, how: Import, viewer: Viewer, chunk: Sequence[Row]) -> list[dict[str, Any]]:
     users = [upsert_input(row.user, how) for row in chunk if not row.problems]
-    await prepare(viewer, how.settings, how.hasher, {"users": users})
+    await prepare(Before(viewer, how.settings, how.hasher, database), {"users": users})
     return users
 
 
@@ -99,10 +100,12 @@ async def _chunk(
 ) -> Sequence[Mapping[str, Any]]:
     if not users:
         return []
-    await _organizations(tx, users)
     change = Change(tx, viewer, how.settings, how.sealer, how.dry_run)
     answer = await upsert_users(
-        change, users=users, error_policy="REJECT_FAILED", create_missing_groups=how.create_groups
+        change,
+        users=await _with_organizations(tx, users),
+        error_policy="REJECT_FAILED",
+        create_missing_groups=how.create_groups,
     )
     results: Sequence[Mapping[str, Any]] = answer["results"]
     return results
@@ -127,17 +130,22 @@ def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
     return given
 
 
-async def _organizations(connection: Connection, users: Sequence[dict[str, Any]]) -> None:
-    """Turn names of organizations into ids; a name that is none, or two, stays as it is and is refused by its row."""
+async def _with_organizations(connection: Connection, users: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with names of organizations as ids; a name that is none, or two, stays, and its row is refused."""
     asked = {key(name) for user in users for name in user["organization_names"]}
     among = connection.dialect.among("name_key", "$1", "text")
     found: dict[str, list[int]] = {}
     for row in await connection.rows(f"SELECT name_key, id FROM organizations WHERE {among}", sorted(asked)):
         found.setdefault(row[0], []).append(row[1])
-    for user in users:
-        names = user.pop("organization_names")
-        ids = [f"organization_{found[key(n)][0]}" if len(found.get(key(n), ())) == 1 else n for n in names]
-        user["organization_ids"] = [*user.get("organization_ids", ()), *ids]
+
+    def typed(name: str) -> str:
+        ids = found.get(key(name), [])
+        return f"organization_{ids[0]}" if len(ids) == 1 else name
+
+    return [
+        {**user, "organization_ids": [*user.get("organization_ids", ()), *map(typed, user["organization_names"])]}
+        for user in users
+    ]
 
 
 def _count(tally: Tally, chunk: Sequence[Row], results: Sequence[Mapping[str, Any]], refused: Refused) -> None:

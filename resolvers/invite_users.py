@@ -12,7 +12,7 @@ from models.users import UserState
 from resolvers import existing_users, letters, outcomes, store_users, tokens
 from resolvers.audit import Action
 from resolvers.changes import Change
-from resolvers.drafts import Draft, read, refuse_duplicates
+from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates
 from resolvers.policy import Right
 from resolvers.references import Identity
 from resolvers.store_users import Placing
@@ -28,14 +28,14 @@ async def invite_users(
     for draft in drafts:
         read(draft)
         store_users.require(draft, "email")
-    refuse_duplicates(drafts)
     placing = await Placing.load(change, Right.INVITE_USERS, drafts)
     for draft in drafts:
         _place(change, draft, placing)
+    refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
     _suggest_resending(drafts)
     good = outcomes.accepted(change, drafts, error_policy)
-    await store_users.insert(change, good, {draft.index: UserState.INVITED for draft in good})
+    await store_users.insert(change, good, {draft.index: UserState.INVITED for draft in good}, placing.roles)
     await store_users.attach(change, good)
     for draft in good:
         store_users.describe(draft, placing)
@@ -45,6 +45,7 @@ async def invite_users(
 
 
 def _place(change: Change, draft: Draft, placing: Placing) -> None:
+    name_by_email(draft)
     role = placing.role(draft, draft.given.get("role"))
     placing.memberships(draft)
     placing.within(draft)
@@ -57,8 +58,6 @@ def _place(change: Change, draft: Draft, placing: Placing) -> None:
     else:
         provider = draft.attempt(lambda: placing.providers.of_kind("LOCAL", *path))
     draft.columns["provider_id"] = provider.id if provider else None
-    if role is not None:
-        draft.changes["role"] = (None, role.name)
 
 
 def _suggest_resending(drafts: Sequence[Draft]) -> None:

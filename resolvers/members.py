@@ -9,6 +9,7 @@ from tortoise.models import Model
 from models import bulk
 from models.groups import GroupMember
 from models.organizations import OrganizationMember
+from models.users import User
 from resolvers import references
 from resolvers.activate_users import targeted
 from resolvers.audit import Action, Event, Subject
@@ -84,12 +85,7 @@ async def remove(
 
 
 async def _drafts(change: Change, kind: Membership, user_ids: Sequence[str]) -> list[Draft]:
-    drafts = await targeted(change, user_ids, kind.right, await references.roles(change.tx))
-    for draft in drafts:
-        draft.path = ("userIds", draft.index)
-        for refusal in draft.refusals:
-            refusal.path = draft.path
-    return drafts
+    return await targeted(change, user_ids, kind.right, await references.roles(change.tx), "userIds")
 
 
 async def _present(
@@ -114,18 +110,22 @@ async def _record(
     drafts: Sequence[Draft],
     more: dict[str, Any],
 ) -> None:
-    """One event for the group or organization, and one for each user: both are asked about."""
+    """One event for the group or organization, and one for each user, who counts as changed: both are asked about."""
     if not drafts:
         return
-    ids = [f"user_{draft.user_id}" for draft in drafts]
     added = action is Action.MEMBERS_ADDED
-    pair = (None, ids) if added else (ids, None)
-    role = f"role_{more['role_id']}" if more.get("role_id") else None
-    events = [Event(action, kind.subject, parent, label, {"members": pair, **({"role": (None, role)} if role else {})})]
-    typed = f"{kind.subject.value}_{parent}"
-    name = f"{kind.subject.value}s"
+    names = [draft.target["username"] for draft in drafts if draft.target]
+    changes: dict[str, tuple[Any, Any]] = {"members": (None, names) if added else (names, None)}
+    if more.get("role_id"):
+        changes["role"] = (None, f"role_{more['role_id']}")
+    events = [Event(action, kind.subject, parent, label, changes)]
+    rows = []
     for draft in drafts:
-        assert draft.target is not None
-        change_ = {name: (None, typed) if added else (typed, None)}
-        events.append(Event(Action.UPDATED, Subject.USER, draft.target.id, draft.target["username"], change_))
+        target = draft.target
+        assert target is not None
+        pair = (None, [label]) if added else ([label], None)
+        events.append(Event(Action.UPDATED, Subject.USER, target.id, target["username"], {f"{kind.subject}s": pair}))
+        stamps = {"updated_at": change.moment, "updated_by_id": change.viewer.user_id}
+        rows.append({"id": target.id, **stamps, "version": target["version"] + 1})
+    await bulk.update(change.tx, User, rows)
     await change.record(events)

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models.errors import OthersFailed, Refusal
+from models.values import camel
 from resolvers.changes import Change
-from resolvers.drafts import Draft, camel
+from resolvers.drafts import Draft
 
-ALL_OR_NOTHING = "ALL_OR_NOTHING"
+COUNTED = ("created", "updated", "unchanged", "deleted", "skipped", "failed")
 
 
 def error(refusal: Refusal, index: int | None = None) -> dict[str, Any]:
@@ -47,5 +48,5 @@ def payload(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     counts: dict[str, int] = {}
     for each in results:
         counts[each["action"]] = counts.get(each["action"], 0) + 1
-    summary = {name: counts.get(name.upper(), 0) for name in ("created", "updated", "unchanged", "skipped", "failed")}
+    summary = {name: counts.get(name.upper(), 0) for name in COUNTED}
     return {"results": results, "summary": summary, "errors": []}

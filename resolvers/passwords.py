@@ -6,16 +6,25 @@ from typing import Any
 
 from models import bulk
 from models.credentials import PasswordReset
-from models.errors import InvalidToken, NotFound, PasswordNotLocal, Required, WrongPassword, WrongState
+from models.errors import (
+    InvalidToken,
+    NotFound,
+    OutsideOrganization,
+    PasswordNotLocal,
+    Required,
+    UserTooHeavy,
+    WrongPassword,
+    WrongState,
+)
 from models.letters import LetterKind
-from models.settings import Settings
 from models.users import User, UserState
 from models.values import email_key
-from resolvers import letters, references, tokens
+from resolvers import audit, letters, references, tokens
 from resolvers.audit import Action, Event, Subject
-from resolvers.changes import Change, number
+from resolvers.change_invitations import about_token
+from resolvers.changes import Before, Change, number
 from resolvers.convert_users import end_sessions
-from resolvers.hashing import Hasher, check_password
+from resolvers.hashing import check_password
 from resolvers.policy import Right, Viewer
 from resolvers.references import Target
 from resolvers.viewers import as_time
@@ -25,27 +34,33 @@ def subjects(given: Mapping[str, Any]) -> list[str]:
     return [given["id"]]
 
 
-async def prepare_change(viewer: Viewer, settings: Settings, hasher: Hasher, given: dict[str, Any]) -> None:
-    """Hash the new password, and keep the means to check the current one, before the transaction."""
-    viewer.require_self_or(Right.SET_PASSWORDS, [number("user", "user", given["id"], "id")], "id")
-    password = given.pop("new_password")
-    check_password(password, settings.password_length, "newPassword")
-    given["password_hash"] = await hasher.hash(password)
-    given["hasher"] = hasher
+async def prepare_change(before: Before, given: dict[str, Any]) -> None:
+    """Check the current password and hash the new one: both are slow."""
+    user_id = number("user", "user", given["id"], "id")
+    before.viewer.require_self_or(Right.SET_PASSWORDS, [user_id], "id")
+    password, current = given.pop("new_password"), given.pop("current_password", None)
+    async with before.database.reading() as connection:
+        row = await connection.one("SELECT username, email, name, password_hash FROM users WHERE id = $1", user_id)
+    about = tuple(row[:3]) if row is not None else ()
+    check_password(password, before.settings.password_length, "newPassword", about=about)
+    if user_id == before.viewer.user_id and row is not None and row[3] is not None:
+        if current is None:
+            raise Required("currentPassword", what="The current password")
+        if not await before.hasher.verify(row[3], current):
+            raise WrongPassword("currentPassword")
+        given["checked_hash"] = row[3]
+    given["password_hash"] = await before.hasher.hash(password)
 
 
 async def change_password(
-    change: Change, *, id: str, password_hash: str, hasher: Hasher, current_password: str | None = None
+    change: Change, *, id: str, password_hash: str, checked_hash: str | None = None
 ) -> dict[str, Any]:
     """Set a local user's password; their sessions end. One's own needs the current one, if there is one."""
     user_id = number("user", "user", id, "id")
     change.viewer.require_self_or(Right.SET_PASSWORDS, [user_id], "id")
     target = await _local_target(change, user_id, id)
-    if user_id == change.viewer.user_id and target["password_hash"] is not None:
-        if current_password is None:
-            raise Required("currentPassword", what="The current password")
-        if not await hasher.verify(target["password_hash"], current_password):
-            raise WrongPassword("currentPassword")
+    if user_id == change.viewer.user_id and target["password_hash"] != checked_hash:
+        raise WrongPassword("currentPassword")  # it was changed since it was checked
     await _set_password(change, target, password_hash, Action.PASSWORD_CHANGED)
     return {"user": user_id, "errors": []}
 
@@ -73,7 +88,15 @@ async def _set_password(change: Change, target: Target, password_hash: str, acti
     await bulk.update(change.tx, User, [row])
     await end_sessions(change, [target.id])
     await close_resets(change, target.id)
-    await change.record([Event(action, Subject.USER, target.id, target["username"], {})])
+    actor = change.viewer if not change.viewer.is_stranger else _token_holder(change, target)
+    await audit.record(
+        change.tx, actor, change.moment, [Event(action, Subject.USER, target.id, target["username"], {})]
+    )
+
+
+def _token_holder(change: Change, target: Target) -> Viewer:
+    """Who brought a reset's token acts, and reads the answer, as the user it was made for."""
+    return Viewer(user_id=target.id, username=target["username"], request_id=change.viewer.request_id)
 
 
 async def close_resets(change: Change, user_id: int) -> None:
@@ -101,7 +124,13 @@ async def request_password_reset(change: Change, *, email: str) -> dict[str, Any
         return {"accepted": True, "link": None, "expiresAt": None, "errors": []}
     if found is None:
         raise NotFound("email", what="user with the address", key=email[:320])
-    target = await _local_target(change, found, f"user_{found}")
+    try:
+        target = await _local_target(change, found, f"user_{found}")
+    except (OutsideOrganization, UserTooHeavy) as refusal:
+        if Right.SET_PASSWORDS in viewer.rights:
+            raise
+        # An organization's administrator learns nothing about who is elsewhere.
+        raise NotFound("email", what="user with the address", key=email[:320]) from refusal
     if target["state"] != UserState.ACTIVE:
         raise WrongState("email", reason=f"This user is {target['state'].lower()}. Activate them first.")
     link, expires = await _post(change, target)
@@ -136,10 +165,13 @@ async def _post(change: Change, target: Target) -> tuple[str, Any]:
     return link, expires
 
 
-async def prepare_reset(_: Viewer, settings: Settings, hasher: Hasher, given: dict[str, Any]) -> None:
+async def prepare_reset(before: Before, given: dict[str, Any]) -> None:
     password = given.pop("new_password")
-    check_password(password, settings.password_length, "newPassword")
-    given["password_hash"] = await hasher.hash(password)
+    digest = tokens.digest(tokens.Purpose.PASSWORD_RESET, given["token"])
+    async with before.database.reading() as connection:
+        about = await about_token(connection, "password_resets", digest)
+    check_password(password, before.settings.password_length, "newPassword", about=about)
+    given["password_hash"] = await before.hasher.hash(password)
 
 
 async def reset_password(change: Change, *, token: str, password_hash: str) -> dict[str, Any]:
@@ -156,5 +188,5 @@ async def reset_password(change: Change, *, token: str, password_hash: str) -> d
     if target["state"] != UserState.ACTIVE or kind != "LOCAL":
         raise InvalidToken("token")
     await _set_password(change, target, password_hash, Action.PASSWORD_RESET)
-    change.reader = Viewer(user_id=target.id, username=target["username"], request_id=change.viewer.request_id)
+    change.reader = _token_holder(change, target)
     return {"user": target.id, "errors": []}

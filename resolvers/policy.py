@@ -62,16 +62,16 @@ FOR_STRANGERS = frozenset({"__typename", "acceptInvitation", "requestPasswordRes
 # The right that each type's fields need when they are not the viewer's own. `*` is every field that is not named.
 FIELD_RIGHTS: Mapping[str, Mapping[str, Right]] = {
     "User": {"id": Right.LIST_USERS, "name": Right.LIST_USERS, "*": Right.READ_USERS},
-    "Role": {"userCount": Right.READ_USERS, "users": Right.LIST_USERS, "*": Right.READ_DIRECTORY},
+    "Role": {"userCount": Right.READ_USERS, "users": Right.READ_USERS, "*": Right.READ_DIRECTORY},
     "IdentityProvider": {"userCount": Right.READ_USERS, "users": Right.READ_USERS, "*": Right.READ_DIRECTORY},
     "Organization": {
         "userCount": Right.READ_USERS,
-        "users": Right.LIST_USERS,
+        "users": Right.READ_USERS,
         "members": Right.READ_USERS,
         "*": Right.READ_DIRECTORY,
     },
     "OrganizationMember": {"*": Right.READ_USERS},
-    "Group": {"userCount": Right.READ_USERS, "users": Right.LIST_USERS, "*": Right.READ_DIRECTORY},
+    "Group": {"userCount": Right.READ_USERS, "users": Right.READ_USERS, "*": Right.READ_DIRECTORY},
     "Invitation": {"*": Right.INVITE_USERS},
     "ApiKey": {"*": Right.USE_SELF_SERVICE},
     "AuditEvent": {"*": Right.READ_AUDIT},
@@ -148,9 +148,11 @@ class Reach(Enum):
     NEAR = "NEAR"
     FAR = "FAR"
 
-    @property
-    def next(self) -> "Reach":
-        return Reach.NEAR if self is Reach.OWN else Reach.FAR
+    def to(self, type_name: str) -> "Reach":
+        """How far rows of a type are that hang on this one. A membership of one's own is part of oneself."""
+        if self is Reach.OWN:
+            return Reach.OWN if type_name == "OrganizationMember" else Reach.NEAR
+        return Reach.FAR
 
 
 def may_read(viewer: Viewer, type_name: str, field_name: str, reach: Reach = Reach.FAR) -> bool:

@@ -126,7 +126,9 @@ class Providers:
             return self._ldap_identity(given["ldap"], *path, "ldap")
         if given.get("saml") is not None:
             return self._saml_identity(given["saml"], *path, "saml")
-        if given.get("api_only"):
+        if "api_only" in given:
+            if not given["api_only"]:
+                raise Invalid(*path, "apiOnly", reason="apiOnly is true, or another way to sign in is given.")
             return Identity(None)
         return Identity(self.of_kind("LOCAL", *path, "local").id)
 

@@ -108,10 +108,8 @@ def require(draft: Draft, *names: str) -> None:
 
 
 def new_columns(change: Change, draft: Draft, state: str) -> dict[str, Any]:
-    """Every column of a new user; a username that is not given is the email address."""
+    """Every column of a new user."""
     columns = draft.columns
-    columns.setdefault("username", columns["email"])
-    columns.setdefault("username_key", columns["email_key"])
     names = [columns.get("first_name"), columns.get("last_name")]
     full = " ".join(each for each in names if each) or columns["email"].rsplit("@", 1)[0]
     if not columns.get("name"):
@@ -149,7 +147,7 @@ NEW = (
 AUDITED = ("username", "email", "name", "first_name", "last_name", "external_id", "state", "login_dn")
 
 
-async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, str]) -> None:
+async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, str], roles: Roles) -> None:
     """Insert new users; `states` is by the draft's index. Sets each draft's user_id."""
     rows = []
     for draft in drafts:
@@ -157,7 +155,8 @@ async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, s
         draft.columns = columns
         rows.append({name: columns[name] for name in NEW})
         draft.changes = {name: (None, columns[name]) for name in AUDITED if columns[name] is not None}
-        draft.changed = [name for name in draft.changes if name not in draft.changed]
+        draft.changes["role"] = (None, roles.by_id[columns["role_id"]].name)
+        draft.changed = list(draft.changes)
     ids = {row[1]: row[0] for row in await bulk.insert(change.tx, User, rows, returning=("id", "email_key"))}
     for draft in drafts:
         draft.user_id = ids[draft.columns["email_key"]]
@@ -180,8 +179,6 @@ async def update(change: Change, drafts: Sequence[Draft]) -> None:
     await bulk.update(change.tx, User, rows)
     for name, table, column in REMOVABLE:
         gone = [(d.user_id, each) for d in drafts for each in d.removed.get(name, ())]
-        if name == "variables":
-            gone += [(d.user_id, each) for d in drafts for each in d.replaced_variables]
         await _remove(change, table, column, gone)
 
 
@@ -232,17 +229,21 @@ async def attach(change: Change, drafts: Sequence[Draft]) -> None:
 
 
 def describe(draft: Draft, placing: Placing) -> None:
-    """Name what was attached in the draft's changes, for the answer and the audit log."""
-    added: dict[str, list[str]] = {
-        "tags": draft.tags,
-        "aliases": draft.aliases,
-        "variables": [f"{name}={value}" for name, value in draft.variables.items()],
-        "groups": [placing.groups[each] for each in draft.group_ids],
-        "organizations": [placing.organizations[each] for each in draft.organization_ids],
-    }
-    for name, values in added.items():
+    """Name what hangs on a new user in the draft's changes, for the answer and the audit log."""
+    variables = [f"{name}={value}" for name, value in draft.variables.items()]
+    for name, values in (("tags", draft.tags), ("aliases", draft.aliases), ("variables", variables)):
         if values:
-            draft.change(name, None, values)
+            draft.change(name, None, sorted(values))
+    describe_memberships(draft, placing)
+
+
+def describe_memberships(draft: Draft, placing: Placing) -> None:
+    """Name the groups and organizations that a draft adds."""
+    groups = [placing.groups[each] for each in draft.group_ids]
+    organizations = [placing.organizations[each] for each in draft.organization_ids]
+    for name, values in (("groups", groups), ("organizations", organizations)):
+        if values:
+            draft.change(name, None, sorted(values))
 
 
 async def record(change: Change, drafts: Sequence[Draft], action: Action) -> None:

@@ -1,57 +1,22 @@
 """Changing a user: only what is sent, each field under its own rule (D1, D2, C9)."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
-from models.database import Connection
-from models.errors import Invalid, LastAdministrator, NotFound, NotLdap, WrongState
-from models.values import key, login_dn
+from models.errors import Invalid, LastAdministrator, NotFound, NotLdap, OutsideOrganization, WrongState
+from models.values import camel, login_dn
 from resolvers import existing_users, references, store_users
 from resolvers.audit import Action
 from resolvers.changes import Change, number
-from resolvers.drafts import Draft, camel, read
+from resolvers.drafts import Draft, read
 from resolvers.outcomes import error
 from resolvers.policy import ADMINISTRATION, ROOT_PROJECT_ROLES, Right
 from resolvers.store_users import Placing
+from resolvers.user_details import Details, details_of, settle
 
 DIRECT = ("username", "email", "name", "first_name", "last_name", "external_id")
 KEYED = {"username": "username_key", "email": "email_key", "name": "name_key"}
-REQUIRED = ("username", "email", "name")
-
-
-@dataclass
-class Details:
-    """What hangs on a user, by normal form, to tell what is new."""
-
-    tags: dict[str, str] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
-    variables: dict[str, tuple[str, str]] = field(default_factory=dict)
-    groups: set[int] = field(default_factory=set)
-    organizations: set[int] = field(default_factory=set)
-
-
-async def details_of(connection: Connection, ids: Sequence[int]) -> dict[int, Details]:
-    """Of each of these users: one statement a table."""
-    found = {user_id: Details() for user_id in ids}
-    if not found:
-        return found
-    among = connection.dialect.among("user_id", "$1", "bigint")
-    for row in await connection.rows(f"SELECT user_id, value_key, value FROM user_tags WHERE {among}", list(ids)):
-        found[row[0]].tags[row[1]] = row[2]
-    for row in await connection.rows(f"SELECT user_id, value_key, value FROM user_aliases WHERE {among}", list(ids)):
-        found[row[0]].aliases[row[1]] = row[2]
-    for row in await connection.rows(
-        f"SELECT user_id, name_key, name, value FROM user_variables WHERE {among}", list(ids)
-    ):
-        found[row[0]].variables[row[1]] = (row[2], row[3])
-    for row in await connection.rows(f"SELECT user_id, group_id FROM group_members WHERE {among}", list(ids)):
-        found[row[0]].groups.add(row[1])
-    for row in await connection.rows(
-        f"SELECT user_id, organization_id FROM organization_members WHERE {among}", list(ids)
-    ):
-        found[row[0]].organizations.add(row[1])
-    return found
+REQUIRED = (*KEYED, "role", "can_create_projects_in_root", "ldap_server_number", "login_dn")
 
 
 def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
@@ -87,13 +52,12 @@ def _projects(draft: Draft, placing: Placing) -> None:
 
 
 def _additions(draft: Draft, placing: Placing, known: Details) -> None:
-    draft.tags = [each for each in draft.tags if key(each) not in known.tags]
-    draft.aliases = [each for each in draft.aliases if key(each) not in known.aliases]
-    draft.variables = {n: v for n, v in draft.variables.items() if known.variables.get(key(n), ("", ""))[1] != v}
-    draft.replaced_variables = [key(name) for name in draft.variables if key(name) in known.variables]
+    settle(draft, known)
     draft.group_ids = [each for each in draft.group_ids if each not in known.groups]
     draft.organization_ids = [each for each in draft.organization_ids if each not in known.organizations]
-    store_users.describe(draft, placing)
+    if placing.allowed is not None and not set(draft.organization_ids) <= placing.allowed:
+        draft.refusals.append(OutsideOrganization(*draft.path, "organizationIds", what="One of these"))
+    store_users.describe_memberships(draft, placing)
 
 
 async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any]:
@@ -113,16 +77,16 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
     _version(draft, given)
     for name in REQUIRED:
         if name in given and given[name] is None:
-            draft.refusals.append(Invalid(name, reason=f"{name} cannot be cleared."))
+            draft.refusals.append(Invalid(camel(name), reason=f"{camel(name)} cannot be cleared."))
     read(draft)
     placing = await Placing.load(change, Right.UPDATE_USERS, [draft])
+    placing.memberships(draft)
     if given.get("role") is not None:
         named = draft.attempt(lambda: placing.roles.find(given["role"], "role"))
         if named is not None and named.id != target["role_id"]:
             placing.role(draft, given["role"])
     _ldap_fields(draft, placing)
     details = (await details_of(change.tx, [user_id]))[user_id]
-    _replace(draft, details)
     if draft.is_good:
         update(draft, placing, details, target["state"])
     existing_users.refuse_taken([draft], await existing_users.taken(change.tx, [draft]))
@@ -180,34 +144,6 @@ def _ldap_fields(draft: Draft, placing: Placing) -> None:
             draft.columns["login_dn"], draft.columns["login_dn_key"] = named
             draft.columns.setdefault("ldap_provider_id", target["ldap_provider_id"])
             draft.change("login_dn", target["login_dn"], named[0])
-
-
-def _replace(draft: Draft, known: Details) -> None:
-    """Removal and replacement (C9): `removeTags` takes away, `setTags` leaves exactly these."""
-    for name, have in (("tags", known.tags), ("aliases", known.aliases)):
-        gone = {key(each) for each in draft.given.get(f"remove_{name}") or ()}
-        if draft.given.get(f"set_{name}") is not None:
-            scratch = Draft(0, {name: draft.given[f"set_{name}"]})
-            read(scratch)
-            draft.refusals += scratch.refusals
-            wanted = getattr(scratch, name)
-            gone |= set(have) - {key(each) for each in wanted}
-            setattr(draft, name, list(dict.fromkeys([*getattr(draft, name), *wanted])))
-        _gone(draft, name, {each: have[each] for each in gone & set(have)})
-    variables = {key(each) for each in draft.given.get("remove_variables") or ()}
-    if draft.given.get("set_variables") is not None:
-        scratch = Draft(0, {"variables": draft.given["set_variables"]})
-        read(scratch)
-        draft.refusals += scratch.refusals
-        variables |= set(known.variables) - {key(name) for name in scratch.variables}
-        draft.variables |= scratch.variables
-    _gone(draft, "variables", {each: known.variables[each][0] for each in variables & set(known.variables)})
-
-
-def _gone(draft: Draft, name: str, values: Mapping[str, str]) -> None:
-    if values:
-        draft.removed[name] = list(values)
-        draft.change(f"removed_{name}", sorted(values.values()), None)
 
 
 async def _administrators(change: Change, draft: Draft, placing: Placing) -> None:

@@ -3,28 +3,28 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.errors import LastAdministrator, Self, Taken, TooMany, WeakPassword
-from models.settings import Settings
+from models.errors import Duplicate, LastAdministrator, Self, TooMany, WeakPassword
 from models.users import UserState
 from resolvers import existing_users, outcomes, references, store_users
 from resolvers.activate_users import end_access
 from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
-from resolvers.changes import Change
+from resolvers.changes import Before, Change
 from resolvers.create_users import hash_local
-from resolvers.drafts import Draft, read, refuse_duplicates
-from resolvers.hashing import Hasher
-from resolvers.policy import ADMINISTRATION, Right, Viewer
+from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates
+from resolvers.policy import ADMINISTRATION, Right
 from resolvers.references import RoleRow, Target, is_deactivated
 from resolvers.store_users import Placing
-from resolvers.update_users import Details, details_of, update
+from resolvers.update_users import update
+from resolvers.user_details import Details, details_of
 
 MOST_PASSWORDS = 200
 
 
-async def prepare(viewer: Viewer, settings: Settings, hasher: Hasher, given: dict[str, Any]) -> None:
-    viewer.require(Right.CREATE_USERS)
-    viewer.require(Right.UPDATE_USERS)
+async def prepare(before: Before, given: dict[str, Any]) -> None:
+    """Hash the passwords; a weak one is its row's refusal."""
+    before.viewer.require(Right.CREATE_USERS)
+    before.viewer.require(Right.UPDATE_USERS)
     hashed = 0
     for index, row in enumerate(given["users"]):
         local = (row.get("authentication") or {}).get("local") or {}
@@ -33,7 +33,7 @@ async def prepare(viewer: Viewer, settings: Settings, hasher: Hasher, given: dic
             count = f"More than {MOST_PASSWORDS}"
             raise TooMany("users", index, count=count, what="passwords", limit=MOST_PASSWORDS)
         try:
-            await hash_local(settings, hasher, row, "users", index, "authentication", "local")
+            await hash_local(before, row, "users", index, "authentication", "local")
         except WeakPassword as refusal:
             local["refusal"] = refusal
 
@@ -54,13 +54,13 @@ async def upsert_users(
     for draft in drafts:
         read(draft)
         store_users.require(draft, "email")
-    refuse_duplicates(drafts)
     await _match(change, drafts)
     placing = await Placing.load(change, Right.CREATE_USERS, drafts)
     known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
     administrators = await references.administrators(change.tx, placing.roles)
     updating = await references.scope(change, Right.UPDATE_USERS)
     states = {draft.index: _place(change, draft, placing, updating, known, administrators) for draft in drafts}
+    refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
     good = outcomes.accepted(change, drafts, error_policy)
     await _store(change, good, states, placing)
@@ -86,7 +86,7 @@ async def _match(change: Change, drafts: Sequence[Draft]) -> None:
             user_id, draft.matched_by = found[draft.index]
             draft.target, draft.user_id = targets[user_id], user_id
             if seen.setdefault(user_id, draft.index) != draft.index:
-                draft.refusals.append(Taken(*draft.path, "externalId", what="user of row", value=seen[user_id]))
+                draft.refusals.append(Duplicate(*draft.path, "email", what="This user", first=seen[user_id]))
 
 
 def _place(
@@ -121,6 +121,7 @@ def _place(
 
 
 def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
+    name_by_email(draft)
     given = None if is_deactivated(draft.given.get("role")) else draft.given.get("role")
     role = placing.role(draft, given or draft.given.get("default_role"))
     placing.identity(draft, draft.given.get("authentication"))
@@ -128,8 +129,6 @@ def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
     default = change.settings.projects_in_root
     draft.columns["can_create_projects_in_root"] = placing.project_right(draft, role, default)
     off = is_deactivated(draft.given.get("role")) or draft.given.get("is_active") is False
-    if role is not None:
-        draft.changes["role"] = (None, role.name)
     return UserState.DEACTIVATED if off else UserState.ACTIVE
 
 
@@ -160,7 +159,7 @@ def _keep_administrators(draft: Draft, role: RoleRow, state: str, administrators
 async def _store(change: Change, good: Sequence[Draft], states: Mapping[int, str], placing: Placing) -> None:
     new = [draft for draft in good if draft.target is None]
     changed = [draft for draft in good if draft.target is not None and draft.changed]
-    await store_users.insert(change, new, states)
+    await store_users.insert(change, new, states, placing.roles)
     for draft in new:
         store_users.describe(draft, placing)
     await store_users.update(change, changed)

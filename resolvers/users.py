@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from models.database import Connection
-from models.values import email_key, key
+from models.values import email_key, email_part, key
 from resolvers import groups, organizations, providers, roles
 from resolvers.filters import (
     Choice,
@@ -49,14 +49,16 @@ def visible_through(sql: Sql, column: str, right: Right, listing: Right | None =
     viewer = sql.viewer
     if right in viewer.rights:
         return None
-    own = f"{column} = {sql.place(viewer.user_id or 0)}"
     administered = viewer.organizations_with(right)
+    if not administered and listing is not None and listing in viewer.rights:
+        return None
+    own = f"{column} = {sql.place(viewer.user_id or 0)}"
     if administered:
         members = (
             f"SELECT m.user_id FROM organization_members m WHERE m.organization_id IN ({subtree(sql, administered)})"
         )
         return f"({own} OR {column} IN ({members}))"
-    return None if listing is not None and listing in viewer.rights else own
+    return own
 
 
 def search(sql: Sql, alias: str, text: str) -> str:
@@ -66,7 +68,9 @@ def search(sql: Sql, alias: str, text: str) -> str:
 
 def _word(sql: Sql, alias: str, word: str) -> str:
     place = sql.place(f"%{like(word)}%")
-    columns = [f"{alias}.{column} LIKE {place} ESCAPE '\\'" for column in ("name_key", "username_key", "email_key")]
+    address = place if word.isascii() else sql.place(f"%{like(email_part(word))}%")
+    places = {"name_key": place, "username_key": place, "email_key": address}
+    columns = [f"{alias}.{column} LIKE {at} ESCAPE '\\'" for column, at in places.items()]
     aliases = f"{alias}.id IN (SELECT a.user_id FROM user_aliases a WHERE a.value_key LIKE {place} ESCAPE '\\')"
     return f"({' OR '.join([*columns, aliases])})"
 

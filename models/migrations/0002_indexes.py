@@ -76,20 +76,31 @@ async def seal_audit(apps, editor):
             "CREATE TRIGGER audit_sealed BEFORE UPDATE OR DELETE ON audit_events "
             "FOR EACH ROW EXECUTE FUNCTION audit_only_grows()"
         )
+        await editor._run_sql(
+            "CREATE TRIGGER audit_kept BEFORE TRUNCATE ON audit_events "
+            "FOR EACH STATEMENT EXECUTE FUNCTION audit_only_grows()"
+        )
         return
     for change in ("UPDATE", "DELETE"):
         await editor.client.execute_query(
             f"CREATE TRIGGER audit_sealed_{change.lower()} BEFORE {change} ON audit_events "
             "BEGIN SELECT RAISE(ABORT, 'audit events are never changed'); END"
         )
+    # INSERT OR REPLACE deletes without firing the trigger above.
+    await editor.client.execute_query(
+        "CREATE TRIGGER audit_sealed_insert BEFORE INSERT ON audit_events "
+        "WHEN EXISTS (SELECT 1 FROM audit_events WHERE id = NEW.id) "
+        "BEGIN SELECT RAISE(ABORT, 'audit events are never changed'); END"
+    )
 
 
 async def unseal_audit(apps, editor):
     if editor.DIALECT == "postgres":
         await editor._run_sql("DROP TRIGGER audit_sealed ON audit_events")
+        await editor._run_sql("DROP TRIGGER audit_kept ON audit_events")
         await editor._run_sql("DROP FUNCTION audit_only_grows")
         return
-    for change in ("UPDATE", "DELETE"):
+    for change in ("UPDATE", "DELETE", "INSERT"):
         await editor.client.execute_query(f"DROP TRIGGER audit_sealed_{change.lower()}")
 
 
