@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from graph.errors import forbidden
+from graph.errors import coded, forbidden
 from models.errors import Invalid
 from models.settings import Settings
 from resolvers import users
+from resolvers.cursors import decode, orders
 from resolvers.filters import unreadable
 from resolvers.loaders import Page
 from resolvers.policy import Viewer, may_read
@@ -44,6 +45,9 @@ def page_of(
     if len(given.get("search") or "") > MOST_SEARCH:
         raise Invalid("search", reason=f"search takes at most {MOST_SEARCH} characters.")
     _check_readable(viewer, source, where, order, searched=bool((given.get("search") or "").strip()))
+    for argument in ("after", "before"):
+        if given.get(argument) is not None:
+            decode(source, orders(source, order), given[argument], argument)
     size, backwards = (EVERY_ROW, False) if whole else _size(given, settings)
     return Page(
         size=size,
@@ -80,7 +84,10 @@ def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:
     name, size = ("first", first) if last is None else ("last", last)
     if size is None:
         return settings.default_page, False
-    if not 0 <= size <= settings.max_page:
+    if size > settings.max_page:
+        limit = settings.max_page
+        raise coded(f"{name} takes at most {limit} at a time. Page with after.", "PAGE_TOO_LARGE", limit=limit)
+    if size < 0:
         raise Invalid(name, reason=f"{name} takes a number from 0 to {settings.max_page}.")
     return size, last is not None
 

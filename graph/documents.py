@@ -96,7 +96,9 @@ class Documents:
             return known
         prepared = _prepared(self._parsed(query))
         admit(prepared.roots)
-        errors = validate(self._schema, prepared.document, max_errors=MOST_ERRORS)
+        errors = validate(
+            self._schema, prepared.document, max_errors=MOST_ERRORS, hide_suggestions=not self._settings.introspection
+        )
         if errors:
             raise RequestError([discreet(error, "GRAPHQL_VALIDATION_FAILED") for error in errors])
         if len(query) <= MOST_KEPT:
@@ -169,7 +171,7 @@ class _Finder(Visitor):
 
     def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
         if "\x00" in node.value:
-            raise RequestError([coded("There is a NUL in a text. Take it out.", "BAD_USER_INPUT")])
+            raise RequestError([coded("There is a NUL in a text. Take it out.", "BAD_REQUEST")])
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
         for argument in node.arguments or ():

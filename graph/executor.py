@@ -101,7 +101,9 @@ class Engine:
     def _cost(self, prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         if operation.operation is OperationType.MUTATION:
             return 0
-        cost = Cost(prepared.fragments, variables, self.settings.default_page).of(operation.selection_set)
+        cost = Cost(self.schema, prepared.fragments, variables, self.settings.default_page).of(
+            self.schema.query_type, operation.selection_set
+        )
         if cost > self.settings.max_cost:
             limit = self.settings.max_cost
             message = f"This query may touch {cost} rows, more than {limit}. Ask for smaller pages."

@@ -10,8 +10,11 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLSchema,
     OperationDefinitionNode,
     SelectionSetNode,
+    get_named_type,
+    is_leaf_type,
 )
 
 from graph.errors import coded
@@ -22,13 +25,12 @@ MOST_FRAGMENTS = 200
 MOST_VARIABLES = 200
 MOST_FIELDS = 3_000
 MOST_DIRECTIVES = 200
-ROW_LISTS = frozenset({"nodes", "edges"})
 LISTS = {"roles": 50, "identityProviders": 20, "tags": 5, "aliases": 5, "variables": 5, "synonyms": 5}
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of a selection set with its fragments spread. `cost` is filled in by `cost_of` alone."""
+    """Of a selection set with its fragments spread."""
 
     depth: int = 0
     aliases: int = 0
@@ -118,54 +120,58 @@ class _Walk:
 
 
 class Cost:
-    """How many rows an operation may touch, from its page sizes; each fragment is costed once."""
+    """How many rows a query may touch, from its page sizes; each fragment is costed once."""
 
     def __init__(
-        self, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, Any], default: int
+        self,
+        schema: GraphQLSchema,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: Mapping[str, Any],
+        default: int,
     ) -> None:
+        self._schema = schema
         self._fragments = fragments
         self._variables = variables
         self._default = default
         self._known: dict[str, int] = {}
 
-    def of(self, selection_set: SelectionSetNode | None) -> int:
-        return sum(self._node(node) for node in (selection_set.selections if selection_set else ()))
+    def of(self, type_: Any, selection_set: SelectionSetNode | None) -> int:
+        return sum(self._node(type_, node) for node in (selection_set.selections if selection_set else ()))
 
-    def _node(self, node: Any) -> int:
+    def _node(self, type_: Any, node: Any) -> int:
         if isinstance(node, FragmentSpreadNode):
             name = node.name.value
             if name not in self._known:
-                self._known[name] = self.of(self._fragments[name].selection_set)
+                fragment = self._fragments[name]
+                condition = self._schema.type_map[fragment.type_condition.name.value]
+                self._known[name] = self.of(condition, fragment.selection_set)
             return self._known[name]
         if not isinstance(node, FieldNode):
-            return self.of(node.selection_set)
-        if node.selection_set is None:
-            return LISTS.get(node.name.value, 0)
-        return self._field(node)
+            condition = node.type_condition
+            return self.of(self._schema.type_map[condition.name.value] if condition else type_, node.selection_set)
+        return 0 if node.name.value.startswith("__") else self._field(type_, node)
 
-    def _field(self, node: FieldNode) -> int:
-        inner = self.of(node.selection_set)
+    def _field(self, type_: Any, node: FieldNode) -> int:
+        """Rows are counted where a list of them hangs; what a page is made of (nodes, edges, node) adds none."""
         name = node.name.value
-        if name in ROW_LISTS or name == "pageInfo":
+        named = get_named_type(type_.fields[name].type)
+        if is_leaf_type(named):
+            return LISTS.get(name, 0)
+        inner = self.of(named, node.selection_set)
+        if type_.name.endswith(("Connection", "Edge")):
             return inner
-        return self._rows(node, name) * (1 + inner)
+        return self._rows(node, named) * (1 + inner)
 
-    def _rows(self, node: FieldNode, name: str) -> int:
-        if name in LISTS:
-            return LISTS[name]
+    def _rows(self, node: FieldNode, named: Any) -> int:
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         if "ids" in given or "keys" in given:
             return self._length(given.get("ids") or given["keys"])
         for size in ("first", "last"):
             if size in given:
                 return self._number(given[size])
-        assert node.selection_set is not None
-        return self._default if self._is_connection(node.selection_set) else 1
-
-    def _is_connection(self, selection_set: SelectionSetNode) -> bool:
-        return any(isinstance(n, FieldNode) and n.name.value in ROW_LISTS for n in selection_set.selections) or any(
-            not isinstance(n, FieldNode) for n in selection_set.selections
-        )
+        if named.name.endswith("Connection"):
+            return self._default
+        return LISTS.get(node.name.value, 1)
 
     def _number(self, value: Any) -> int:
         if value.kind == "variable":

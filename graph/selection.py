@@ -31,7 +31,7 @@ from graph.levels import (
     ValuesChild,
     expression,
 )
-from resolvers.policy import Reach, Viewer, may_read
+from resolvers.policy import OWN_NEIGHBOURS, Reach, Viewer, may_read
 from resolvers.sources import Source
 
 
@@ -115,9 +115,12 @@ class Compiler(Collector):
         if name not in self.forbidden:
             self.forbidden.append(name)
 
-    def require_rows(self, source: Source, reach: Reach) -> None:
-        """Who may not read the rows of a list may not count them either, nor hold cursors of them."""
-        if not may_read(self.viewer, source.type_name, "id", reach):
+    def require_rows(self, source: Source, reach: Reach, named: int) -> None:
+        """Who may not read the rows of a list may not count them either, nor hold cursors of them.
+
+        `named` is how many fields were forbidden before the list: if its own were named since, they say it already.
+        """
+        if len(self.forbidden) == named and not may_read(self.viewer, source.type_name, "id", reach):
             self._forbid(f"{source.type_name}.id")
 
     def _child(
@@ -168,7 +171,9 @@ def _to_one(compiler: Compiler, site: _Site) -> Child:
     source = site.spec.source()
     reach = site.reach if site.spec.is_subject else site.reach.to(source.type_name)
     level = compiler.level(site.type, site.selections, columns, source, reach, site.path)
-    return ToOneChild(level, source, place, is_neighbour=reach is Reach.NEAR)
+    names = {nodes[0].name.value for nodes in compiler.collect(site.type, site.selections).values()}
+    is_neighbour = reach is Reach.NEAR and names <= OWN_NEIGHBOURS | {"__typename"}
+    return ToOneChild(level, source, place, is_neighbour)
 
 
 def _viewer(compiler: Compiler, site: _Site) -> Child:
@@ -184,8 +189,12 @@ def _many(compiler: Compiler, site: _Site) -> Child:
     place = site.columns.place("id") if relation else 0
     columns = Columns()
     child = ConnectionChild(source, relation, place, columns.names, compiler.arguments(site, source, paged=True))
-    for key, nodes in compiler.collect(site.type, site.selections).items():
+    named = len(compiler.forbidden)
+    fields = compiler.collect(site.type, site.selections)
+    for key, nodes in fields.items():
         _connection_field(compiler, site, child, key, nodes, columns)
+    if any(nodes[0].name.value != "__typename" for nodes in fields.values()):
+        compiler.require_rows(source, site.reach.to(source.type_name), named)
     return child
 
 
@@ -209,7 +218,6 @@ def _connection_field(
     if name == "__typename":
         child.typename(key, site.type.name)
         return
-    compiler.require_rows(child.source, reach)
     if name == "nodes":
         child.rows(key, rows(inner, type_, [*site.path, key]))
     elif name == "edges":
@@ -248,8 +256,9 @@ def _count(compiler: Compiler, site: _Site) -> Child:
 def _all(compiler: Compiler, site: _Site) -> Child:
     source = site.spec.source()
     argued = compiler.arguments(site, source)
-    compiler.require_rows(source, site.reach.to(source.type_name))
+    named = len(compiler.forbidden)
     level = compiler.level(site.type, site.selections, Columns(), source, site.reach.to(source.type_name), site.path)
+    compiler.require_rows(source, site.reach.to(source.type_name), named)
     return AllChild(level, source, argued)
 
 
@@ -268,12 +277,13 @@ def _nodes(compiler: Compiler, site: _Site) -> Child:
     assert isinstance(interface, GraphQLInterfaceType)
     for type_ in compiler.schema.get_possible_types(interface):
         source = compiler.sources.get(type_.name)
-        readable = may_read(compiler.viewer, type_.name, "id")
-        if source is not None and not readable and compiler.names_type(site.selections, type_):
-            compiler.require_rows(source, Reach.FAR)
-        elif source is not None and readable:
+        if source is None:
+            continue
+        readable, named = may_read(compiler.viewer, type_.name, "id"), len(compiler.forbidden)
+        if readable or compiler.names_type(site.selections, type_):
             level = compiler.level(type_, site.selections, Columns(), source, Reach.FAR, site.path)
             levels[source.prefix] = (source, level)
+            compiler.require_rows(source, Reach.FAR, named)
     many = site.definition.args.get("ids") is not None
     return NodesChild(levels, place, argued, many=many)
 

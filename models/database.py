@@ -29,7 +29,6 @@ class Connection:
         self.dialect = dialect
         self._tracer = tracer
         self._turn = asyncio.Lock()
-        self.discarded = False
 
     async def rows(self, sql: str, *values: Any) -> Sequence[Record]:
         if self._tracer is not None:
@@ -51,10 +50,26 @@ class Connection:
 
 
 class Transaction(Connection):
-    """A transaction; `discard()` makes its end a rollback, which is what a dry run is."""
+    """A transaction; `discard()` makes its end a rollback, which is what a dry run is.
+
+    `failed` is the first statement's error: PostgreSQL would turn a commit after it into a silent rollback.
+    """
+
+    discarded = False
+    ended = False
+    failed: Exception | None = None
 
     def discard(self) -> None:
         self.discarded = True
+
+    async def rows(self, sql: str, *values: Any) -> Sequence[Record]:
+        if self.ended:
+            raise RuntimeError("this transaction has ended; a task has outlived it")
+        try:
+            return await super().rows(sql, *values)
+        except Exception as error:
+            self.failed = self.failed or error
+            raise
 
 
 class Database:
@@ -121,8 +136,10 @@ class Database:
             try:
                 return await self._once(work)
             except Exception as error:
-                if attempt == ATTEMPTS or not self._pool.is_conflict(error):
+                if not self._pool.is_conflict(error):
                     raise self._translated(error) from error
+                if attempt == ATTEMPTS:
+                    raise Unavailable("others kept changing the same rows") from error
                 log.info("transaction conflict, attempt %d of %d", attempt, ATTEMPTS)
         raise AssertionError("unreachable")
 
@@ -135,6 +152,11 @@ class Database:
             except BaseException:
                 await self._pool.rollback(raw)
                 raise
+            finally:
+                transaction.ended = True
+            if transaction.failed is not None:
+                await self._pool.rollback(raw)
+                raise transaction.failed
             if transaction.discarded:
                 await self._pool.rollback(raw)
             else:

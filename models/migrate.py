@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ async def bring_up_to_date(url: str, report: Callable[[str], None] = lambda _: N
         file.parent.mkdir(parents=True, exist_ok=True)
         make_private(file)
         lock = await asyncio.to_thread(_locked, file.with_suffix(".lock"))
+        _require_sqlite(file)
+    except sqlite3.DatabaseError as error:
+        raise Unavailable(f"{file} is not an SQLite database: {error}. It was left as it is.") from error
     except OSError as error:
         raise Unavailable(f"USERGRAPH_DATABASE_URL names {file}, which cannot be written: {error}") from error
     try:
@@ -52,6 +56,15 @@ async def bring_up_to_date(url: str, report: Callable[[str], None] = lambda _: N
 def make_private(file: Path) -> None:
     """A directory holds password hashes: a new file is its owner's alone."""
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))
+
+
+def _require_sqlite(file: Path) -> None:
+    """Look before the driver does: its thread would keep the process from ending."""
+    connection = sqlite3.connect(file, timeout=30)
+    try:
+        connection.execute("PRAGMA schema_version")
+    finally:
+        connection.close()
 
 
 def _locked(file: Path) -> int:

@@ -65,12 +65,13 @@ class SQLitePool:
         self._turn = asyncio.Lock()
 
     async def open(self) -> None:
+        if not self._path.exists() or self._path.stat().st_size == 0:
+            raise Unavailable(f"There is no directory in {self._path} yet. Run: usergraph migrate")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = await self._connect("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL")
             for _ in range(self._size):
                 self._readers.put_nowait(await self._connect("PRAGMA query_only = ON"))
-        except (sqlite3.DatabaseError, OSError) as error:
+        except sqlite3.DatabaseError as error:
             await self.close()
             raise Unavailable(f"{self._path} cannot be opened as an SQLite database: {error}") from error
 
@@ -201,6 +202,7 @@ class PostgresPool:
                 TimeoutError,
                 asyncpg.PostgresConnectionError,
                 asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
                 asyncpg.LockNotAvailableError,
                 asyncpg.CannotConnectNowError,
                 asyncpg.TooManyConnectionsError,

@@ -7,7 +7,7 @@ from typing import Any
 from models import bulk
 from models.errors import Duplicate, LastAdministrator, NotFound, Self, WrongState
 from models.users import User, UserState
-from resolvers import references
+from resolvers import references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
 from resolvers.drafts import Draft
@@ -64,22 +64,22 @@ async def targeted(
     drafts = [Draft(index, {"ref": typed}, (argument, index)) for index, typed in enumerate(ids)]
     for draft in drafts:
         draft.user_id = draft.attempt(lambda d=draft: number("user", "user", d.given["ref"], *d.path))
-    found = await references.targets(change.tx, roles, [d.user_id for d in drafts if d.user_id is not None])
-    allowed = await references.scope(change, right)
+    found = await targets.find(change.tx, roles, [d.user_id for d in drafts if d.user_id is not None])
+    where = await targets.scope(change, right)
     seen: dict[int, int] = {}
     for draft in drafts:
         if draft.user_id is not None:
             draft.target = found.get(draft.user_id)
-            draft.attempt(_check, change, draft, allowed, seen.setdefault(draft.user_id, draft.index))
+            draft.attempt(_check, change, draft, where, seen.setdefault(draft.user_id, draft.index))
     return drafts
 
 
-def _check(change: Change, draft: Draft, allowed: set[int] | None, first: int) -> None:
+def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> None:
     if draft.target is None:
         raise NotFound(*draft.path, what="user", key=draft.given["ref"])
     if first != draft.index:
         raise Duplicate(*draft.path, what="This user", first=first)
-    references.require_manageable(change, draft.target, allowed, *draft.path)
+    targets.require_manageable(change, draft.target, where, *draft.path)
 
 
 async def deactivate_users(change: Change, *, ids: Sequence[str], error_policy: str | None = None) -> dict[str, Any]:
@@ -87,7 +87,7 @@ async def deactivate_users(change: Change, *, ids: Sequence[str], error_policy: 
     change.viewer.require(Right.DEACTIVATE_USERS)
     roles = await references.roles(change.tx)
     drafts = await targeted(change, ids, Right.DEACTIVATE_USERS, roles)
-    remaining = await references.administrators(change.tx, roles)
+    remaining = await targets.administrators(change.tx, roles)
     for draft in drafts:
         if draft.target is not None and draft.is_good:
             draft.attempt(_may_deactivate, change, draft, remaining)

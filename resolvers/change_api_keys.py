@@ -9,7 +9,7 @@ from models.api_keys import ApiKey
 from models.errors import Invalid, NotFound, WrongState
 from models.users import UserState
 from models.values import clean
-from resolvers import references, tokens
+from resolvers import references, targets, tokens
 from resolvers.audit import Action, Event, Subject
 from resolvers.change_invitations import refuse_repeated
 from resolvers.changes import Change, number
@@ -33,15 +33,16 @@ async def create_api_key(
     owner = number("user", "user", user_id, "userId") if user_id is not None else viewer.user_id or 0
     viewer.require_self_or(Right.MANAGE_API_KEYS, [owner], "userId")
     roles = await references.roles(change.tx)
-    target = (await references.targets(change.tx, roles, [owner])).get(owner)
+    target = (await targets.find(change.tx, roles, [owner])).get(owner)
     if target is None:
         raise NotFound("userId", what="user", key=user_id)
-    references.require_manageable(change, target, await references.scope(change, Right.MANAGE_API_KEYS), "userId")
+    where = await targets.scope(change, Right.MANAGE_API_KEYS)
+    targets.require_manageable(change, target, where, "userId")
     if target["state"] != UserState.ACTIVE:
         raise WrongState("userId", reason=f"This user is {target['state'].lower()}. Only active users hold keys.")
     if expires_at is not None and expires_at <= change.moment:
         raise Invalid("expiresAt", reason="expiresAt lies in the past.")
-    rights = _rights(change, target, permissions)
+    rights = _rights(change, target, permissions, where)
     kept = clean(name, "name", what="The key's name")
     await _bounded(change, owner)
     secret = tokens.make(tokens.Purpose.API_KEY)
@@ -61,18 +62,28 @@ async def create_api_key(
     return {"apiKey": key_id, "secret": None if change.dry_run else secret, "errors": []}
 
 
-def _rights(change: Change, target: references.Target, asked: Sequence[str] | None) -> list[str] | None:
-    """The rights to narrow the key to, None for all of its owner's, which then grow and shrink with the owner's."""
-    viewer = change.viewer
-    owned = viewer.somewhere if target.id == viewer.user_id else target.role.rights
-    if asked is None:
-        if viewer.key_is_narrow or target.id != viewer.user_id:
-            require_rights_held(viewer.somewhere, owned, "permissions")
-        return sorted(viewer.somewhere) if viewer.key_is_narrow and target.id == viewer.user_id else None
-    rights = {Right(each) for each in asked}
-    require_rights_held(owned, rights, "permissions")
-    require_rights_held(viewer.somewhere, rights, "permissions")
-    return sorted(rights)
+def _rights(
+    change: Change, target: targets.Target, asked: Sequence[str] | None, where: targets.Scope
+) -> list[str] | None:
+    """The rights to narrow the key to, None for all of its owner's, which then grow and shrink with the owner's.
+
+    Whatever the key will give, everywhere or in one organization, its maker holds there.
+    """
+    viewer, path = change.viewer, "permissions"
+    if asked is None and target.id == viewer.user_id:
+        return sorted(viewer.somewhere) if viewer.key_is_narrow else None
+    narrow = None if asked is None else frozenset(Right(each) for each in asked)
+    if narrow is not None:
+        owned = target.role.rights.union(*(role.rights for _, role in target.grants))
+        require_rights_held(owned, narrow, path)
+    require_rights_held(viewer.rights, _narrowed(target.role.rights, narrow), path)
+    for organization_id, role in target.grants:
+        require_rights_held(where.rights_at(organization_id), _narrowed(role.rights, narrow), path)
+    return None if narrow is None else sorted(narrow)
+
+
+def _narrowed(rights: frozenset[Right], narrow: frozenset[Right] | None) -> frozenset[Right]:
+    return rights if narrow is None else rights & narrow
 
 
 async def _bounded(change: Change, owner: int) -> None:
@@ -93,14 +104,14 @@ async def revoke_api_keys(change: Change, *, ids: Sequence[str], error_policy: s
         r[0]: r for r in await change.tx.rows(f"SELECT id, user_id, revoked_at FROM api_keys WHERE {among}", wanted)
     }
     roles = await references.roles(change.tx)
-    targets = await references.targets(change.tx, roles, [row[1] for row in found.values()])
-    allowed = await references.scope(change, Right.MANAGE_API_KEYS)
+    owners = await targets.find(change.tx, roles, [row[1] for row in found.values()])
+    where = await targets.scope(change, Right.MANAGE_API_KEYS)
     seen: dict[int, int] = {}
     for draft in drafts:
         each = numbers[draft.index]
         if each is not None:
             draft.attempt(refuse_repeated, draft, seen.setdefault(each, draft.index), "This key")
-            draft.attempt(_check, change, draft, found.get(each), targets, allowed)
+            draft.attempt(_check, change, draft, found.get(each), owners, where)
     good = accepted(change, drafts, error_policy)
     changed = [draft for draft in good if draft.columns["revoked_at"] is None]
     rows = [{"id": draft.columns["id"], "revoked_at": change.moment} for draft in changed]
@@ -117,13 +128,11 @@ async def revoke_api_keys(change: Change, *, ids: Sequence[str], error_policy: s
     )
 
 
-def _check(
-    change: Change, draft: Draft, row: Any, targets: Mapping[int, references.Target], allowed: set[int] | None
-) -> None:
+def _check(change: Change, draft: Draft, row: Any, owners: Mapping[int, targets.Target], where: targets.Scope) -> None:
     if row is None or (row[1] != change.viewer.user_id and not change.viewer.can(Right.MANAGE_API_KEYS)):
         raise NotFound(*draft.path, what="API key", key=draft.given["ref"])
-    draft.target, draft.user_id = targets[row[1]], row[1]
-    references.require_manageable(change, targets[row[1]], allowed, *draft.path)
+    draft.target, draft.user_id = owners[row[1]], row[1]
+    targets.require_manageable(change, owners[row[1]], where, *draft.path)
     draft.columns = {"id": row[0], "revoked_at": row[2]}
 
 

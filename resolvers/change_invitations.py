@@ -11,7 +11,7 @@ from models.invitations import Invitation, InvitationState
 from models.letters import LetterKind
 from models.users import User, UserState
 from models.values import clean, key
-from resolvers import audit, letters, references, tokens
+from resolvers import audit, letters, references, targets, tokens
 from resolvers.activate_users import drop_letters
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Change, number
@@ -90,14 +90,14 @@ async def _pending(change: Change, ids: Sequence[str]) -> list[Draft]:
     rows = await change.tx.rows(f"SELECT {', '.join(names)} FROM invitations WHERE {among}", wanted)
     found = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
     roles = await references.roles(change.tx)
-    targets = await references.targets(change.tx, roles, [each["user_id"] for each in found.values()])
-    allowed = await references.scope(change, Right.INVITE_USERS)
+    owners = await targets.find(change.tx, roles, [each["user_id"] for each in found.values()])
+    where = await targets.scope(change, Right.INVITE_USERS)
     seen: dict[int, int] = {}
     for draft in drafts:
         each = numbers[draft.index]
         if each is not None:
             draft.attempt(refuse_repeated, draft, seen.setdefault(each, draft.index), "This invitation")
-            draft.attempt(_check, change, draft, found.get(each), targets, allowed)
+            draft.attempt(_check, change, draft, found.get(each), owners, where)
     return drafts
 
 
@@ -110,13 +110,13 @@ def _check(
     change: Change,
     draft: Draft,
     row: Mapping[str, Any] | None,
-    targets: Mapping[int, Any],
-    allowed: set[int] | None,
+    owners: Mapping[int, targets.Target],
+    where: targets.Scope,
 ) -> None:
     if row is None:
         raise NotFound(*draft.path, what="invitation", key=draft.given["ref"])
-    draft.target, draft.user_id = targets[row["user_id"]], row["user_id"]
-    references.require_manageable(change, draft.target, allowed, *draft.path)
+    draft.target, draft.user_id = owners[row["user_id"]], row["user_id"]
+    targets.require_manageable(change, draft.target, where, *draft.path)
     if row["state"] != InvitationState.PENDING:
         raise WrongState(*draft.path, reason=f"This invitation is {row['state'].lower()} already.")
     draft.columns = dict(row)

@@ -7,7 +7,7 @@ from models import bulk
 from models.errors import InUse, Invalid, NotFound, OutsideOrganization, Taken
 from models.organizations import Organization
 from models.values import clean, key
-from resolvers import members, references
+from resolvers import members, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
 from resolvers.policy import Right, require_grantable
@@ -49,8 +49,8 @@ async def _parent(change: Change, typed: str | None, height: int = 1) -> int:
 
 
 async def _require_within(change: Change, organization_id: int, *path: str | int) -> None:
-    allowed = await references.scope(change, Right.MANAGE_ORGANIZATIONS)
-    if allowed is not None and organization_id not in allowed:
+    where = await targets.scope(change, Right.MANAGE_ORGANIZATIONS)
+    if where.allowed is not None and organization_id not in where.allowed:
         raise OutsideOrganization(*path, what="This organization")
 
 

@@ -7,7 +7,7 @@ from models import bulk
 from models.errors import BuiltIn, InUse, Invalid, LastAdministrator, NotFound, Taken
 from models.roles import Role, RoleName
 from models.values import clean, key
-from resolvers import references
+from resolvers import references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
 from resolvers.policy import DEACTIVATED, Right, require_grantable
@@ -137,7 +137,7 @@ async def update_role(
 
 async def require_administrator(change: Change) -> None:
     """After the fact, in the same transaction: somebody who can administer is left (D9)."""
-    if not await references.administrators(change.tx, await references.roles(change.tx)):
+    if not await targets.administrators(change.tx, await references.roles(change.tx)):
         raise LastAdministrator("id")
 
 

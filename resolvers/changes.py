@@ -74,7 +74,7 @@ async def first_answer(change: Change, key: str, print_: str) -> Any:
     found = await change.tx.one(
         "SELECT fingerprint, answer FROM stored_answers WHERE actor_id = $1 AND key_digest = $2 AND created_at > $3",
         change.viewer.user_id,
-        _digest(key),
+        _digest(change, key),
         change.moment - ANSWERS_KEPT,
     )
     if found is None:
@@ -90,11 +90,11 @@ async def store_answer(change: Change, key: str, print_: str, answer: Any) -> No
         "DELETE FROM stored_answers WHERE created_at <= $1 OR (actor_id = $2 AND key_digest = $3)",
         change.moment - ANSWERS_KEPT,
         change.viewer.user_id,
-        _digest(key),
+        _digest(change, key),
     )
     row = {
         "actor_id": change.viewer.user_id,
-        "key_digest": _digest(key),
+        "key_digest": _digest(change, key),
         "fingerprint": print_,
         "answer": change.sealer.seal(orjson.dumps(answer).decode()),
         "created_at": change.moment,
@@ -102,5 +102,8 @@ async def store_answer(change: Change, key: str, print_: str, answer: Any) -> No
     await bulk.insert(change.tx, StoredAnswer, [row])
 
 
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+def _digest(change: Change, key: str) -> str:
+    """Bound to the API key it came with and what that may do: a narrower one is not told a wider one's answer."""
+    viewer = change.viewer
+    bound = f"{viewer.key_id}:{','.join(sorted(viewer.somewhere))}:{key}"
+    return hashlib.sha256(bound.encode()).hexdigest()

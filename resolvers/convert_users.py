@@ -7,13 +7,14 @@ from models import bulk
 from models.errors import Duplicate, Invalid, LastAdministrator, NotFound, WrongState
 from models.users import PreviousIdentity, User
 from models.values import login_dn
-from resolvers import existing_users, references
+from resolvers import existing_users, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
 from resolvers.drafts import Draft, refuse_duplicates
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
-from resolvers.references import Identity, Providers, Target
+from resolvers.references import Identity, Providers
+from resolvers.targets import Target
 
 KEPT = ("id", "role", "groups", "organizations", "tags", "aliases", "variables", "apiKeys", "secondFactor")
 
@@ -33,7 +34,7 @@ async def convert_users(
     await _find(change, drafts, "conversions")
     known = await references.providers(change.tx)
     roles = await references.roles(change.tx)
-    administrators = await references.administrators(change.tx, roles)
+    administrators = await targets.administrators(change.tx, roles)
     for draft in drafts:
         if draft.is_good:
             identity = draft.attempt(_identity, draft, known)
@@ -53,21 +54,21 @@ async def _find(change: Change, drafts: Sequence[Draft], argument: str) -> None:
         draft.user_id = draft.attempt(lambda d=draft: number("user", "user", d.given["id"], *d.path, "id"))
     change.viewer.require_self_or(Right.CONVERT_USERS, [draft.user_id or 0 for draft in drafts], argument)
     roles = await references.roles(change.tx)
-    found = await references.targets(change.tx, roles, [d.user_id for d in drafts if d.user_id is not None])
-    allowed = await references.scope(change, Right.CONVERT_USERS)
+    found = await targets.find(change.tx, roles, [d.user_id for d in drafts if d.user_id is not None])
+    where = await targets.scope(change, Right.CONVERT_USERS)
     seen: dict[int, int] = {}
     for draft in drafts:
         if draft.user_id is not None:
             draft.target = found.get(draft.user_id)
-            draft.attempt(_check, change, draft, allowed, seen.setdefault(draft.user_id, draft.index))
+            draft.attempt(_check, change, draft, where, seen.setdefault(draft.user_id, draft.index))
 
 
-def _check(change: Change, draft: Draft, allowed: set[int] | None, first: int) -> None:
+def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> None:
     if draft.target is None:
         raise NotFound(*draft.path, "id", what="user", key=draft.given["id"])
     if first != draft.index:
         raise Duplicate(*draft.path, "id", what="This user", first=first)
-    references.require_manageable(change, draft.target, allowed, *draft.path, "id")
+    targets.require_manageable(change, draft.target, where, *draft.path, "id")
 
 
 def _identity(draft: Draft, known: Providers) -> Identity:
@@ -161,7 +162,7 @@ async def revert_conversions(change: Change, *, ids: Sequence[str], error_policy
     await _find(change, drafts, "ids")
     known = await references.providers(change.tx)
     roles = await references.roles(change.tx)
-    administrators = await references.administrators(change.tx, roles)
+    administrators = await targets.administrators(change.tx, roles)
     previous = await _last_identities(change, [draft.user_id for draft in drafts if draft.user_id])
     for draft in drafts:
         if draft.is_good:

@@ -6,7 +6,7 @@ from typing import Any
 from models import bulk
 from models.errors import DeletionForbidden, LastAdministrator, Self
 from models.users import User
-from resolvers import references
+from resolvers import references, targets
 from resolvers.activate_users import targeted
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
@@ -22,7 +22,7 @@ async def delete_users(change: Change, *, ids: Sequence[str], error_policy: str 
         raise DeletionForbidden("ids")
     roles = await references.roles(change.tx)
     drafts = await targeted(change, ids, Right.DELETE_USERS, roles)
-    remaining = await references.administrators(change.tx, roles)
+    remaining = await targets.administrators(change.tx, roles)
     for draft in drafts:
         if draft.target is not None and draft.is_good:
             draft.attempt(_may_delete, change, draft, remaining)

@@ -7,7 +7,7 @@ from typing import Any
 from models.base import LONG
 from models.errors import Duplicate, Invalid, Refusal
 from models.values import camel, clean, email, key, split, username
-from resolvers.references import Target
+from resolvers.targets import Target
 
 MOST_VALUES = 100  # tags, aliases or variables in one row
 NAMES = {

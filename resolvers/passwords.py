@@ -19,14 +19,14 @@ from models.errors import (
 from models.letters import LetterKind
 from models.users import User, UserState
 from models.values import email_key
-from resolvers import audit, letters, references, tokens
+from resolvers import audit, letters, references, targets, tokens
 from resolvers.audit import Action, Event, Subject
 from resolvers.change_invitations import about_token
 from resolvers.changes import Before, Change, number
 from resolvers.convert_users import end_sessions
 from resolvers.hashing import check_password
 from resolvers.policy import Right, Viewer
-from resolvers.references import Target
+from resolvers.targets import Target
 from resolvers.viewers import as_time
 
 
@@ -67,10 +67,10 @@ async def change_password(
 
 async def _local_target(change: Change, user_id: int, typed: str) -> Target:
     roles = await references.roles(change.tx)
-    target = (await references.targets(change.tx, roles, [user_id])).get(user_id)
+    target = (await targets.find(change.tx, roles, [user_id])).get(user_id)
     if target is None:
         raise NotFound("id", what="user", key=typed)
-    references.require_manageable(change, target, await references.scope(change, Right.SET_PASSWORDS), "id")
+    targets.require_manageable(change, target, await targets.scope(change, Right.SET_PASSWORDS), "id")
     known = await references.providers(change.tx)
     if target["provider_id"] is None or known.by_id[target["provider_id"]].kind != "LOCAL":
         raise PasswordNotLocal("id")
@@ -139,7 +139,7 @@ async def request_password_reset(change: Change, *, email: str) -> dict[str, Any
 
 async def _post_quietly(change: Change, user_id: int) -> None:
     roles, known = await references.roles(change.tx), await references.providers(change.tx)
-    target = (await references.targets(change.tx, roles, [user_id]))[user_id]
+    target = (await targets.find(change.tx, roles, [user_id]))[user_id]
     is_local = target["provider_id"] is not None and known.by_id[target["provider_id"]].kind == "LOCAL"
     if is_local and target["state"] == UserState.ACTIVE:
         await _post(change, target)
@@ -183,7 +183,7 @@ async def reset_password(change: Change, *, token: str, password_hash: str) -> d
     if row is None or as_time(row[1]) <= change.moment:
         raise InvalidToken("token")
     roles, known = await references.roles(change.tx), await references.providers(change.tx)
-    target = (await references.targets(change.tx, roles, [row[0]]))[row[0]]
+    target = (await targets.find(change.tx, roles, [row[0]]))[row[0]]
     kind = known.by_id[target["provider_id"]].kind if target["provider_id"] else None
     if target["state"] != UserState.ACTIVE or kind != "LOCAL":
         raise InvalidToken("token")

@@ -1,6 +1,6 @@
 """What a change refers to, read in one statement a kind: roles, providers, groups, organizations, and who is there."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,16 +8,14 @@ from models.database import Connection
 from models.errors import (
     Invalid,
     NotFound,
-    OutsideOrganization,
     ProviderDisabled,
     ProviderNotConfigured,
     Refusal,
 )
 from models.values import key, login_dn
-from resolvers.changes import Change, number
+from resolvers.changes import number
 from resolvers.filters import number_of
-from resolvers.policy import ADMINISTRATION, DEACTIVATED, Right, require_weight
-from resolvers.sources import SUBTREE
+from resolvers.policy import DEACTIVATED, Right
 from resolvers.viewers import rights_of
 
 
@@ -151,91 +149,6 @@ class Providers:
 async def providers(connection: Connection) -> Providers:
     rows = await connection.rows("SELECT id, name, kind, is_enabled, server_number FROM identity_providers ORDER BY id")
     return Providers({row[0]: ProviderRow(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows})
-
-
-async def scope(change: Change, right: Right) -> set[int] | None:
-    """The organizations where the viewer holds `right`: None for everywhere, else those at and below their grants."""
-    viewer = change.viewer
-    if right in viewer.rights:
-        return None
-    roots = change.tx.dialect.among("id", "$1", "bigint")
-    rows = await change.tx.rows(SUBTREE.format(roots=roots), viewer.organizations_with(right))
-    return {row[0] for row in rows}
-
-
-@dataclass(frozen=True)
-class Target:
-    """An existing user that a change is about."""
-
-    id: int
-    columns: Mapping[str, Any]
-    role: RoleRow
-    organizations: frozenset[int]
-
-    def __getitem__(self, name: str) -> Any:
-        return self.columns[name]
-
-
-TARGET_COLUMNS = (
-    "id",
-    "username",
-    "username_key",
-    "email",
-    "email_key",
-    "name",
-    "name_key",
-    "first_name",
-    "last_name",
-    "external_id",
-    "state",
-    "role_id",
-    "provider_id",
-    "ldap_provider_id",
-    "login_dn",
-    "login_dn_key",
-    "can_create_projects_in_root",
-    "password_hash",
-    "version",
-)
-
-
-async def targets(connection: Connection, known: Roles, ids: Collection[int]) -> dict[int, Target]:
-    """These users, with the organizations they belong to; locked until the transaction ends."""
-    wanted = sorted(set(ids))
-    among = connection.dialect.among("id", "$1", "bigint")
-    rows = await connection.rows(f"SELECT {', '.join(TARGET_COLUMNS)} FROM users WHERE {among}", wanted)
-    of_users = connection.dialect.among("user_id", "$1", "bigint")
-    memberships: dict[int, set[int]] = {}
-    for row in await connection.rows(
-        f"SELECT user_id, organization_id FROM organization_members WHERE {of_users}", wanted
-    ):
-        memberships.setdefault(row[0], set()).add(row[1])
-    found = {}
-    for row in rows:
-        columns = dict(zip(TARGET_COLUMNS, row, strict=True))
-        columns["can_create_projects_in_root"] = bool(columns["can_create_projects_in_root"])
-        found[row[0]] = Target(row[0], columns, known.by_id[columns["role_id"]], frozenset(memberships.get(row[0], ())))
-    return found
-
-
-def require_manageable(change: Change, target: Target, allowed: Collection[int] | None, *path: str | int) -> None:
-    """Not heavier than the viewer, and wholly within the organizations where the viewer may do this (D10)."""
-    if target.id != change.viewer.user_id:
-        require_weight(change.viewer, target.role.weight, *path)
-        if allowed is not None and (not target.organizations or not target.organizations <= set(allowed)):
-            raise OutsideOrganization(*path, what="This user")
-
-
-async def administrators(connection: Connection, known: Roles) -> set[int]:
-    """The active users who can change roles and users, and whose way in is switched on (D9)."""
-    able = [role.id for role in known.by_id.values() if role.rights >= ADMINISTRATION]
-    held = connection.dialect.among("u.role_id", "$1", "bigint")
-    rows = await connection.rows(
-        "SELECT u.id FROM users u LEFT JOIN identity_providers p ON p.id = u.provider_id"
-        f" WHERE u.state = 'ACTIVE' AND (p.id IS NULL OR p.is_enabled) AND {held}",
-        able,
-    )
-    return {row[0] for row in rows}
 
 
 def number_or_none(typed: str) -> int | None:

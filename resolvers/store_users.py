@@ -9,7 +9,7 @@ from models.groups import GroupMember
 from models.organizations import OrganizationMember
 from models.users import User, UserAlias, UserTag, UserVariable
 from models.values import key
-from resolvers import references
+from resolvers import references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
 from resolvers.drafts import Draft
@@ -20,11 +20,11 @@ from resolvers.references import Providers, RoleRow, Roles
 class Placing:
     """The roles, providers, groups and organizations that a call's rows refer to, and where the viewer may act."""
 
-    def __init__(self, change: Change, roles: Roles, providers: Providers, allowed: set[int] | None) -> None:
+    def __init__(self, change: Change, roles: Roles, providers: Providers, where: targets.Scope) -> None:
         self.change = change
         self.roles = roles
         self.providers = providers
-        self.allowed = allowed
+        self.allowed = where.allowed
         self.groups: Mapping[int, str] = {}
         self.organizations: Mapping[int, str] = {}
 
@@ -35,7 +35,7 @@ class Placing:
             change,
             await references.roles(tx),
             await references.providers(tx),
-            await references.scope(change, right),
+            await targets.scope(change, right),
         )
         placing.groups = await references.names_of(tx, "groups", _numbers(drafts, "group_ids"))
         placing.organizations = await references.names_of(tx, "organizations", _numbers(drafts, "organization_ids"))

@@ -5,7 +5,7 @@ from typing import Any
 
 from models.errors import Invalid, LastAdministrator, NotFound, NotLdap, OutsideOrganization, WrongState
 from models.values import camel, login_dn
-from resolvers import existing_users, references, store_users
+from resolvers import existing_users, references, store_users, targets
 from resolvers.audit import Action
 from resolvers.changes import Change, number
 from resolvers.drafts import Draft, read
@@ -66,12 +66,12 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
     draft = Draft(0, given)
     user_id = number("user", "user", id, "id")
     known_roles = await references.roles(change.tx)
-    target = (await references.targets(change.tx, known_roles, [user_id])).get(user_id)
-    allowed = await references.scope(change, Right.UPDATE_USERS)
+    target = (await targets.find(change.tx, known_roles, [user_id])).get(user_id)
+    where = await targets.scope(change, Right.UPDATE_USERS)
     if target is None:
         raise NotFound("id", what="user", key=id)
     draft.target, draft.user_id = target, user_id
-    references.require_manageable(change, target, allowed, "id")
+    targets.require_manageable(change, target, where, "id")
     if not change.viewer.can(Right.UPDATE_USERS):
         _own_fields_only(change, given)
     _version(draft, given)
@@ -108,7 +108,7 @@ def _own_fields_only(change: Change, given: Mapping[str, Any]) -> None:
     """Everybody may change how they are called; the rest is for who manages users."""
     for name in given:
         if name not in OWN_FIELDS:
-            change.viewer.require(Right.UPDATE_USERS, name)
+            change.viewer.require(Right.UPDATE_USERS, camel(name))
 
 
 def _version(draft: Draft, given: Mapping[str, Any]) -> None:
@@ -151,5 +151,5 @@ async def _administrators(change: Change, draft: Draft, placing: Placing) -> Non
     role = placing.roles.by_id[draft.columns.get("role_id", draft.target["role_id"])]
     if role.rights >= ADMINISTRATION or not draft.target.role.rights >= ADMINISTRATION:
         return
-    if await references.administrators(change.tx, placing.roles) <= {draft.target.id}:
+    if await targets.administrators(change.tx, placing.roles) <= {draft.target.id}:
         draft.refusals.append(LastAdministrator("role"))

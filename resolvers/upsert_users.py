@@ -5,7 +5,7 @@ from typing import Any
 
 from models.errors import Duplicate, LastAdministrator, Self, TooMany, WeakPassword
 from models.users import UserState
-from resolvers import existing_users, outcomes, references, store_users
+from resolvers import existing_users, outcomes, references, store_users, targets
 from resolvers.activate_users import end_access
 from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
@@ -13,8 +13,9 @@ from resolvers.changes import Before, Change
 from resolvers.create_users import hash_local
 from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates
 from resolvers.policy import ADMINISTRATION, Right
-from resolvers.references import RoleRow, Target, is_deactivated
+from resolvers.references import RoleRow, is_deactivated
 from resolvers.store_users import Placing
+from resolvers.targets import Target
 from resolvers.update_users import update
 from resolvers.user_details import Details, details_of
 
@@ -57,8 +58,8 @@ async def upsert_users(
     await _match(change, drafts)
     placing = await Placing.load(change, Right.CREATE_USERS, drafts)
     known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
-    administrators = await references.administrators(change.tx, placing.roles)
-    updating = await references.scope(change, Right.UPDATE_USERS)
+    administrators = await targets.administrators(change.tx, placing.roles)
+    updating = await targets.scope(change, Right.UPDATE_USERS)
     states = {draft.index: _place(change, draft, placing, updating, known, administrators) for draft in drafts}
     refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
@@ -79,12 +80,12 @@ async def _match(change: Change, drafts: Sequence[Draft]) -> None:
         elif by_email is not None:
             found[draft.index] = (by_email, "EMAIL")
     known = await references.roles(change.tx)
-    targets = await references.targets(change.tx, known, [user for user, _ in found.values()])
+    matched = await targets.find(change.tx, known, [user for user, _ in found.values()])
     seen: dict[int, int] = {}
     for draft in drafts:
         if draft.index in found:
             user_id, draft.matched_by = found[draft.index]
-            draft.target, draft.user_id = targets[user_id], user_id
+            draft.target, draft.user_id = matched[user_id], user_id
             if seen.setdefault(user_id, draft.index) != draft.index:
                 draft.refusals.append(Duplicate(*draft.path, "email", what="This user", first=seen[user_id]))
 
@@ -93,7 +94,7 @@ def _place(
     change: Change,
     draft: Draft,
     placing: Placing,
-    updating: set[int] | None,
+    updating: targets.Scope,
     known: Mapping[int, Details],
     administrators: set[int],
 ) -> str:
@@ -102,7 +103,7 @@ def _place(
     if draft.target is None:
         return _place_new(change, draft, placing)
     target = draft.target
-    draft.attempt(lambda: references.require_manageable(change, target, updating, *draft.path))
+    draft.attempt(lambda: targets.require_manageable(change, target, updating, *draft.path))
     if draft.columns.get("email_key") == target["email_key"]:
         # The address found them; another spelling of it is no change.
         draft.columns.pop("email")

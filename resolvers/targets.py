@@ -1,0 +1,139 @@
+"""The users a change is about, and whether the viewer may change them: where, and not heavier than themselves (D10)."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.database import Connection
+from models.errors import OutsideOrganization, UserTooHeavy
+from resolvers.changes import Change
+from resolvers.policy import ADMINISTRATION, Grant, Right, Viewer, require_weight
+from resolvers.references import RoleRow, Roles
+
+BELOW_EACH = (
+    "WITH RECURSIVE below(root, id) AS (SELECT id, id FROM organizations WHERE {roots}"
+    " UNION SELECT b.root, o.id FROM organizations o JOIN below b ON o.parent_id = b.id) SELECT root, id FROM below"
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where the viewer may do something, and how heavy they are there.
+
+    `allowed`: the organizations, None for everywhere. `covered`: what lies at and below each of the viewer's grants.
+    """
+
+    viewer: Viewer
+    allowed: frozenset[int] | None
+    covered: tuple[tuple[Grant, frozenset[int]], ...] = ()
+
+    def weight_at(self, organization_id: int) -> int:
+        return max([self.viewer.weight, *(grant.weight for grant in self._grants_at(organization_id))])
+
+    def rights_at(self, organization_id: int) -> frozenset[Right]:
+        return self.viewer.rights.union(*(grant.rights for grant in self._grants_at(organization_id)))
+
+    def _grants_at(self, organization_id: int) -> list[Grant]:
+        return [grant for grant, below in self.covered if organization_id in below]
+
+
+async def scope(change: Change, right: Right) -> Scope:
+    """Everywhere, where the role gives `right`; else at and below the organizations whose membership gives it."""
+    viewer = change.viewer
+    covered: tuple[tuple[Grant, frozenset[int]], ...] = ()
+    if viewer.grants:
+        roots = change.tx.dialect.among("id", "$1", "bigint")
+        rows = await change.tx.rows(BELOW_EACH.format(roots=roots), [grant.organization_id for grant in viewer.grants])
+        below: dict[int, set[int]] = {}
+        for root, organization_id in rows:
+            below.setdefault(root, set()).add(organization_id)
+        covered = tuple((grant, frozenset(below.get(grant.organization_id, ()))) for grant in viewer.grants)
+    if right in viewer.rights:
+        return Scope(viewer, None, covered)
+    allowed = frozenset().union(*(below for grant, below in covered if right in grant.rights))
+    return Scope(viewer, allowed, covered)
+
+
+@dataclass(frozen=True)
+class Target:
+    """An existing user that a change is about. `grants` are the roles that hold in single organizations."""
+
+    id: int
+    columns: Mapping[str, Any]
+    role: RoleRow
+    organizations: frozenset[int]
+    grants: tuple[tuple[int, RoleRow], ...] = ()
+
+    def __getitem__(self, name: str) -> Any:
+        return self.columns[name]
+
+
+TARGET_COLUMNS = (
+    "id",
+    "username",
+    "username_key",
+    "email",
+    "email_key",
+    "name",
+    "name_key",
+    "first_name",
+    "last_name",
+    "external_id",
+    "state",
+    "role_id",
+    "provider_id",
+    "ldap_provider_id",
+    "login_dn",
+    "login_dn_key",
+    "can_create_projects_in_root",
+    "password_hash",
+    "version",
+)
+
+
+async def find(connection: Connection, known: Roles, ids: Collection[int]) -> dict[int, Target]:
+    """These users, with the organizations they belong to and the roles they hold there."""
+    wanted = sorted(set(ids))
+    among = connection.dialect.among("id", "$1", "bigint")
+    rows = await connection.rows(f"SELECT {', '.join(TARGET_COLUMNS)} FROM users WHERE {among}", wanted)
+    of_users = connection.dialect.among("user_id", "$1", "bigint")
+    members = f"SELECT user_id, organization_id, role_id FROM organization_members WHERE {of_users}"
+    memberships: dict[int, dict[int, int | None]] = {}
+    for row in await connection.rows(members, wanted):
+        memberships.setdefault(row[0], {})[row[1]] = row[2]
+    found = {}
+    for row in rows:
+        columns = dict(zip(TARGET_COLUMNS, row, strict=True))
+        columns["can_create_projects_in_root"] = bool(columns["can_create_projects_in_root"])
+        places = memberships.get(row[0], {})
+        grants = tuple((place, known.by_id[role]) for place, role in places.items() if role is not None)
+        found[row[0]] = Target(row[0], columns, known.by_id[columns["role_id"]], frozenset(places), grants)
+    return found
+
+
+def require_manageable(change: Change, target: Target, where: Scope, *path: str | int) -> None:
+    """Wholly within the viewer's organizations, and neither in role nor in membership heavier than the viewer there.
+
+    The place is asked first: how heavy somebody elsewhere is, is nobody's business here.
+    """
+    if target.id == change.viewer.user_id:
+        return
+    if where.allowed is not None and (not target.organizations or not target.organizations <= where.allowed):
+        raise OutsideOrganization(*path, what="This user")
+    require_weight(change.viewer, target.role.weight, *path)
+    for organization_id, role in target.grants:
+        own = where.weight_at(organization_id)
+        if role.weight > own:
+            raise UserTooHeavy(*path, weight=role.weight, own=own)
+
+
+async def administrators(connection: Connection, known: Roles) -> set[int]:
+    """The active users who can change roles and users, and whose way in is switched on (D9)."""
+    able = [role.id for role in known.by_id.values() if role.rights >= ADMINISTRATION]
+    held = connection.dialect.among("u.role_id", "$1", "bigint")
+    rows = await connection.rows(
+        "SELECT u.id FROM users u LEFT JOIN identity_providers p ON p.id = u.provider_id"
+        f" WHERE u.state = 'ACTIVE' AND (p.id IS NULL OR p.is_enabled) AND {held}",
+        able,
+    )
+    return {row[0] for row in rows}
