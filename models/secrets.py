@@ -39,13 +39,17 @@ def sealer(secret_key: str, database_file: Path | None) -> Sealer:
             f"USERGRAPH_SECRET_KEY is needed with PostgreSQL, the same on every host. Make one: {MAKE_ONE}"
         )
     file = database_file.with_suffix(".key")
-    if not file.exists():
-        _make_key_file(file)
-    return Sealer(file.read_text())
+    try:
+        if not file.exists():
+            _make_key_file(file)
+        return Sealer(file.read_text())
+    except OSError as error:
+        raise BadSetting(f"USERGRAPH_DATABASE_URL: the key file {file} cannot be used: {error}") from error
 
 
 def _make_key_file(file: Path) -> None:
     """Two processes starting together agree on one key: the first to link its file wins."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = file.with_suffix(f".{os.getpid()}")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(Fernet.generate_key())
