@@ -34,7 +34,7 @@ async def convert_users(
     await _find(change, drafts, "conversions")
     known = await references.providers(change.tx)
     roles = await references.roles(change.tx)
-    administrators = await targets.administrators(change.tx, roles)
+    administrators = await targets.administrators(change.tx, roles, local=True)
     for draft in drafts:
         if draft.is_good:
             identity = draft.attempt(_identity, draft, known)
@@ -87,8 +87,16 @@ def _may_convert(draft: Draft, known: Providers, administrators: set[int]) -> No
         raise WrongState(
             *draft.path, "to", reason="API-only users are made and changed with createUser, not converted."
         )
-    if target.id in administrators and len(administrators) == 1 and after != "LOCAL":
-        raise LastAdministrator(*draft.path, "to")
+    if after != "LOCAL":
+        _keep_one(draft, administrators, "to")
+
+
+def _keep_one(draft: Draft, administrators: set[int], *path: str) -> None:
+    """One administrator at least gets in without anybody else's server; earlier rows of the same call count."""
+    if draft.user_id in administrators:
+        if len(administrators) == 1:
+            raise LastAdministrator(*draft.path, *path)
+        administrators.discard(draft.user_id)
 
 
 def _kind(known: Providers, provider_id: int | None) -> str:
@@ -162,7 +170,7 @@ async def revert_conversions(change: Change, *, ids: Sequence[str], error_policy
     await _find(change, drafts, "ids")
     known = await references.providers(change.tx)
     roles = await references.roles(change.tx)
-    administrators = await targets.administrators(change.tx, roles)
+    administrators = await targets.administrators(change.tx, roles, local=True)
     previous = await _last_identities(change, [draft.user_id for draft in drafts if draft.user_id])
     for draft in drafts:
         if draft.is_good:
@@ -192,8 +200,8 @@ def _may_revert(
     provider = known.by_id.get(before["provider_id"])
     if provider is not None:
         known.find(f"provider_{provider.id}", *draft.path)
-    if draft.user_id in administrators and len(administrators) == 1 and (provider is None or provider.kind != "LOCAL"):
-        raise LastAdministrator(*draft.path)
+    if provider is not None and provider.kind != "LOCAL":
+        _keep_one(draft, administrators)
     dn = login_dn(before["login_dn"])[1] if before["login_dn"] else None
     draft.columns |= Identity(before["provider_id"], before["ldap_provider_id"], before["login_dn"], dn).columns
 

@@ -16,6 +16,9 @@ BELOW_EACH = (
 )
 
 
+LOCAL = "(p.id IS NULL OR p.kind = 'LOCAL')"
+
+
 @dataclass(frozen=True)
 class Scope:
     """Where the viewer may do something, and how heavy they are there.
@@ -127,13 +130,16 @@ def require_manageable(change: Change, target: Target, where: Scope, *path: str 
             raise UserTooHeavy(*path, weight=role.weight, own=own)
 
 
-async def administrators(connection: Connection, known: Roles) -> set[int]:
-    """The active users who can change roles and users, and whose way in is switched on (D9)."""
+async def administrators(connection: Connection, known: Roles, *, local: bool = False) -> set[int]:
+    """The active users who can change roles and users, and whose way in is switched on (D9).
+
+    `local`: only those whose way in is this service itself, a password or keys, and nobody else's to break.
+    """
     able = [role.id for role in known.by_id.values() if role.rights >= ADMINISTRATION]
     held = connection.dialect.among("u.role_id", "$1", "bigint")
     rows = await connection.rows(
         "SELECT u.id FROM users u LEFT JOIN identity_providers p ON p.id = u.provider_id"
-        f" WHERE u.state = 'ACTIVE' AND (p.id IS NULL OR p.is_enabled) AND {held}",
+        f" WHERE u.state = 'ACTIVE' AND (p.id IS NULL OR p.is_enabled) AND {held}{' AND ' + LOCAL if local else ''}",
         able,
     )
     return {row[0] for row in rows}
