@@ -65,7 +65,7 @@ def email(text: str, *path: str | int) -> tuple[str, str]:
     """An address as typed and its normal form (casefolded, domain in IDNA form). Nothing is looked up."""
     kept = clean(text, *path, what="The email address", limit=EMAIL)
     try:
-        valid = validate_email(kept, check_deliverability=False, globally_deliverable=False)
+        valid = validate_email(kept, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise Invalid(*path, reason=f"This is not an email address: {error}") from error
     domain = (valid.ascii_domain or valid.domain).casefold()

@@ -17,7 +17,7 @@ from resolvers import tokens
 from resolvers.audit import Action, Event, Subject, record
 from resolvers.policy import BUILT_IN_ROLES, NOBODY
 
-ADMIN = {"username": "admin", "email": "admin@usergraph.localhost", "name": "Administrator"}
+ADMIN = {"username": "admin", "email": "admin@usergraph.example", "name": "Administrator"}
 
 
 async def fill_empty(tx: Transaction, admin_key: str = "") -> str | None:
