@@ -68,11 +68,9 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]  # all b
 async def check_version(database: Database) -> None:
     """Refuse a database whose schema is older or newer than this program. Raises Unavailable."""
     applied = await migrate.applied(database)
-    newest = migrate.newest()
-    if not applied or max(applied) < newest:
+    if not applied or max(applied) < migrate.newest():
         raise Unavailable("The database is not up to date. Run: usergraph migrate")
-    if max(applied) > newest:
-        raise Unavailable(f"The database was migrated by a newer usergraph ({max(applied)}). Install that one.")
+    migrate.refuse_newer(applied)
 
 
 async def healthz(_: Request) -> Response:

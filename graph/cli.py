@@ -13,6 +13,7 @@ from tqdm import tqdm
 from graph import schema
 from graph.app import create_app
 from graph.import_users import add_import
+from graph.protocol import BoundedProtocol
 from models import migrate
 from models.database import Database
 from models.errors import NotFound, Refusal, Unavailable
@@ -67,6 +68,7 @@ def _serve(given: argparse.Namespace, settings: Settings) -> int:
         app,
         host=settings.host,
         port=settings.port,
+        http=BoundedProtocol,
         log_level=settings.log_level,
         access_log=False,
         timeout_graceful_shutdown=8,
@@ -88,7 +90,7 @@ async def _ready(settings: Settings, demo_users: int) -> tuple[str | None, bool]
         key = await database.transaction(lambda tx: bootstrap.fill_empty(tx, settings.admin_key))
         await _check_default_role(database, settings)
         if key is not None and demo_users:
-            with tqdm(total=demo_users, desc="demo users", unit=" users", file=sys.stderr) as bar:
+            with tqdm(total=demo_users, desc="demo users", unit=" users", disable=None) as bar:
                 await demo.fill(database.transaction, demo_users, bar.update)
     finally:
         await database.close()

@@ -90,7 +90,7 @@ async def _import(given: argparse.Namespace, settings: Settings, source: Source,
             bar.write(f"  refused, {row.number}: {reasons}", file=sys.stderr)
 
     try:
-        with tqdm(total=source.total, desc="import", unit=" rows", file=sys.stderr) as bar:
+        with tqdm(total=source.total, desc="import", unit=" rows", disable=None) as bar:
             return await import_rows(database, how, source, refuse, bar.update)
     finally:
         hasher.close()

@@ -69,7 +69,9 @@ class _Call:
             if self._key is not None and self._context.viewer.is_stranger:
                 raise Invalid("idempotencyKey", reason="An idempotencyKey needs an API key beside it.")
             if self._spec.prepare is not None:
-                before = Before(self._context.viewer, services.settings, services.hasher, services.database)
+                before = Before(
+                    self._context.viewer, services.settings, services.hasher, services.database, self._dry_run
+                )
                 await self._spec.prepare(before, self._values)
         except Refusal as refusal:
             return (await self._shaped(None, self._refused(refusal)))[0]

@@ -77,9 +77,14 @@ class SQLite:
         return [rows]
 
 
+# As times are kept here; CURRENT_TIMESTAMP has no fraction, and what expired this second would still sort after it.
+NOW = "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')"
+
+
 @lru_cache(maxsize=4096)
 def _numbered(sql: str) -> str:
-    return sql.replace("$", "?") if "'$" not in sql else _outside_quotes(sql)
+    numbered = sql.replace("$", "?") if "'$" not in sql else _outside_quotes(sql)
+    return numbered.replace("CURRENT_TIMESTAMP", NOW)
 
 
 def _outside_quotes(sql: str) -> str:

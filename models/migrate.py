@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from models.errors import Unavailable
 from models.pools import WRITER_LOCK
 
 APP = "usergraph"
+APPLIED = "SELECT name FROM tortoise_migrations ORDER BY name"
 
 
 def config(url: str) -> dict[str, Any]:
@@ -59,12 +60,19 @@ def make_private(file: Path) -> None:
 
 
 def _require_sqlite(file: Path) -> None:
-    """Look before the driver does: its thread would keep the process from ending."""
+    """Look before Tortoise does: its thread would keep the process from ending."""
     connection = sqlite3.connect(file, timeout=30)
     try:
-        connection.execute("PRAGMA schema_version")
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tortoise_migrations'").fetchone():
+            refuse_newer([row[0] for row in connection.execute(APPLIED)])
     finally:
         connection.close()
+
+
+def refuse_newer(applied: Sequence[str]) -> None:
+    """A database that knows more than this program is left alone. Raises Unavailable."""
+    if applied and max(applied) > newest():
+        raise Unavailable(f"The database was migrated by a newer usergraph ({max(applied)}). Install that one.")
 
 
 def _locked(file: Path) -> int:
@@ -81,6 +89,8 @@ async def _migrate_postgres(url: str, report: Callable[[str], None]) -> None:
         raise Unavailable(f"PostgreSQL does not answer at USERGRAPH_DATABASE_URL: {error}") from error
     try:
         await turn.fetch("SELECT pg_advisory_lock($1)", WRITER_LOCK + 1)
+        if await turn.fetchval("SELECT to_regclass('tortoise_migrations') IS NOT NULL"):
+            refuse_newer([row[0] for row in await turn.fetch(APPLIED)])
         await _migrate(url, report)
     finally:
         await turn.close()
@@ -109,4 +119,4 @@ async def applied(database: Database) -> list[str]:
             found = await connection.scalar("SELECT COUNT(*) FROM pg_tables WHERE tablename = 'tortoise_migrations'")
         if not found:
             return []
-        return [row[0] for row in await connection.rows("SELECT name FROM tortoise_migrations ORDER BY name")]
+        return [row[0] for row in await connection.rows(APPLIED)]

@@ -57,7 +57,9 @@ async def create_api_key(
         "created_by_id": viewer.user_id,
     }
     key_id = (await bulk.insert(change.tx, ApiKey, [row]))[0][0]
-    changes = {"key": (None, f"key_{key_id}"), "name": (None, kept), "permissions": (None, rights)}
+    changes: dict[str, tuple[Any, Any]] = {"key": (None, f"key_{key_id}"), "name": (None, kept)}
+    if rights is not None:
+        changes["permissions"] = (None, rights)
     await change.record([Event(Action.KEY_CREATED, Subject.USER, owner, target["username"], changes)])
     return {"apiKey": key_id, "secret": None if change.dry_run else secret, "errors": []}
 

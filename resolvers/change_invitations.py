@@ -30,7 +30,7 @@ async def prepare_acceptance(before: Before, given: dict[str, Any]) -> None:
     async with before.database.reading() as connection:
         about = await about_token(connection, "invitations", tokens.digest(tokens.Purpose.INVITATION, given["token"]))
     check_password(password, before.settings.password_length, "password", about=about)
-    given["password_hash"] = await before.hasher.hash(password)
+    given["password_hash"] = await before.hash(password)
 
 
 async def about_token(connection: Connection, table: str, digest: str) -> tuple[str, ...]:

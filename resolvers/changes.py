@@ -51,6 +51,11 @@ class Before:
     settings: Settings
     hasher: Hasher
     database: Database
+    dry_run: bool = False
+
+    async def hash(self, password: str) -> str:
+        """The hash to store; a dry run stores nothing, and need not wait for one."""
+        return "dry run" if self.dry_run else await self.hasher.hash(password)
 
 
 def number(what: str, prefix: str, typed: str, *path: str | int) -> int:

@@ -28,7 +28,7 @@ async def hash_local(before: Before, given: Mapping[str, Any], *path: str | int)
     password = local.pop("password")
     about = tuple(given.get(name) or "" for name in ("username", "email", "name"))
     check_password(password, before.settings.password_length, *path, "password", about=about)
-    local["password_hash"] = await before.hasher.hash(password)
+    local["password_hash"] = await before.hash(password)
 
 
 async def create_user(change: Change, **given: Any) -> dict[str, Any]:

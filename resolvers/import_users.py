@@ -91,7 +91,7 @@ def chunks(rows: Iterable[Row], most: int = CHUNK) -> Iterator[list[Row]]:
 
 async def _given(database: Database, how: Import, viewer: Viewer, chunk: Sequence[Row]) -> list[dict[str, Any]]:
     users = [upsert_input(row.user, how) for row in chunk if not row.problems]
-    await prepare(Before(viewer, how.settings, how.hasher, database), {"users": users})
+    await prepare(Before(viewer, how.settings, how.hasher, database, how.dry_run), {"users": users})
     return users
 
 

@@ -49,7 +49,7 @@ async def prepare_change(before: Before, given: dict[str, Any]) -> None:
         if not await before.hasher.verify(row[3], current):
             raise WrongPassword("currentPassword")
         given["checked_hash"] = row[3]
-    given["password_hash"] = await before.hasher.hash(password)
+    given["password_hash"] = await before.hash(password)
 
 
 async def change_password(
@@ -58,22 +58,22 @@ async def change_password(
     """Set a local user's password; their sessions end. One's own needs the current one, if there is one."""
     user_id = number("user", "user", id, "id")
     change.viewer.require_self_or(Right.SET_PASSWORDS, [user_id], "id")
-    target = await _local_target(change, user_id, id)
+    target = await _local_target(change, user_id, id, "id")
     if user_id == change.viewer.user_id and target["password_hash"] != checked_hash:
         raise WrongPassword("currentPassword")  # it was changed since it was checked
     await _set_password(change, target, password_hash, Action.PASSWORD_CHANGED)
     return {"user": user_id, "errors": []}
 
 
-async def _local_target(change: Change, user_id: int, typed: str) -> Target:
+async def _local_target(change: Change, user_id: int, typed: str, argument: str) -> Target:
     roles = await references.roles(change.tx)
     target = (await targets.find(change.tx, roles, [user_id])).get(user_id)
     if target is None:
-        raise NotFound("id", what="user", key=typed)
-    targets.require_manageable(change, target, await targets.scope(change, Right.SET_PASSWORDS), "id")
+        raise NotFound(argument, what="user", key=typed)
+    targets.require_manageable(change, target, await targets.scope(change, Right.SET_PASSWORDS), argument)
     known = await references.providers(change.tx)
     if target["provider_id"] is None or known.by_id[target["provider_id"]].kind != "LOCAL":
-        raise PasswordNotLocal("id")
+        raise PasswordNotLocal(argument)
     return target
 
 
@@ -125,7 +125,7 @@ async def request_password_reset(change: Change, *, email: str) -> dict[str, Any
     if found is None:
         raise NotFound("email", what="user with the address", key=email[:320])
     try:
-        target = await _local_target(change, found, f"user_{found}")
+        target = await _local_target(change, found, f"user_{found}", "email")
     except (OutsideOrganization, UserTooHeavy) as refusal:
         if Right.SET_PASSWORDS in viewer.rights:
             raise
@@ -171,7 +171,7 @@ async def prepare_reset(before: Before, given: dict[str, Any]) -> None:
     async with before.database.reading() as connection:
         about = await about_token(connection, "password_resets", digest)
     check_password(password, before.settings.password_length, "newPassword", about=about)
-    given["password_hash"] = await before.hasher.hash(password)
+    given["password_hash"] = await before.hash(password)
 
 
 async def reset_password(change: Change, *, token: str, password_hash: str) -> dict[str, Any]:
