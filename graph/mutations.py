@@ -68,21 +68,32 @@ class _Call:
         try:
             if self._key is not None and self._context.viewer.is_stranger:
                 raise Invalid("idempotencyKey", reason="An idempotencyKey needs an API key beside it.")
+            # Asked before anything is prepared: what was right for the first call may be wrong for its repetition.
+            before = await self._first_answer()
+            if before is not None:
+                return before
             if self._spec.prepare is not None:
-                before = Before(
+                preparing = Before(
                     self._context.viewer, services.settings, services.hasher, services.database, self._dry_run
                 )
-                await self._spec.prepare(before, self._values)
+                await self._spec.prepare(preparing, self._values)
         except Refusal as refusal:
             return (await self._shaped(None, self._refused(refusal)))[0]
         return await services.database.transaction(self._work)
+
+    async def _first_answer(self) -> Any:
+        if self._key is None or self._dry_run:
+            return None
+        services = self._context.services
+        async with services.database.reading() as connection:
+            return await first_answer(connection, self._context.viewer, services.sealer, self._key, self._print)
 
     async def _work(self, tx: Transaction) -> Any:
         context = self._context
         change = Change(tx, context.viewer, context.services.settings, context.services.sealer, self._dry_run)
         try:
             if self._key is not None and not self._dry_run:
-                before = await first_answer(change, self._key, self._print)
+                before = await first_answer(tx, context.viewer, change.sealer, self._key, self._print)
                 if before is not None:
                     tx.discard()
                     return before

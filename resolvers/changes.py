@@ -10,7 +10,7 @@ import orjson
 
 from models import bulk
 from models.audit import StoredAnswer
-from models.database import Database, Transaction
+from models.database import Connection, Database, Transaction
 from models.errors import IdempotencyKeyReused, Invalid, NotFound, TooMany
 from models.secrets import Sealer
 from models.settings import Settings
@@ -72,21 +72,21 @@ def fingerprint(field: str, document: str, variables: Mapping[str, Any]) -> str:
     return hashlib.sha256(packed).hexdigest()
 
 
-async def first_answer(change: Change, key: str, print_: str) -> Any:
+async def first_answer(connection: Connection, viewer: Viewer, sealer: Sealer, key: str, print_: str) -> Any:
     """What this key was answered before, or None. Raises IdempotencyKeyReused where the call was another one."""
     if not 1 <= len(key) <= 255:
         raise Invalid("idempotencyKey", reason="An idempotencyKey has 1 to 255 characters.")
-    found = await change.tx.one(
+    found = await connection.one(
         "SELECT fingerprint, answer FROM stored_answers WHERE actor_id = $1 AND key_digest = $2 AND created_at > $3",
-        change.viewer.user_id,
-        _digest(change, key),
-        change.moment - ANSWERS_KEPT,
+        viewer.user_id,
+        _digest(viewer, key),
+        now() - ANSWERS_KEPT,
     )
     if found is None:
         return None
     if found[0] != print_:
         raise IdempotencyKeyReused("idempotencyKey")
-    opened = change.sealer.open(found[1])
+    opened = sealer.open(found[1])
     return None if opened is None else orjson.loads(opened)
 
 
@@ -95,11 +95,11 @@ async def store_answer(change: Change, key: str, print_: str, answer: Any) -> No
         "DELETE FROM stored_answers WHERE created_at <= $1 OR (actor_id = $2 AND key_digest = $3)",
         change.moment - ANSWERS_KEPT,
         change.viewer.user_id,
-        _digest(change, key),
+        _digest(change.viewer, key),
     )
     row = {
         "actor_id": change.viewer.user_id,
-        "key_digest": _digest(change, key),
+        "key_digest": _digest(change.viewer, key),
         "fingerprint": print_,
         "answer": change.sealer.seal(orjson.dumps(answer).decode()),
         "created_at": change.moment,
@@ -107,8 +107,7 @@ async def store_answer(change: Change, key: str, print_: str, answer: Any) -> No
     await bulk.insert(change.tx, StoredAnswer, [row])
 
 
-def _digest(change: Change, key: str) -> str:
+def _digest(viewer: Viewer, key: str) -> str:
     """Bound to the API key it came with and what that may do: a narrower one is not told a wider one's answer."""
-    viewer = change.viewer
     bound = f"{viewer.key_id}:{','.join(sorted(viewer.somewhere))}:{key}"
     return hashlib.sha256(bound.encode()).hexdigest()

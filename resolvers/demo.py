@@ -206,7 +206,7 @@ async def _attach(
     tags, aliases, variables, groups, members = [], [], [], [], []
     for row in rows:
         user_id, number = row["id"], row["number"]
-        for tag in {part for text in dice.sample(TAGS, dice.randrange(3)) for part in text.split("|")}:
+        for tag in sorted({part for text in dice.sample(TAGS, dice.randrange(3)) for part in text.split("|")}):
             tags.append({"user_id": user_id, "value": tag, "value_key": key(tag)})
         if dice.random() < 0.4:
             aliases.append({"user_id": user_id, "value": f"ID-{10_000 + number}", "value_key": f"id-{10_000 + number}"})
@@ -215,7 +215,7 @@ async def _attach(
             variables.append({"user_id": user_id, **cost})
         for group in dice.sample(list(furniture.groups), dice.choices((0, 1, 2, 3), (2, 5, 2, 1))[0]):
             groups.append({"group_id": group, "user_id": user_id, **moment})
-        for organization in _places(furniture, row["company"], dice):
+        for organization in sorted(_places(furniture, row["company"], dice)):
             members.append({"organization_id": organization, "user_id": user_id, "role_id": None, **moment})
     await bulk.insert(tx, UserTag, tags)
     await bulk.insert(tx, UserAlias, aliases)
