@@ -170,15 +170,18 @@ class Engine:
 
     def _root_row(self, columns: list[str], viewer: Viewer) -> list[Any]:
         """What root fields take for their parent's row: who asks."""
+        return [viewer.user_id if name == "viewerId" else self._about(viewer) for name in columns]
+
+    def _about(self, viewer: Viewer) -> dict[str, Any]:
+        """The record behind `viewer`."""
         user = self.schema.type_map["User"]
         assert isinstance(user, GraphQLObjectType)
-        about = {
+        return {
             "viewerId": viewer.user_id,
             "permissions": sorted(viewer.somewhere),
             "administeredOrganizationIds": [f"organization_{grant.organization_id}" for grant in viewer.grants],
             "visibleUserFields": visible_fields(viewer, "User", user.fields),
         }
-        return [about["viewerId"] if name == "viewerId" else about for name in columns]
 
     def _is_own(
         self, prepared: Prepared, operation: OperationDefinitionNode, coerced: VariableValues, viewer: Viewer

@@ -37,8 +37,9 @@ async def _insert(change: Change, names: Mapping[str, str], description: str | N
     stamps = {"created_at": change.moment, "updated_at": change.moment}
     rows = [{"name": n, "name_key": k, "description": description, **stamps} for k, n in names.items()]
     ids = {row[1]: row[0] for row in await bulk.insert(change.tx, Group, rows, returning=("id", "name_key"))}
+    told = {} if description is None else {"description": (None, description)}
     await change.record(
-        [Event(Action.CREATED, Subject.GROUP, ids[k], n, {"name": (None, n)}) for k, n in names.items()]
+        [Event(Action.CREATED, Subject.GROUP, ids[k], n, {"name": (None, n), **told}) for k, n in names.items()]
     )
     return ids
 
