@@ -53,7 +53,10 @@ def run_import(given: argparse.Namespace, settings: Settings) -> int:
     except (UnreadableFile, OSError) as error:
         print(f"usergraph: {error}", file=sys.stderr)
         return 1
-    print(f"{given.file}: {source.format}, {source.encoding}, {source.total} users", file=sys.stderr)
+    print(
+        f"{given.file}: {source.format}, {source.encoding}, {source.total} user{'' if source.total == 1 else 's'}",
+        file=sys.stderr,
+    )
     for note in source.notes:
         print(f"  note: {note}", file=sys.stderr)
     with refused:

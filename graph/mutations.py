@@ -16,6 +16,7 @@ from models.database import Transaction
 from models.errors import Invalid, Refusal
 from resolvers.changes import Before, Change, fingerprint, first_answer, store_answer
 from resolvers.outcomes import error
+from resolvers.viewers import as_of_now
 
 CAPITAL = re.compile(r"(?<!^)([A-Z])")
 
@@ -90,10 +91,11 @@ class _Call:
 
     async def _work(self, tx: Transaction) -> Any:
         context = self._context
-        change = Change(tx, context.viewer, context.services.settings, context.services.sealer, self._dry_run)
+        viewer = await as_of_now(tx, context.viewer)
+        change = Change(tx, viewer, context.services.settings, context.services.sealer, self._dry_run)
         try:
             if self._key is not None and not self._dry_run:
-                before = await first_answer(tx, context.viewer, change.sealer, self._key, self._print)
+                before = await first_answer(tx, viewer, change.sealer, self._key, self._print)
                 if before is not None:
                     tx.discard()
                     return before
@@ -112,7 +114,7 @@ class _Call:
         return {**self._spec.empty, "errors": [error(refusal)]}
 
     async def _shaped(self, change: Change | None, outcome: Mapping[str, Any]) -> list[Any]:
-        viewer = (change.reader if change else None) or self._context.viewer
+        viewer = (change.reader or change.viewer) if change else self._context.viewer
         connection: Any = change.tx if change else None
         run = Run(connection, viewer, self._context.arguments)
         return await self._level.run(run, as_rows(self._level, [outcome]))

@@ -40,8 +40,7 @@ async def create_api_key(
     targets.require_manageable(change, target, where, "userId")
     if target["state"] != UserState.ACTIVE:
         raise WrongState("userId", reason=f"This user is {target['state'].lower()}. Only active users hold keys.")
-    if expires_at is not None and expires_at <= change.moment:
-        raise Invalid("expiresAt", reason="expiresAt lies in the past.")
+    expires_at = _expiry(change, expires_at)
     rights = _rights(change, target, permissions, where)
     kept = clean(name, "name", what="The key's name")
     await _bounded(change, owner)
@@ -64,6 +63,16 @@ async def create_api_key(
     return {"apiKey": key_id, "secret": None if change.dry_run else secret, "errors": []}
 
 
+def _expiry(change: Change, asked: datetime | None) -> datetime | None:
+    """A key made with an expiring key expires no later."""
+    own = change.viewer.key_expires_at
+    if asked is not None and asked <= change.moment:
+        raise Invalid("expiresAt", reason="expiresAt lies in the past.")
+    if own is not None and asked is not None and asked > own:
+        raise Invalid("expiresAt", reason=f"The key you came with expires at {own.isoformat()}, before this one would.")
+    return asked or own
+
+
 def _rights(
     change: Change, target: targets.Target, asked: Sequence[str] | None, where: targets.Scope
 ) -> list[str] | None:
@@ -78,14 +87,8 @@ def _rights(
     if narrow is not None:
         owned = target.role.rights.union(*(role.rights for _, role in target.grants))
         require_rights_held(owned, narrow, path)
-    require_rights_held(viewer.rights, _narrowed(target.role.rights, narrow), path)
-    for organization_id, role in target.grants:
-        require_rights_held(where.rights_at(organization_id), _narrowed(role.rights, narrow), path)
+    targets.require_no_wider(where, target, path, narrow=narrow)
     return None if narrow is None else sorted(narrow)
-
-
-def _narrowed(rights: frozenset[Right], narrow: frozenset[Right] | None) -> frozenset[Right]:
-    return rights if narrow is None else rights & narrow
 
 
 async def _bounded(change: Change, owner: int) -> None:

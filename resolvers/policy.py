@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, StrEnum
 
 from models.errors import Forbidden, OutsideOrganization, RightsTooWide, RoleTooHeavy, UserTooHeavy
@@ -101,6 +102,7 @@ class Viewer:
     grants: tuple[Grant, ...] = ()
     key_id: int | None = None
     key_is_narrow: bool = False
+    key_expires_at: datetime | None = None
     request_id: str | None = None
 
     @property

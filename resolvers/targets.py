@@ -7,7 +7,7 @@ from typing import Any
 from models.database import Connection
 from models.errors import OutsideOrganization, UserTooHeavy
 from resolvers.changes import Change
-from resolvers.policy import ADMINISTRATION, Grant, Right, Viewer, require_weight
+from resolvers.policy import ADMINISTRATION, Grant, Right, Viewer, require_rights_held, require_weight
 from resolvers.references import RoleRow, Roles
 
 BELOW_EACH = (
@@ -128,6 +128,20 @@ def require_manageable(change: Change, target: Target, where: Scope, *path: str 
         own = where.weight_at(organization_id)
         if role.weight > own:
             raise UserTooHeavy(*path, weight=role.weight, own=own)
+
+
+def require_no_wider(where: Scope, target: Target, *path: str | int, narrow: frozenset[Right] | None = None) -> None:
+    """Who takes over a user's way in (password, address, key) holds already whatever that user may do, and where.
+
+    `narrow`: the rights that the way in is narrowed to.
+    """
+    require_rights_held(where.viewer.rights, _narrowed(target.role.rights, narrow), *path)
+    for organization_id, role in target.grants:
+        require_rights_held(where.rights_at(organization_id), _narrowed(role.rights, narrow), *path)
+
+
+def _narrowed(rights: frozenset[Right], narrow: frozenset[Right] | None) -> frozenset[Right]:
+    return rights if narrow is None else rights & narrow
 
 
 async def administrators(connection: Connection, known: Roles, *, local: bool = False) -> set[int]:

@@ -85,6 +85,9 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
         named = draft.attempt(lambda: placing.roles.find(given["role"], "role"))
         if named is not None and named.id != target["role_id"]:
             placing.role(draft, given["role"])
+    if target.id != change.viewer.user_id and given.get("email") is not None:
+        # Whoever changes an address can have a password reset sent there.
+        draft.attempt(lambda: targets.require_no_wider(where, target, "email"))
     _ldap_fields(draft, placing)
     details = (await details_of(change.tx, [user_id]))[user_id]
     if draft.is_good:

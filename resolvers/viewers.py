@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from models.database import Connection, Database, Transaction
+from models.database import Connection, Database, Record, Transaction
 from models.errors import Unauthenticated, Unavailable
 from models.values import key, now
 from resolvers import tokens
@@ -21,7 +21,7 @@ FIND = """
 SELECT k.id, k.rights, k.expires_at, k.revoked_at, k.last_used_at, u.id, u.username, u.state, r.id, r.weight, r.rights,
        EXISTS (SELECT 1 FROM organization_members m WHERE m.user_id = u.id AND m.role_id IS NOT NULL)
 FROM api_keys k JOIN users u ON u.id = k.user_id JOIN roles r ON r.id = u.role_id
-WHERE k.digest = $1
+WHERE {}
 """
 GRANTS = """
 SELECT m.organization_id, r.rights, r.weight
@@ -35,13 +35,33 @@ async def by_key(connection: Connection, secret: str, request_id: str) -> tuple[
 
     Raises Unauthenticated, with one message, for keys that are unknown, revoked, expired or of an inactive owner.
     """
-    row = await connection.one(FIND, tokens.digest(tokens.Purpose.API_KEY, secret))
+    digest = tokens.digest(tokens.Purpose.API_KEY, secret)
+    row = await connection.one(FIND.format("k.digest = $1"), digest)
+    return await _viewer(connection, row, request_id), _is_stale(row)
+
+
+async def as_of_now(connection: Connection, viewer: Viewer) -> Viewer:
+    """The viewer again, by the same key, with the rights of this moment: asked inside the transaction that changes.
+
+    Raises Unauthenticated where the key or its owner has lost access since the request began.
+    """
+    if viewer.key_id is None:
+        return viewer
+    row = await connection.one(FIND.format("k.id = $1"), viewer.key_id)
+    return await _viewer(connection, row, viewer.request_id)
+
+
+def _is_stale(row: Record | None) -> bool:
+    return row is not None and (row[4] is None or as_time(row[4]) < now() - TOUCH_EVERY)
+
+
+async def _viewer(connection: Connection, row: Record | None, request_id: str | None) -> Viewer:
     moment = now()
     if row is None or row[3] is not None or row[7] != "ACTIVE" or (row[2] is not None and as_time(row[2]) <= moment):
         raise Unauthenticated
     narrow = rights_of(row[1]) if row[1] is not None else None
     grants = await connection.rows(GRANTS, row[5]) if row[11] else []
-    viewer = Viewer(
+    return Viewer(
         user_id=row[5],
         username=row[6],
         role_id=row[8],
@@ -50,9 +70,9 @@ async def by_key(connection: Connection, secret: str, request_id: str) -> tuple[
         grants=tuple(Grant(each[0], _narrowed(rights_of(each[1]), narrow), each[2]) for each in grants),
         key_id=row[0],
         key_is_narrow=narrow is not None,
+        key_expires_at=None if row[2] is None else as_time(row[2]),
         request_id=request_id,
     )
-    return viewer, row[4] is None or as_time(row[4]) < moment - TOUCH_EVERY
 
 
 async def by_username(connection: Connection, username: str) -> Viewer | None:
