@@ -76,7 +76,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server: Server = request.getfixturevalue("postgres")
     name = f"test_{next(_numbers)}"
     template_name: str = request.getfixturevalue("postgres_template")
-    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE {template_name}"))
+    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE {template_name} STRATEGY FILE_COPY"))
     yield server.url(name)
     asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
 
@@ -88,10 +88,10 @@ async def service(database_url: str) -> AsyncIterator[Service]:
 
 
 @pytest.fixture
-async def service_with(database_url: str) -> AsyncIterator[Callable[..., Any]]:
+def service_with(database_url: str) -> Callable[..., Any]:
     """Make services over the same directory with settings of your own: `async with service_with(max_page=5) as s`."""
 
     def make(**settings: Any) -> Any:
         return running(database_url, **settings)
 
-    yield make
+    return make

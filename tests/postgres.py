@@ -1,5 +1,6 @@
 """A PostgreSQL server for the tests: from the machine's binaries, or from a wheel that ships them."""
 
+import asyncio
 import atexit
 import os
 import pwd
@@ -9,6 +10,8 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+import asyncpg
 
 
 class NoPostgres(Exception):
@@ -83,9 +86,14 @@ class Server:
         raise NoPostgres("postgres did not answer within 10 seconds")
 
     def _answers(self) -> bool:
+        """Whether it takes connections; it listens a moment before it does."""
+
+        async def connect() -> None:
+            await (await asyncpg.connect(self.url("postgres"), timeout=2)).close()
+
         try:
-            socket.create_connection(("127.0.0.1", self.port), 0.2).close()
-        except OSError:
+            asyncio.run(connect())
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return False
         return True
 

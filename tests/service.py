@@ -28,12 +28,16 @@ class Service:
         self.database = app.state.services.database
         self.dialect: str = self.database.dialect.name
 
-    async def post(self, body: Any, *, who: str | None = "admin", headers: dict[str, str] | None = None) -> httpx.Response:
+    async def post(
+        self, body: Any, *, who: str | None = "admin", headers: dict[str, str] | None = None
+    ) -> httpx.Response:
         """POST a JSON body as a member of the cast (None: a stranger)."""
         keys = {"x-apikey": key_of(who)} if who else {}
         return await self.client.post("/graphql", json=body, headers={**keys, **(headers or {})})
 
-    async def ask(self, query: str, variables: dict[str, Any] | None = None, *, who: str | None = "admin") -> dict[str, Any]:
+    async def ask(
+        self, query: str, variables: dict[str, Any] | None = None, *, who: str | None = "admin"
+    ) -> dict[str, Any]:
         """The whole answer of an operation: data, errors, extensions."""
         answer = await self.post({"query": query, "variables": variables or {}}, who=who)
         body: dict[str, Any] = answer.json()
@@ -45,7 +49,9 @@ class Service:
         assert "errors" not in body, body["errors"]
         return body["data"]
 
-    async def codes(self, query: str, variables: dict[str, Any] | None = None, *, who: str | None = "admin") -> list[str]:
+    async def codes(
+        self, query: str, variables: dict[str, Any] | None = None, *, who: str | None = "admin"
+    ) -> list[str]:
         """The codes of an operation's top-level errors."""
         body = await self.ask(query, variables, who=who)
         return [error["extensions"]["code"] for error in body.get("errors", [])]
@@ -76,7 +82,9 @@ class Service:
         for table in tables:
             columns = "*"
             if table in ("users", "api_keys"):
-                columns = "id, created_at" + (", version, state, role_id, email" if table == "users" else ", revoked_at")
+                columns = "id, created_at" + (
+                    ", version, state, role_id, email" if table == "users" else ", revoked_at"
+                )
             found[table] = await self.rows(f"SELECT {columns} FROM {table} ORDER BY id")
         return found
 

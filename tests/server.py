@@ -1,0 +1,112 @@
+"""`usergraph` as its users run it: a process of its own, given commands, or serving on a real socket."""
+
+import contextlib
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from tests.postgres import Server
+
+SCRIPT = Path(sys.executable).with_name("usergraph")
+
+
+def key_of_demo() -> str:
+    return "ug_key_of_the_administrator_of_a_demo_directory"
+
+
+def environment(**settings: object) -> dict[str, str]:
+    """Nothing of this process's own settings, only those given by name."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("USERGRAPH_")}
+    return kept | {f"USERGRAPH_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def usergraph(
+    folder: Path, *arguments: object, stdin: str | None = None, **settings: object
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command in a folder; its database is there unless a setting says otherwise."""
+    settings.setdefault("database_url", f"sqlite://{folder}/usergraph.sqlite3")
+    return subprocess.run(
+        [SCRIPT, *map(str, arguments)],
+        cwd=folder,
+        env=environment(**settings),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def rows(folder: Path, sql: str) -> list[tuple[object, ...]]:
+    """Read the database that `usergraph` made in a folder."""
+    with contextlib.closing(sqlite3.connect(folder / "usergraph.sqlite3")) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def dump(folder: Path) -> list[str]:
+    """All that is in the database of a folder, to show that nothing was stored."""
+    with contextlib.closing(sqlite3.connect(folder / "usergraph.sqlite3")) as connection:
+        return list(connection.iterdump())
+
+
+async def empty_database(server: Server, name: str) -> str:
+    """The address of a new database with nothing in it."""
+    connection = await asyncpg.connect(server.url("postgres"))
+    try:
+        await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
+    return server.url(name)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[str]:
+    """The address of a server with a demo directory (or what is in the folder's database already)."""
+    settings.setdefault("database_url", f"sqlite://{folder}/usergraph.sqlite3")
+    settings.setdefault("admin_key", key_of_demo())
+    settings["port"] = port = _free_port()
+    log = folder / "serve.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [SCRIPT, "serve", *(arguments or ("--demo",))],
+            cwd=folder,
+            env=environment(**settings),
+            stdout=out,
+            stderr=out,
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait(process, f"{address}/readyz", log)
+        yield address
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        assert process.poll() is None, f"usergraph serve ended: {log.read_text()[-2000:]}"
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(address, timeout=5).status_code == 200:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"usergraph serve does not answer: {log.read_text()[-2000:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

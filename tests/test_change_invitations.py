@@ -1,0 +1,190 @@
+"""What becomes of invitations: accepted once, sent again, revoked, or too late."""
+
+from typing import Any
+
+import pytest
+
+from tests.service import Service, codes
+
+INVITE = """mutation($input: InviteUsersInput!) { inviteUsers(input: $input) {
+  results { errors { code } user { id } invitation { id link } } } }"""
+ACCEPT = """mutation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) {
+  user { id username name state isActive hasValidPassword } errors { code message path } } }"""
+LATER = """mutation($input: InvitationIdsInput!) { %s(input: $input) {
+  results { index ref action errors { code path index } user { id state }
+    invitation { id link expiresAt invitation { state sentCount } } } errors { code } } }"""
+NEW_PASSWORD = "amber ladder quiet 77"
+
+
+async def invited(service: Service, email: str = "a@x.test", **row: Any) -> tuple[str, str, str]:
+    """A new invitation: its user's id, its own id, and the token that only its link tells."""
+    given = {"users": [{"email": email, **row}]}
+    (result,) = (await service.data(INVITE, {"input": given}))["inviteUsers"]["results"]
+    assert result["errors"] == []
+    return result["user"]["id"], result["invitation"]["id"], result["invitation"]["link"].split("#")[1]
+
+
+async def accept(service: Service, token: str, who: str | None = None, **given: Any) -> Any:
+    given = {"password": NEW_PASSWORD, **given}
+    return (await service.data(ACCEPT, {"input": {"token": token, **given}}, who=who))["acceptInvitation"]
+
+
+async def later(service: Service, name: str, *ids: str, **given: Any) -> Any:
+    return (await service.data(LATER % name, {"input": {"ids": ids, **given}}))[name]
+
+
+async def actions(service: Service, user: str) -> list[str]:
+    sql = "SELECT action FROM audit_events WHERE subject_type = 'user' AND subject_id = $1 ORDER BY id"
+    return [row[0] for row in await service.rows(sql, int(user.removeprefix("user_")))]
+
+
+async def letters(service: Service) -> list[tuple[str, str]]:
+    """The outbox: to whom, and the link unsealed as the sender would."""
+    found = []
+    for kind, state, to, sealed in await service.rows("SELECT kind, state, to_address, link FROM letters ORDER BY id"):
+        assert (kind, state) == ("INVITATION", "WAITING")
+        assert "ugi_" not in sealed
+        opened = service.app.state.services.sealer.open(sealed)
+        assert opened is not None
+        found.append((to, opened))
+    return found
+
+
+async def test_a_token_brings_its_user_in_once(service: Service) -> None:
+    user, _, token = await invited(service)
+    answer = await accept(service, token, name="Ann Lee")
+    assert answer == {
+        "user": {
+            "id": user,
+            "username": "a@x.test",
+            "name": "Ann Lee",
+            "state": "ACTIVE",
+            "isActive": True,
+            "hasValidPassword": True,
+        },
+        "errors": [],
+    }
+    state, hashed, version = (await service.rows("SELECT state, password_hash, version FROM users WHERE id = 10"))[0]
+    assert (state, hashed.startswith("$argon2id$"), version) == ("ACTIVE", True, 2)
+    assert await service.rows("SELECT state, closed_at IS NULL FROM invitations") in (
+        [("ACCEPTED", False)],
+        [("ACCEPTED", 0)],
+    )
+    assert await letters(service) == []
+    before = await service.snapshot()
+    again = await accept(service, token)
+    assert (again["user"], codes(again["errors"])) == (None, ["INVALID_TOKEN"])
+    assert await service.snapshot() == before
+    assert await actions(service, user) == ["INVITED", "INVITATION_ACCEPTED"]
+
+
+async def test_refused_acceptances_leave_the_token_good(service: Service) -> None:
+    _, _, token = await invited(service)
+    before = await service.snapshot()
+    cases: list[tuple[dict[str, Any], str, list[str]]] = [
+        ({"password": None}, "REQUIRED", ["password"]),
+        ({"password": "too short"}, "WEAK_PASSWORD", ["password"]),
+        ({"name": " "}, "REQUIRED", ["name"]),
+        ({"dryRun": True}, "", []),
+    ]
+    for given, code, path in cases:
+        answer = await accept(service, token, **given)
+        assert [(e["code"], e["path"]) for e in answer["errors"]] == ([(code, path)] if code else [])
+        assert await service.snapshot() == before
+    assert (await accept(service, token))["errors"] == []
+
+
+async def test_who_comes_through_a_provider_needs_no_password_and_gets_none(service: Service) -> None:
+    _, _, token = await invited(service, identityProviderId="provider_4")
+    answer = await accept(service, token, password=None)
+    assert (answer["errors"], answer["user"]["state"], answer["user"]["hasValidPassword"]) == ([], "ACTIVE", False)
+    _, _, other = await invited(service, email="b@x.test", identityProviderId="provider_4")
+    assert (await accept(service, other))["errors"] == []
+    assert await service.rows("SELECT provider_id, password_hash FROM users WHERE id > 9") == [(4, None)] * 2
+
+
+async def test_every_token_that_is_not_pending_gets_the_same_answer(service: Service) -> None:
+    late_user, _, late = await invited(service)
+    await service.write("UPDATE invitations SET expires_at = created_at")
+    _, revoked_id, revoked = await invited(service, email="b@x.test")
+    await later(service, "revokeInvitations", revoked_id)
+    off, _, ended = await invited(service, email="c@x.test")
+    await service.data(f'mutation {{ deactivateUsers(input: {{ids: "{off}"}}) {{ errors {{ code }} }} }}')
+    gone, _, deleted = await invited(service, email="d@x.test")
+    await service.data(f'mutation {{ deleteUsers(input: {{ids: "{gone}"}}) {{ errors {{ code }} }} }}')
+    reset = await service.data(
+        'mutation { requestPasswordReset(input: {email: "member@usergraph.test"}) { link errors { code } } }'
+    )
+    other_purpose = reset["requestPasswordReset"]["link"].split("#")[1]
+    before = await service.snapshot()
+    answers = [
+        await accept(service, token)
+        for token in (late, revoked, ended, deleted, other_purpose, "ugi_made_up", "", "é" * 5_000)
+    ]
+    assert codes(answers[0]["errors"]) == ["INVALID_TOKEN"]
+    assert [answer == answers[0] for answer in answers] == [True] * 8
+    assert await service.snapshot() == before
+    expired = await service.data("{ invitations(where: {state: {eq: EXPIRED}}) { nodes { state user { id } } } }")
+    assert expired["invitations"]["nodes"] == [{"state": "EXPIRED", "user": {"id": late_user}}]
+
+
+async def test_resending_gives_a_new_link_and_time_and_ends_the_old_link(service: Service) -> None:
+    user, invitation, old = await invited(service)
+    await service.write("UPDATE invitations SET expires_at = created_at")
+    answer = await later(service, "resendInvitations", invitation)
+    (result,) = answer["results"]
+    issued = result.pop("invitation")
+    assert result == {
+        "index": 0,
+        "ref": invitation,
+        "action": "UPDATED",
+        "errors": [],
+        "user": {"id": user, "state": "INVITED"},
+    }
+    assert (issued["id"], issued["invitation"]) == (invitation, {"state": "PENDING", "sentCount": 2})
+    assert await letters(service) == [("a@x.test", issued["link"])]
+    assert codes((await accept(service, old))["errors"]) == ["INVALID_TOKEN"]
+    assert (await accept(service, issued["link"].split("#")[1]))["errors"] == []
+    assert await actions(service, user) == ["INVITED", "INVITATION_RESENT", "INVITATION_ACCEPTED"]
+
+
+async def test_revoking_ends_the_link_and_drops_the_letter(service: Service) -> None:
+    user, invitation, token = await invited(service)
+    (result,) = (await later(service, "revokeInvitations", invitation))["results"]
+    assert result == {
+        "index": 0,
+        "ref": invitation,
+        "action": "UPDATED",
+        "errors": [],
+        "user": {"id": user, "state": "INVITED"},
+        "invitation": {
+            "id": invitation,
+            "link": None,
+            "expiresAt": None,
+            "invitation": {"state": "REVOKED", "sentCount": 1},
+        },
+    }
+    assert await letters(service) == []
+    assert codes((await accept(service, token))["errors"]) == ["INVALID_TOKEN"]
+    assert await actions(service, user) == ["INVITED", "INVITATION_REVOKED"]
+
+
+@pytest.mark.parametrize("name", ["resendInvitations", "revokeInvitations"])
+async def test_every_id_sent_is_answered_in_its_place(service: Service, name: str) -> None:
+    _, done, token = await invited(service)
+    await accept(service, token)
+    _, open_, _ = await invited(service, email="b@x.test")
+    ids = [open_, open_, done, "invitation_77", "user_1"]
+    before = await service.snapshot()
+    skipped = (await later(service, name, *ids))["results"]
+    assert [r["action"] for r in skipped] == ["SKIPPED", "FAILED", "FAILED", "FAILED", "FAILED"]
+    assert await service.snapshot() == before
+    results = (await later(service, name, *ids, errorPolicy="REJECT_FAILED"))["results"]
+    assert [(r["index"], r["ref"], r["action"], codes(r["errors"])) for r in results] == [
+        (0, open_, "UPDATED", []),
+        (1, open_, "FAILED", ["DUPLICATE"]),
+        (2, done, "FAILED", ["WRONG_STATE"]),
+        (3, "invitation_77", "FAILED", ["NOT_FOUND"]),
+        (4, "user_1", "FAILED", ["NOT_FOUND"]),
+    ]
+    assert [(r["user"], r["invitation"]) for r in (*skipped, *results[1:])] == [(None, None)] * 9

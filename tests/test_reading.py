@@ -1,0 +1,305 @@
+"""What users and their neighbours answer: every field, by every key, in every situation, the same on both databases."""
+
+from typing import Any
+
+import pytest
+
+from tests.service import Service
+
+BEFORE = "2024-02-29T12:30:00Z"
+AFTER = "2024-02-29T12:30:00.000001Z"
+DERIVED = """fragment Derived on User { state accessibility isActive isLdap isSaml isApiOnly is2faEnabled
+  hasValidPassword ldapServerNumber loginDn
+  identityProvider { name kind } }"""
+LDAP = "ldap_provider_id = 2, login_dn = 'cn=Me,dc=x', login_dn_key = 'cn=me,dc=x'"
+NOTHING = {
+    "state": "ACTIVE",
+    "accessibility": "NONE",
+    "isActive": True,
+    "isLdap": False,
+    "isSaml": False,
+    "isApiOnly": False,
+    "is2faEnabled": False,
+    "hasValidPassword": False,
+    "ldapServerNumber": None,
+    "loginDn": None,
+}
+LOCAL = {"identityProvider": {"name": "Local passwords", "kind": "LOCAL"}}
+SAML = {"identityProvider": {"name": "Single sign-on", "kind": "SAML"}, "isSaml": True}
+BY_LDAP = {"isLdap": True, "ldapServerNumber": 1, "loginDn": "cn=Me,dc=x"}
+OFF = {"isActive": False, "accessibility": "NONE"}
+KEY = "INSERT INTO api_keys (user_id, name, prefix, digest, created_at, expires_at, revoked_at) VALUES"
+NOW = "CURRENT_TIMESTAMP"
+LATER, EARLIER = "'2999-01-01 00:00:00+00:00'", "'2001-01-01 00:00:00+00:00'"
+
+# What is changed of the user `member` (SQL), and what they answer then.
+SITUATIONS: dict[str, tuple[list[str], dict[str, Any]]] = {
+    "signs in with a password": ([], {**LOCAL, "accessibility": "INTERACTIVE", "hasValidPassword": True}),
+    "has no password yet": (["password_hash = NULL"], LOCAL),
+    "has no password but a key": (
+        ["password_hash = NULL", f"{KEY} (8, 'x', 'x', 'x', {NOW}, {LATER}, NULL)"],
+        {**LOCAL, "accessibility": "API_ONLY"},
+    ),
+    "has no password and an expired key": (
+        ["password_hash = NULL", f"{KEY} (8, 'x', 'x', 'x', {NOW}, {EARLIER}, NULL)"],
+        LOCAL,
+    ),
+    "has no password and a revoked key": (
+        ["password_hash = NULL", f"{KEY} (8, 'x', 'x', 'x', {NOW}, NULL, {EARLIER})"],
+        LOCAL,
+    ),
+    "is invited": (["state = 'INVITED', password_hash = NULL"], {**LOCAL, **OFF, "state": "INVITED"}),
+    "is deactivated": (
+        ["state = 'DEACTIVATED'"],
+        {**LOCAL, **OFF, "state": "DEACTIVATED", "hasValidPassword": True},
+    ),
+    "signs in by LDAP": (
+        [f"provider_id = 2, {LDAP}"],
+        {**BY_LDAP, "identityProvider": {"name": "Main LDAP", "kind": "LDAP"}, "accessibility": "INTERACTIVE"},
+    ),
+    "signs in by an LDAP that is switched off": (
+        [f"provider_id = 3, {LDAP.replace('= 2', '= 3')}"],
+        {**BY_LDAP, "ldapServerNumber": 2, "identityProvider": {"name": "Old LDAP", "kind": "LDAP"}},
+    ),
+    "signs in by SAML": (["provider_id = 4"], {**SAML, "accessibility": "INTERACTIVE"}),
+    "signs in by SAML and comes from LDAP": (
+        [f"provider_id = 4, {LDAP}"],
+        {**SAML, **BY_LDAP, "accessibility": "INTERACTIVE"},
+    ),
+    "is a program": (
+        ["provider_id = NULL"],
+        {"identityProvider": None, "isApiOnly": True, "accessibility": "API_ONLY"},
+    ),
+    "has a second factor": (
+        ["totp_secret = 'sealed', totp_enabled_at = CURRENT_TIMESTAMP"],
+        {**LOCAL, "accessibility": "INTERACTIVE", "hasValidPassword": True, "is2faEnabled": True},
+    ),
+    "has begun to set up a second factor": (
+        ["totp_secret = 'sealed'"],
+        {**LOCAL, "accessibility": "INTERACTIVE", "hasValidPassword": True},
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "expected"), list(SITUATIONS.values()), ids=list(SITUATIONS))
+async def test_how_a_user_gets_in(service: Service, changes: list[str], expected: dict[str, Any]) -> None:
+    """A4, A6."""
+    for change in changes:
+        await service.write(change if change.startswith("INSERT") else f"UPDATE users SET {change} WHERE id = 8")
+    data = await service.data('{ user(by: {id: "user_8"}) { ...Derived } }' + DERIVED)
+    assert data["user"] == {**NOTHING, **expected}
+
+
+async def furnished(service: Service) -> None:
+    """`normal` (user_4) gets something in every field; all of it is told below."""
+    before, after = "2024-02-29 12:30:00+00:00", "2024-02-29 12:30:00.000001+00:00"
+    for sql in (
+        "UPDATE users SET first_name = 'Nora', last_name = 'Mal', external_id = 'E-4', role_id = 3, version = 7,"
+        f" provider_id = 4, {LDAP}, password_hash = NULL, can_create_projects_in_root = TRUE, created_by_id = 2,"
+        f" updated_by_id = 3, created_at = '{before}', updated_at = '{after}', last_login_at = '{after}',"
+        f" last_api_request_at = '{before}' WHERE id = 4",
+        "INSERT INTO user_tags (user_id, value, value_key) VALUES (4, 'West', 'west'), (4, '\u00c4ST', '\u00e4st')",
+        "INSERT INTO user_aliases (user_id, value, value_key) VALUES (4, 'AE-4', 'ae-4')",
+        "INSERT INTO user_variables (user_id, name, name_key, value) "
+        " VALUES (4, 'Tier', 'tier', '1'), (4, 'Cost', 'cost', '2')",
+        f"INSERT INTO group_members (group_id, user_id, created_at) VALUES (1, 4, '{before}'), (2, 4, '{before}')",
+        "INSERT INTO organization_members (organization_id, user_id, role_id, created_at)"
+        f" VALUES (5, 4, 2, '{before}'), (3, 4, NULL, '{after}')",
+        "INSERT INTO invitations (user_id, provider_id, token_digest, state, sent_count, expires_at, created_at,"
+        f" created_by_id, closed_at) VALUES (4, 4, 'd', 'ACCEPTED', 2, '{after}', '{before}', 1, '{after}')",
+        f"UPDATE api_keys SET created_at = '{before}', rights = '[\"LIST_USERS\"]', last_used_at = NULL"
+        " WHERE user_id = 4",
+    ):
+        await service.write(sql)
+
+
+WHOLE = """fragment Whole on User { __typename id username email name firstName lastName externalId state accessibility
+  isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword canCreateProjectsInRoot ldapServerNumber loginDn
+  lastLoginAt lastApiRequestAt createdAt updatedAt version role { id name } identityProvider { id prefix }
+  createdBy { id name } updatedBy { username } tags aliases variables { name value } groupCount
+  groups { totalCount nodes { id name } } organizations { nodes { id name } }
+  memberships { totalCount nodes { organization { name } role { name } createdAt user { id } } }
+  invitations { nodes { id state sentCount expiresAt createdAt closedAt identityProvider { id } createdBy { id }
+    user { id } } }
+  apiKeys { nodes { id name prefix permissions isValid expiresAt revokedAt lastUsedAt createdAt user { id }
+    createdBy { id } } } }"""
+NORMAL = {
+    "__typename": "User",
+    "id": "user_4",
+    "username": "normal",
+    "email": "normal@usergraph.test",
+    "name": "Normal",
+    "firstName": "Nora",
+    "lastName": "Mal",
+    "externalId": "E-4",
+    "state": "ACTIVE",
+    "accessibility": "INTERACTIVE",
+    "isActive": True,
+    "isLdap": True,
+    "isSaml": True,
+    "isApiOnly": False,
+    "is2faEnabled": False,
+    "hasValidPassword": False,
+    "canCreateProjectsInRoot": True,
+    "ldapServerNumber": 1,
+    "loginDn": "cn=Me,dc=x",
+    "lastLoginAt": AFTER,
+    "lastApiRequestAt": BEFORE,
+    "createdAt": BEFORE,
+    "updatedAt": AFTER,
+    "version": 7,
+    "role": {"id": "role_3", "name": "Project manager"},
+    "identityProvider": {"id": "provider_4", "prefix": "sso"},
+    "createdBy": {"id": "user_2", "name": "It"},
+    "updatedBy": {"username": "pm"},
+    "tags": ["West", "\u00c4ST"],
+    "aliases": ["AE-4"],
+    "variables": [{"name": "Cost", "value": "2"}, {"name": "Tier", "value": "1"}],
+    "groupCount": 2,
+    "groups": {
+        "totalCount": 2,
+        "nodes": [{"id": "group_2", "name": "IT works"}, {"id": "group_1", "name": "Web work"}],
+    },
+    "organizations": {
+        "nodes": [{"id": "organization_3", "name": "Acme East"}, {"id": "organization_5", "name": "Other"}]
+    },
+    "memberships": {
+        "totalCount": 2,
+        "nodes": [
+            {"organization": {"name": "Other"}, "role": {"name": "IT"}, "createdAt": BEFORE, "user": {"id": "user_4"}},
+            {"organization": {"name": "Acme East"}, "role": None, "createdAt": AFTER, "user": {"id": "user_4"}},
+        ],
+    },
+    "invitations": {
+        "nodes": [
+            {
+                "id": "invitation_1",
+                "state": "ACCEPTED",
+                "sentCount": 2,
+                "expiresAt": AFTER,
+                "createdAt": BEFORE,
+                "closedAt": AFTER,
+                "identityProvider": {"id": "provider_4"},
+                "createdBy": {"id": "user_1"},
+                "user": {"id": "user_4"},
+            }
+        ]
+    },
+}
+NORMALS_KEY = {
+    "name": "test",
+    "prefix": "ug_test_",
+    "permissions": ["LIST_USERS"],
+    "isValid": True,
+    "expiresAt": None,
+    "revokedAt": None,
+    "lastUsedAt": None,
+    "createdAt": BEFORE,
+    "user": {"id": "user_4"},
+    "createdBy": None,
+}
+
+
+async def test_every_field_of_a_user_in_list_show_and_node_has_its_value(service: Service) -> None:
+    """A4, A5, A6, A7: however a user is reached, they are told the same."""
+    await furnished(service)
+    number = await service.scalar("SELECT id FROM api_keys WHERE user_id = 4")
+    expected = {**NORMAL, "apiKeys": {"nodes": [{"id": f"key_{number}", **NORMALS_KEY}]}}
+    query = """{ users(where: {id: {eq: "user_4"}}) { nodes { ...Whole } edges { node { ...Whole } } }
+      byId: user(by: {id: "user_4"}) { ...Whole } node(id: "user_4") { ...Whole } nodes(ids: ["user_4"]) { ...Whole }
+      usersByKeys(keys: [{alias: "ae-4"}]) { ...Whole } }"""
+    data = await service.data(query + WHOLE)
+    assert data == {
+        "users": {"nodes": [expected], "edges": [{"node": expected}]},
+        "byId": expected,
+        "node": expected,
+        "nodes": [expected],
+        "usersByKeys": [expected],
+    }
+
+
+async def test_the_query_of_every_field_names_every_field(service: Service) -> None:
+    fields = (await service.data('{ __type(name: "User") { fields { name } } }'))["__type"]["fields"]
+    assert {field["name"] for field in fields} == {*NORMAL, "apiKeys"} - {"__typename"}
+
+
+async def test_a_user_is_found_by_every_key_in_every_spelling(service: Service) -> None:
+    """A7."""
+    await furnished(service)
+    query = "query ($by: UserKey!) { user(by: $by) { id } }"
+    for by in (
+        {"id": "user_4"},
+        {"email": "Normal@Usergraph.TEST"},
+        {"username": "NORMAL"},
+        {"username": " \uff4eormal "},
+        {"alias": "ae-4"},
+        {"alias": "AE-4"},
+        {"externalId": "E-4"},
+    ):
+        assert (await service.data(query, {"by": by}))["user"] == {"id": "user_4"}, by
+    for by in (
+        {"id": "user_99"},
+        {"id": "role_4"},
+        {"id": "4"},
+        {"id": ""},
+        {"id": "user_99999999999999999999"},
+        {"email": "nobody@usergraph.test"},
+        {"email": "no address"},
+        {"username": "norma_"},
+        {"username": "normal@usergraph.test"},
+        {"alias": "west"},
+        {"alias": ""},
+        {"externalId": "e-4"},
+    ):
+        assert (await service.data(query, {"by": by}))["user"] is None, by
+    for by in ({}, {"id": "user_4", "email": "x"}, {"id": None}):
+        assert await service.codes(query, {"by": by}) == ["BAD_USER_INPUT"], by
+
+
+async def test_many_keys_of_any_kind_are_answered_in_the_order_asked(service: Service) -> None:
+    """A8."""
+    await furnished(service)
+    query = "query ($keys: [UserKey!]!) { usersByKeys(keys: $keys) { id username } }"
+    keys = [
+        {"alias": "AE-4"},
+        {"id": "user_9"},
+        {"alias": "unknown"},
+        {"email": "ADMIN@usergraph.example"},
+        {"username": "it"},
+        {"id": "user_9"},
+        {"externalId": "E-4"},
+        {"id": "group_1"},
+        {"email": "member@usergraph.test"},
+    ]
+    found = (await service.data(query, {"keys": keys}))["usersByKeys"]
+    assert [each and each["id"] for each in found] == [
+        "user_4",
+        "user_9",
+        None,
+        "user_1",
+        "user_2",
+        "user_9",
+        "user_4",
+        None,
+        "user_8",
+    ]
+    assert (await service.data(query, {"keys": []}))["usersByKeys"] == []
+    assert await service.codes(query, {"keys": [{"id": "user_1"}] * 1_001}) == ["INVALID"]
+
+
+async def test_me_is_who_asks(service: Service) -> None:
+    query = """{ me { id username role { name permissions } }
+      viewer { user { id } permissions administeredOrganizationIds } }"""
+    data = await service.data(query, who="orgadmin")
+    rights = ["LIST_USERS", "READ_DIRECTORY", "USE_SELF_SERVICE"]
+    assert data["me"] == {
+        "id": "user_6",
+        "username": "orgadmin",
+        "role": {"name": "Normal user", "permissions": rights},
+    }
+    assert data["viewer"]["user"] == {"id": "user_6"}
+    assert data["viewer"]["administeredOrganizationIds"] == ["organization_2"]
+    assert set(rights) < set(data["viewer"]["permissions"])
+    assert (await service.data("{ viewer { administeredOrganizationIds } }", who="it"))["viewer"] == {
+        "administeredOrganizationIds": []
+    }

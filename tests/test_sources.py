@@ -1,0 +1,310 @@
+"""What each of the sources S0 to S3 sends, sent here."""
+
+from typing import Any
+
+import pytest
+
+from tests.cast import PASSWORD
+from tests.service import Service, codes
+
+CREATE = """mutation($input: CreateUserInput!) {
+  createUser(input: $input) { user { id username email name isLdap isSaml ldapServerNumber loginDn hasValidPassword
+    canCreateProjectsInRoot role { name } } errors { code message path } } }"""
+UPSERT = """mutation($input: UpsertUsersInput!) {
+  upsertUsers(input: $input) { results { index ref action matchedBy changedFields
+    user { id email state isActive firstName lastName role { name } tags aliases } errors { code message path } }
+    errors { code } } }"""
+SHOWN = """id username email name state accessibility isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword
+  canCreateProjectsInRoot ldapServerNumber loginDn lastLoginAt lastApiRequestAt createdAt updatedAt
+  role { name } groups(orderBy: [{field: NAME}]) { nodes { id name } } groupCount
+  createdBy { id username email name role { name } } updatedBy { id username email name role { name } }"""
+
+
+async def changed(service: Service, user: str) -> list[str]:
+    """The actions recorded about a user, oldest first."""
+    number = int(user.removeprefix("user_"))
+    sql = "SELECT action FROM audit_events WHERE subject_type = 'user' AND subject_id = $1 ORDER BY id"
+    return [row[0] for row in await service.rows(sql, number)]
+
+
+async def test_s3_lists_counts_and_pages_for_administrators_and_less_for_others(service: Service) -> None:
+    listed = "id name username email role { name } lastLoginAt lastApiRequestAt isActive isLdap isSaml isApiOnly "
+    listed += "is2faEnabled hasValidPassword groupCount"
+    data = await service.data(f"{{ users(first: 4) {{ totalCount pageInfo {{ endCursor }} nodes {{ {listed} }} }} }}")
+    assert data["users"]["totalCount"] == 9
+    cursor = data["users"]["pageInfo"]["endCursor"]
+    after = await service.data("query($c: String) { users(first: 9, after: $c) { nodes { id } } }", {"c": cursor})
+    seen = [node["id"] for node in (*data["users"]["nodes"], *after["users"]["nodes"])]
+    assert sorted(seen) == [f"user_{number}" for number in range(1, 10)]
+    for who in ("pm", "normal"):
+        answer = await service.data("{ users { nodes { id name } } }", who=who)
+        assert {"id": "user_9", "name": "Outsider"} in answer["users"]["nodes"]
+        assert await service.codes(f"{{ users {{ nodes {{ {listed} }} }} }}", who=who) == ["FORBIDDEN"]
+    assert await service.codes("{ users { nodes { id name } } }", who="readonly") == ["FORBIDDEN"]
+
+
+async def test_s3_shows_a_user_and_me_in_the_same_words(service: Service) -> None:
+    await service.write(
+        "INSERT INTO group_members (group_id, user_id, created_at) SELECT g.id, 2, g.created_at FROM groups g"
+    )
+    shown = await service.data(f'{{ user(by: {{id: "user_2"}}) {{ {SHOWN} }} }}')
+    me = await service.data(f"{{ me {{ {SHOWN} }} }}", who="it")
+    creator = {
+        "id": "user_1",
+        "username": "admin",
+        "email": "admin@usergraph.example",
+        "name": "Administrator",
+        "role": {"name": "Admin"},
+    }
+    for user in (shown["user"], me["me"]):
+        times = {name: user.pop(name) for name in ("createdAt", "updatedAt", "lastApiRequestAt")}
+        assert times["createdAt"] == times["updatedAt"]
+        assert user == {
+            "id": "user_2",
+            "username": "it",
+            "email": "it@usergraph.test",
+            "name": "It",
+            "state": "ACTIVE",
+            "accessibility": "INTERACTIVE",
+            "isActive": True,
+            "isLdap": False,
+            "isSaml": False,
+            "isApiOnly": False,
+            "is2faEnabled": False,
+            "hasValidPassword": True,
+            "canCreateProjectsInRoot": False,
+            "ldapServerNumber": None,
+            "loginDn": None,
+            "lastLoginAt": None,
+            "role": {"name": "IT"},
+            "groups": {"nodes": [{"id": "group_2", "name": "IT works"}, {"id": "group_1", "name": "Web work"}]},
+            "groupCount": 2,
+            "createdBy": creator,
+            "updatedBy": creator,
+        }
+
+
+S3_USER = {"username": "johnnotboss", "email": "john@test.com", "name": "John", "role": {"name": "project manager"}}
+S3_DN = "cn=johnnotboss,ou=users,dc=ds,dc=mycompany,dc=com"
+
+
+@pytest.mark.parametrize(
+    ("authentication", "expected"),
+    [
+        ({"local": {"password": PASSWORD}}, (False, False, None, None, True)),
+        ({"ldap": {"serverNumber": 1, "loginDn": S3_DN}}, (True, False, 1, S3_DN, False)),
+        ({"saml": {}}, (False, True, None, None, False)),
+    ],
+    ids=["normal", "ldap", "saml"],
+)
+async def test_s3_creates_users_of_each_kind(service: Service, authentication: Any, expected: tuple[Any, ...]) -> None:
+    given = {**S3_USER, "authentication": authentication, "canCreateProjectsInRoot": True}
+    user = (await service.data(CREATE, {"input": given}))["createUser"]["user"]
+    kinds = ("isLdap", "isSaml", "ldapServerNumber", "loginDn", "hasValidPassword")
+    assert tuple(user[name] for name in kinds) == expected
+    assert (user["id"], user["role"], user["canCreateProjectsInRoot"]) == (
+        "user_10",
+        {"name": "Project manager"},
+        True,
+    )
+    assert await service.rows("SELECT username, email, name, login_dn FROM users WHERE id = 10") == [
+        ("johnnotboss", "john@test.com", "John", expected[3])
+    ]
+
+
+async def test_s3s_own_passwords_are_too_short_by_default(service: Service) -> None:
+    before = await service.snapshot()
+    given = {**S3_USER, "authentication": {"local": {"password": "testpassword"}}}
+    refused = (await service.data(CREATE, {"input": given}))["createUser"]
+    assert refused["user"] is None
+    assert [(e["code"], e["path"]) for e in refused["errors"]] == [
+        ("WEAK_PASSWORD", ["authentication", "local", "password"])
+    ]
+    document = """mutation { changePassword(input: {id: "user_9", newPassword: "thisistheone"}) {
+      user { id } errors { code message path } } }"""
+    answer = (await service.data(document))["changePassword"]
+    assert answer["user"] is None
+    assert [(e["code"], e["path"]) for e in answer["errors"]] == [("WEAK_PASSWORD", ["newPassword"])]
+    assert "15" in answer["errors"][0]["message"]
+    assert await service.snapshot() == before
+
+
+async def test_s3s_own_passwords_do_where_the_setting_says_so(service_with: Any) -> None:
+    async with service_with(password_length=8) as service:
+        before = await service.scalar("SELECT password_hash FROM users WHERE id = 9")
+        document = """mutation { changePassword(input: {id: "user_9", newPassword: "thisistheone"}) {
+          user { id hasValidPassword } errors { code } } }"""
+        assert (await service.data(document))["changePassword"] == {
+            "user": {"id": "user_9", "hasValidPassword": True},
+            "errors": [],
+        }
+        assert await service.scalar("SELECT password_hash FROM users WHERE id = 9") != before
+        given = {**S3_USER, "authentication": {"local": {"password": "testpassword"}}}
+        assert codes((await service.data(CREATE, {"input": given}))["createUser"]["errors"]) == []
+
+
+async def test_s3_updates_the_name_only(service: Service) -> None:
+    (before,) = await service.rows("SELECT username, email, role_id, password_hash, version FROM users WHERE id = 9")
+    data = await service.data("""mutation { updateUser(input: {id: "user_9", name: "Johnny"}) {
+      user { name username } changedFields errors { code } } }""")
+    assert data["updateUser"] == {
+        "user": {"name": "Johnny", "username": "outsider"},
+        "changedFields": ["name"],
+        "errors": [],
+    }
+    sql = "SELECT name, name_key, username, email, role_id, password_hash, version FROM users WHERE id = 9"
+    assert await service.rows(sql) == [("Johnny", "johnny", *before[:4], before[4] + 1)]
+
+
+async def test_s3_deactivates_activates_and_deletes_a_user(service: Service) -> None:
+    steps = [
+        ("deactivateUsers", "user { isActive } errors { code }", {"user": {"isActive": False}, "errors": []}),
+        ("activateUsers", "user { isActive } errors { code }", {"user": {"isActive": True}, "errors": []}),
+        ("deleteUsers", "deletedId errors { code }", {"deletedId": "user_9", "errors": []}),
+    ]
+    for name, selection, expected in steps:
+        document = f'mutation {{ {name}(input: {{ids: "user_9"}}) {{ results {{ {selection} }} }} }}'
+        assert (await service.data(document))[name] == {"results": [expected]}
+    assert await service.data('{ user(by: {id: "user_9"}) { id } }') == {"user": None}
+    assert await changed(service, "user_9") == ["DEACTIVATED", "ACTIVATED", "DELETED"]
+
+
+async def test_s3_converts_to_ldap_to_saml_and_to_normal(service: Service) -> None:
+    dn = "CN=Jane,CN=Users,DC=tpm,DC=local"
+    document = """mutation($to: AuthenticationInput!) { convertUsers(input: {conversions: [{id: "user_9", to: $to}]}) {
+      results { user { isLdap isSaml ldapServerNumber loginDn hasValidPassword } errors { code } } } }"""
+    steps: list[tuple[Any, tuple[Any, ...]]] = [
+        ({"ldap": {"serverNumber": 1, "loginDn": dn}}, (True, False, 1, dn, False)),
+        ({"local": {}}, (False, False, None, None, False)),
+        ({"saml": {}}, (False, True, None, None, False)),
+        ({"local": {}}, (False, False, None, None, False)),
+    ]
+    for to, expected in steps:
+        (result,) = (await service.data(document, {"to": to}))["convertUsers"]["results"]
+        assert result["errors"] == []
+        assert tuple(result["user"].values()) == expected
+    assert await service.rows("SELECT provider_id, ldap_provider_id, password_hash FROM users WHERE id = 9") == [
+        (1, None, None)
+    ]
+    assert await changed(service, "user_9") == ["CONVERTED"] * 4
+
+
+async def test_s2s_sample_creates_updates_and_deactivates_by_email(service: Service) -> None:
+    # The sample's values are plain strings; GraphQL takes one value where a list is meant.
+    row = {
+        "email": "bob@acme.test",
+        "role": {"name": "FullAdmin"},
+        "firstName": "Bob",
+        "lastName": "Smith",
+        "tags": "AE|SouthEast",
+        "aliases": "ID-123",
+    }
+    made = (await service.data(UPSERT, {"input": {"users": row}}))["upsertUsers"]["results"][0]
+    assert (made["action"], made["user"]["role"], made["user"]["tags"], made["user"]["aliases"]) == (
+        "CREATED",
+        {"name": "Admin"},
+        ["AE", "SouthEast"],
+        ["ID-123"],
+    )
+    more = {"email": "BOB@acme.test", "tags": "SouthEast|Leads", "aliases": "ID-124"}
+    updated = (await service.data(UPSERT, {"input": {"users": more}}))["upsertUsers"]["results"][0]
+    assert (updated["action"], updated["matchedBy"]) == ("UPDATED", "EMAIL")
+    assert updated["user"]["tags"] == ["AE", "Leads", "SouthEast"]
+    assert updated["user"]["aliases"] == ["ID-123", "ID-124"]
+    off = {"email": "bob@acme.test", "role": {"name": "Deactivated"}}
+    gone = (await service.data(UPSERT, {"input": {"users": off}}))["upsertUsers"]["results"][0]
+    assert (gone["action"], gone["user"]["isActive"], gone["user"]["role"]) == ("UPDATED", False, {"name": "Admin"})
+    assert await changed(service, made["user"]["id"]) == ["CREATED", "UPDATED", "UPDATED"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("FullAdmin", "Admin"), ("LimitedAdmin", "IT"), ("Participant", "Normal user")]
+)
+async def test_s2s_roles_are_synonyms(service: Service, sent: str, kept: str) -> None:
+    row = {"email": "bob@acme.test", "role": {"name": sent}}
+    (result,) = (await service.data(UPSERT, {"input": {"users": [row]}}))["upsertUsers"]["results"]
+    assert result["user"]["role"] == {"name": kept}
+
+
+async def test_s1s_four_calls(service: Service) -> None:
+    listed = await service.data("""{ node(id: "organization_2") { ... on Organization { name
+      users { nodes { id createdAt accessibility state } } } } users { totalCount } }""")
+    assert [user["id"] for user in listed["node"]["users"]["nodes"]] == ["user_6"]
+    assert listed["users"]["totalCount"] == 9
+    catalogue = await service.data("""query { roles { id name weight permissions userCount } identityProviders { id name prefix kind isEnabled serverNumber userCount } }""")  # fmt: skip  # noqa: E501
+    assert [(role["id"], role["weight"]) for role in catalogue["roles"]] == [
+        ("role_1", 100),
+        ("role_2", 80),
+        ("role_3", 60),
+        ("role_4", 40),
+        ("role_5", 20),
+    ]
+    assert [(each["prefix"], each["isEnabled"]) for each in catalogue["identityProviders"]] == [
+        ("local", True),
+        ("ldap1", True),
+        ("ldap2", False),
+        ("sso", True),
+    ]
+    users = [
+        {
+            "email": f"partner{number}@x.test",
+            "role": {"id": catalogue["roles"][3]["id"]},
+            "organizationIds": ["organization_3", "organization_5"],
+            "identityProviderId": catalogue["identityProviders"][3]["id"],
+        }
+        for number in range(3)
+    ]
+    document = """mutation($input: InviteUsersInput!) { inviteUsers(input: $input) { results { action
+      user { state organizations { nodes { id } } identityProvider { id } } errors { code } } } }"""
+    results = (await service.data(document, {"input": {"users": users}}))["inviteUsers"]["results"]
+    assert (
+        results
+        == [
+            {
+                "action": "CREATED",
+                "user": {
+                    "state": "INVITED",
+                    "organizations": {"nodes": [{"id": "organization_3"}, {"id": "organization_5"}]},
+                    "identityProvider": {"id": "provider_4"},
+                },
+                "errors": [],
+            }
+        ]
+        * 3
+    )
+    assert await service.scalar("SELECT COUNT(*) FROM letters WHERE state = 'WAITING'") == 3
+
+
+async def test_s0_manages_all_aspects_of_a_user(service: Service) -> None:
+    given = {**S3_USER, "authentication": {"local": {"password": PASSWORD}}}
+    user = (await service.data(CREATE, {"input": given}))["createUser"]["user"]
+    changed_ = await service.data(
+        'mutation($id: ID!) { updateUser(input: {id: $id, email: "jon@test.com"}) { user { email } errors { code } } }',
+        {"id": user["id"]},
+    )
+    assert changed_["updateUser"] == {"user": {"email": "jon@test.com"}, "errors": []}
+    details = await service.data("{ users(first: 1000) { nodes { " + SHOWN.replace("groupCount", "") + " } } }")
+    assert len(details["users"]["nodes"]) == 10
+    reset = await service.data(
+        'mutation { requestPasswordReset(input: {email: "jon@test.com"}) { accepted link errors { code } } }'
+    )
+    token = reset["requestPasswordReset"]["link"].split("#")[1]
+    done = await service.data(
+        'mutation($t: String!) { resetPassword(input: {token: $t, newPassword: "amber ladder quiet 77"}) {'
+        " user { id } errors { code } } }",
+        {"t": token},
+        who=None,
+    )
+    assert done["resetPassword"] == {"user": {"id": user["id"]}, "errors": []}
+    off = await service.data(
+        "mutation($id: ID!) { deactivateUsers(input: {ids: [$id]}) { results { user { isActive } } } }",
+        {"id": user["id"]},
+    )
+    assert off["deactivateUsers"]["results"] == [{"user": {"isActive": False}}]
+    assert await changed(service, user["id"]) == [
+        "CREATED",
+        "UPDATED",
+        "PASSWORD_RESET_REQUESTED",
+        "PASSWORD_RESET",
+        "DEACTIVATED",
+    ]
