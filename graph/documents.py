@@ -28,7 +28,7 @@ from graphql import (
 from graph.errors import coded, discreet
 from graph.levels import Level
 from graph.limits import TooBig, check_document
-from graph.selection import Argued
+from graph.sites import Argued
 from models.settings import Settings
 
 MOST_DOCUMENTS = 500

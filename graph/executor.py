@@ -23,7 +23,8 @@ from graph.documents import Documents, Plan, Prepared, RequestError
 from graph.errors import coded, discreet, forbidden, public, unauthenticated
 from graph.levels import Level, Run
 from graph.limits import Cost
-from graph.selection import Argued, Columns, Compiler, spec_of
+from graph.selection import Compiler
+from graph.sites import Argued, Columns, spec_of
 from models.errors import Refusal
 from models.settings import Settings
 from resolvers.policy import FOR_STRANGERS, Reach, Viewer, visible_fields

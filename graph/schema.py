@@ -27,7 +27,7 @@ from graph.organizations import OrganizationQueries
 from graph.passwords import PasswordMutations
 from graph.providers import ProviderQueries
 from graph.roles import RoleQueries
-from graph.selection import spec_of
+from graph.sites import spec_of
 from graph.update_users import UpdateUserMutations
 from graph.upsert_users import UpsertUserMutations
 from graph.users import UserQueries

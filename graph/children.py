@@ -1,0 +1,168 @@
+"""One maker for each kind of declared field: the part of a plan that loads it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from graphql import FieldNode, GraphQLInterfaceType, SelectionSetNode, get_named_type
+
+from graph import fields as declared
+from graph.connections import ConnectionChild
+from graph.levels import (
+    AllChild,
+    Child,
+    CountChild,
+    Level,
+    LookupChild,
+    NodesChild,
+    RecordChild,
+    ToOneChild,
+    ValuesChild,
+)
+from graph.sites import Columns, Site
+from resolvers.policy import OWN_NEIGHBOURS, Reach, may_read
+from resolvers.sources import Source
+
+if TYPE_CHECKING:
+    from graph.selection import Compiler
+
+
+def _to_one(compiler: "Compiler", site: Site) -> Child:
+    place = site.columns.place(site.spec.column)
+    columns = Columns()
+    source = site.spec.source()
+    reach = site.reach if site.spec.is_subject else site.reach.to(source.type_name)
+    level = compiler.level(site.type, site.selections, columns, source, reach, site.path)
+    names = {nodes[0].name.value for nodes in compiler.collect(site.type, site.selections).values()}
+    is_neighbour = reach is Reach.NEAR and names <= OWN_NEIGHBOURS | {"__typename"}
+    return ToOneChild(level, source, place, is_neighbour)
+
+
+def _viewer(compiler: "Compiler", site: Site) -> Child:
+    place = site.columns.place("viewerId")
+    source = site.spec.source()
+    level = compiler.level(site.type, site.selections, Columns(), source, Reach.OWN, site.path)
+    return ToOneChild(level, source, place)
+
+
+def _many(compiler: "Compiler", site: Site) -> Child:
+    source = site.spec.source()
+    relation = site.spec.relation() if site.spec.relation else None
+    place = site.columns.place("id") if relation else 0
+    columns = Columns()
+    child = ConnectionChild(source, relation, place, columns.names, compiler.arguments(site, source, paged=True))
+    named = len(compiler.forbidden)
+    fields = compiler.collect(site.type, site.selections)
+    for key, nodes in fields.items():
+        _connection_field(compiler, site, child, key, nodes, columns)
+    if any(nodes[0].name.value != "__typename" for nodes in fields.values()):
+        compiler.require_rows(source, site.reach.to(source.type_name), named)
+    return child
+
+
+def _connection_field(
+    compiler: "Compiler",
+    site: Site,
+    child: ConnectionChild,
+    key: str,
+    nodes: list[FieldNode],
+    columns: Columns,
+) -> None:
+    name = nodes[0].name.value
+    inner = [node.selection_set for node in nodes if node.selection_set]
+    type_: Any = None if name == "__typename" else get_named_type(site.type.fields[name].type)
+
+    reach = site.reach.to(child.source.type_name)
+
+    def rows(selections: list[SelectionSetNode], row_type: Any, row_path: list[str | int]) -> Level:
+        return compiler.level(row_type, selections, columns, child.source, reach, row_path)
+
+    if name == "__typename":
+        child.typename(key, site.type.name)
+        return
+    if name == "nodes":
+        child.rows(key, rows(inner, type_, [*site.path, key]))
+    elif name == "edges":
+        parts: list[tuple[str, str, Level | None]] = []
+        for edge_key, edge_nodes in compiler.collect(type_, inner).items():
+            edge_name = edge_nodes[0].name.value
+            node_sets = [node.selection_set for node in edge_nodes if node.selection_set]
+            level = None
+            if edge_name == "node":
+                node_type = get_named_type(type_.fields["node"].type)
+                level = rows(node_sets, node_type, [*site.path, key, edge_key])
+            parts.append((edge_key, edge_name if edge_name != "__typename" else f"={type_.name}", level))
+        child.edges(key, parts)
+    elif name == "pageInfo":
+        wanted = {k: n[0].name.value for k, n in compiler.collect(type_, inner).items()}
+        child.page_info(key, wanted)
+    else:
+        child.total(key)
+
+
+def _values(compiler: "Compiler", site: Site) -> Child:
+    place = site.columns.place("id")
+    relation = site.spec.relation()
+    columns = Columns()
+    if site.spec.column is not None:
+        columns.place(site.spec.column)
+        return ValuesChild(None, relation, place, columns.names)
+    level = compiler.level(site.type, site.selections, columns, relation.source(), site.reach, site.path)
+    return ValuesChild(level, relation, place, columns.names)
+
+
+def _count(compiler: "Compiler", site: Site) -> Child:
+    return CountChild(site.spec.relation(), site.columns.place("id"))
+
+
+def _all(compiler: "Compiler", site: Site) -> Child:
+    source = site.spec.source()
+    argued = compiler.arguments(site, source)
+    named = len(compiler.forbidden)
+    level = compiler.level(site.type, site.selections, Columns(), source, site.reach.to(source.type_name), site.path)
+    compiler.require_rows(source, site.reach.to(source.type_name), named)
+    return AllChild(level, source, argued)
+
+
+def _lookup(compiler: "Compiler", site: Site) -> Child:
+    source = site.spec.source()
+    argued = compiler.arguments(site)
+    level = compiler.level(site.type, site.selections, Columns(), source, site.reach.to(source.type_name), site.path)
+    return LookupChild(level, source, argued, many=site.spec.many)
+
+
+def _nodes(compiler: "Compiler", site: Site) -> Child:
+    argued = None if site.spec.column else compiler.arguments(site)
+    place = site.columns.place(site.spec.column) if site.spec.column else 0
+    levels: dict[str, tuple[Source, Level]] = {}
+    interface = site.type
+    assert isinstance(interface, GraphQLInterfaceType)
+    for type_ in compiler.schema.get_possible_types(interface):
+        source = compiler.sources.get(type_.name)
+        if source is None:
+            continue
+        readable, named = may_read(compiler.viewer, type_.name, "id"), len(compiler.forbidden)
+        if readable or compiler.names_type(site.selections, type_):
+            level = compiler.level(type_, site.selections, Columns(), source, Reach.FAR, site.path)
+            levels[source.prefix] = (source, level)
+            compiler.require_rows(source, Reach.FAR, named)
+    many = site.definition.args.get("ids") is not None
+    return NodesChild(levels, place, argued, many=many)
+
+
+def _record(compiler: "Compiler", site: Site) -> Child:
+    place = site.columns.place(site.nodes[0].name.value)
+    level = compiler.level(site.type, site.selections, Columns(), None, site.reach, site.path)
+    return RecordChild(level, place, many=site.spec.many)
+
+
+MAKERS: dict[type, Callable[["Compiler", Site], Child]] = {
+    declared.ToOne: _to_one,
+    declared.Viewer: _viewer,
+    declared.Many: _many,
+    declared.Values: _values,
+    declared.Count: _count,
+    declared.All: _all,
+    declared.Lookup: _lookup,
+    declared.Nodes: _nodes,
+    declared.Record: _record,
+}
