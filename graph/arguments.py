@@ -9,13 +9,14 @@ from models.errors import Invalid
 from models.settings import Settings
 from resolvers import users
 from resolvers.cursors import decode, orders
-from resolvers.filters import unreadable
+from resolvers.filters import One, Some, unreadable
 from resolvers.loaders import Page
 from resolvers.policy import Viewer, may_read
 from resolvers.sources import Source
 
-MOST_CONDITIONS = 200
-MOST_NESTING = 12
+MOST_CONDITIONS = 100
+MOST_NESTING = 8  # SQLite's parser has a stack of a hundred
+MOST_RELATIONS = 3
 MOST_TEXT = 1_000
 MOST_ORDERS = 5
 MOST_SEARCH = 200
@@ -38,7 +39,7 @@ def page_of(
 ) -> Page:
     """The page a connection asks for, or the `whole` list. Raises Invalid, and FORBIDDEN for what hides from asking."""
     where = given.get("where") or {}
-    _check_size(where)
+    _check_size(source, where)
     order = [(step["field"], step["direction"] == "DESC") for step in given.get("orderBy") or ()]
     if len(order) > MOST_ORDERS:
         raise Invalid("orderBy", reason=f"orderBy takes at most {MOST_ORDERS} fields.")
@@ -92,23 +93,45 @@ def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:
     return size, last is not None
 
 
-def _check_size(where: Mapping[str, Any]) -> None:
+def _check_size(source: Source, where: Mapping[str, Any]) -> None:
     """Raises Invalid for a condition that a database would choke on: too many, too deep, or on too long a text."""
     conditions = 0
-    waiting: list[tuple[Any, int]] = [(where, 0)]
+    waiting: list[tuple[Source, Any, int, int]] = [(source, where, 0, 0)]
     while waiting:
-        value, depth = waiting.pop()
-        if isinstance(value, dict):
-            conditions += len(value)
-            waiting += [(each, depth + 1) for each in value.values()]
-        elif isinstance(value, list):
-            waiting += [(each, depth) for each in value]
-        elif isinstance(value, str) and len(value) > MOST_TEXT:
-            raise Invalid("where", reason=f"A text in a where has at most {MOST_TEXT} characters.")
+        of, given, depth, relations = waiting.pop()
+        conditions += sum(len(value) if isinstance(value, dict) else 1 for value in given.values())
         if conditions > MOST_CONDITIONS:
             raise Invalid("where", reason=f"A where takes at most {MOST_CONDITIONS} conditions.")
-        if depth > MOST_NESTING:
-            raise Invalid("where", reason=f"A where nests at most {MOST_NESTING} levels deep.")
+        if depth > MOST_NESTING or relations > MOST_RELATIONS:
+            reason = f"A where nests at most {MOST_NESTING} levels deep, {MOST_RELATIONS} of them relations."
+            raise Invalid("where", reason=reason)
+        for name, value in given.items():
+            waiting += _below(of, name, value, depth + 1, relations)
+
+
+def _below(of: Source, name: str, value: Any, depth: int, relations: int) -> list[tuple[Source, Any, int, int]]:
+    """The wheres inside one condition, with how deep they lie."""
+    if value is None:
+        return []
+    if name in ("and", "or"):
+        return [(of, each, depth, relations) for each in value]
+    if name == "not":
+        return [(of, value, depth, relations)]
+    declared = of.filters[name]
+    if isinstance(declared, One):
+        return [(declared.source(), value, depth, relations + 1)]
+    if isinstance(declared, Some):
+        return [(declared.source(), each, depth, relations + 1) for each in value.values() if each is not None]
+    _check_texts(value)
+    return []
+
+
+def _check_texts(value: Any) -> None:
+    if isinstance(value, str) and len(value) > MOST_TEXT:
+        raise Invalid("where", reason=f"A text in a where has at most {MOST_TEXT} characters.")
+    if isinstance(value, (dict, list)):
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_texts(each)
 
 
 def check_lookup(viewer: Viewer, given: Mapping[str, Any], settings: Settings) -> None:

@@ -60,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(given: argparse.Namespace, settings: Settings) -> int:
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("usergraph").setLevel(settings.log_level.upper())
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     app = create_app(settings)  # refuses bad settings before anything is made
     key, _ = asyncio.run(_ready(settings, DEMO_USERS if given.demo else 0))
     if key is not None:

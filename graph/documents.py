@@ -112,7 +112,9 @@ class Documents:
         if len(query) > limit * TOKEN_LENGTH:
             raise RequestError([coded("This document is too long. Send values as variables.", "TOO_MANY_TOKENS")])
         try:
-            document = parse(query, max_tokens=limit, no_location=len(query) > MOST_KEPT)
+            document = parse(
+                query, max_tokens=limit, no_location=len(query) > MOST_KEPT, allow_empty_selection_sets=False
+            )
             check_document(document, self._settings)
         except GraphQLSyntaxError as error:
             raise RequestError([_syntax(error, limit)]) from error

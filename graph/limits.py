@@ -1,6 +1,6 @@
 """What one document may ask for: checked in one walk that visits each fragment once, before validation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,21 +166,30 @@ class Cost:
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         if "ids" in given or "keys" in given:
             return self._length(given.get("ids") or given["keys"])
-        for size in ("first", "last"):
-            if size in given:
-                return self._number(given[size])
         if named.name.endswith("Connection"):
-            return self._default
+            return self._page(node, given)
         return LISTS.get(node.name.value, 1)
 
-    def _number(self, value: Any) -> int:
+    def _page(self, node: FieldNode, given: Mapping[str, Any]) -> int:
+        """The size of a page; one for a list that is only counted."""
+        names = {n.name.value if isinstance(n, FieldNode) else "nodes" for n in _selections(node)}
+        if not names & {"nodes", "edges", "pageInfo"}:
+            return 1
+        sizes = [self._number(given[name]) for name in ("first", "last") if name in given]
+        return max((size for size in sizes if size is not None), default=self._default)
+
+    def _number(self, value: Any) -> int | None:
         if value.kind == "variable":
             number = self._variables.get(value.name.value)
-            return int(number) if isinstance(number, (int, float)) and number >= 0 else self._default
-        return int(value.value) if value.kind == "int_value" and int(value.value) >= 0 else self._default
+            return int(number) if isinstance(number, (int, float)) and number >= 0 else None
+        return int(value.value) if value.kind == "int_value" and int(value.value) >= 0 else None
 
     def _length(self, value: Any) -> int:
         if value.kind == "variable":
             given = self._variables.get(value.name.value)
             return len(given) if isinstance(given, list) else 1
         return len(value.values) if value.kind == "list_value" else 1
+
+
+def _selections(node: FieldNode) -> Sequence[Any]:
+    return node.selection_set.selections if node.selection_set else ()

@@ -101,7 +101,7 @@ class SQLitePool:
     async def begin(self) -> aiosqlite.Connection:
         if self._writer is None:
             raise Unavailable("the database is closed")
-        await self._turn.acquire()
+        await asyncio.wait_for(self._turn.acquire(), self._wait)
         try:
             await self._writer.execute_fetchall("BEGIN IMMEDIATE")
         except BaseException:

@@ -75,7 +75,7 @@ async def record(tx: Transaction, viewer: Viewer, moment: datetime, events: Sequ
                 "subject_type": event.subject,
                 "subject_id": event.subject_id,
                 "subject_label": event.label[:255],
-                "changes": {camel(name): [_plain(a), _plain(b)] for name, (a, b) in event.changes.items()},
+                "changes": {camel(name): [_plain(a), _plain(b)] for name, (a, b) in event.changes.items() if a != b},
                 "request_id": viewer.request_id,
             }
             for event in events

@@ -62,7 +62,7 @@ def people() -> list[Person]:
         ldap = provider if provider in (2, 3) else 2 if provider == 4 and n % 2 else None
         dn = f"cn=f{n},dc=x" if ldap else None
         totp = dice.random() < 0.3
-        row = {
+        row: dict[str, Any] = {
             "username": f"F{n}.{name[0]}",
             "username_key": key(f"F{n}.{name[0]}"),
             "email": f"F{n}@{dice.choice(['one', 'TWO'])}.example.org",

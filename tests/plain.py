@@ -11,7 +11,7 @@ from graph import schema as built
 from graph.arguments import page_of, plain
 from graph.collecting import Collector
 from graph.levels import moment, parsed
-from graph.selection import spec_of
+from graph.sites import spec_of
 from models.database import Connection
 from models.settings import Settings
 from resolvers import loaders, users

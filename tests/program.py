@@ -106,7 +106,7 @@ def post(name: str, *headers: str) -> bytes:
 
 def answers(connection: socket.socket, count: int = 1) -> list[tuple[int, bytes]]:
     """Status and body of the next answers on a connection; fewer where it is closed before."""
-    found = []
+    found: list[tuple[int, bytes]] = []
     reader = connection.makefile("rb")
     while len(found) < count:
         line = reader.readline()

@@ -189,7 +189,8 @@ async def test_a_forged_cursor_is_refused_or_only_a_place_in_the_list(service: S
     forged = [packed("00000000", *values), packed(None, *values), packed(signature), packed(signature, *values, 1)]
     forged += [packed(signature, *values[:-1], value) for value in wrong]
     if field != "ID":
-        forged += [packed(signature, value, 1) for value in (1, True, {}, [], 1.5, "a\x00b")]
+        foreign: list[Any] = [1, True, {}, [], 1.5, "a\x00b"]
+        forged += [packed(signature, value, 1) for value in foreign]
     if field.endswith("_AT"):
         edges = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2024-01-01", "2024-01-01T00:00:00", "now")
         forged += [packed(signature, value, 1) for value in (*edges, "infinity", "x'; DROP TABLE users; --")]

@@ -14,7 +14,7 @@ WHERE = """query ($where: UserWhere, $search: String, $orderBy: [UserOrder!]) {
   users(first: 100, where: $where, search: $search, orderBy: $orderBy) { totalCount nodes { id } } }"""
 OURS = {"username": {"startsWith": "F"}}
 TIMES = [MOMENTS[0], MOMENTS[1], MOMENTS[5]]
-TEXTS = {
+TEXTS: dict[str, list[Any]] = {
     "eq": ["f1.\u00c9", "ANN LEE", "STRASSE", "nobody", "", "e\u0301mile zola"],
     "ne": ["ann lee", "nobody"],
     "in": [["ann lee", "\u00c4RGER", "x"], []],
@@ -24,7 +24,7 @@ TEXTS = {
     "endsWith": ["LEE", "b", "%"],
     "isNull": [True, False],
 }
-EXACT = {
+EXACT: dict[str, list[Any]] = {
     "eq": ["Ext-1", "ext-1", " Ext-7 "],
     "ne": ["Ext-1"],
     "in": [["Ext-1", "Ext-2", "Ext-3", "Ext-4", "ext_5%"]],
@@ -34,7 +34,7 @@ EXACT = {
     "endsWith": ["%", "1"],
     "isNull": [True, False],
 }
-MOMENT = {
+MOMENT: dict[str, list[Any]] = {
     "eq": TIMES,
     "before": TIMES,
     "after": TIMES,
@@ -42,7 +42,7 @@ MOMENT = {
     "notAfter": TIMES,
     "isNull": [True, False],
 }
-NUMBER = {
+NUMBER: dict[str, list[Any]] = {
     "eq": [1, 60, 40_000, -1],
     "ne": [1, 60],
     "gt": [60, 1, 70_000],
@@ -52,7 +52,7 @@ NUMBER = {
     "in": [[1, 60, 80], [], [2_000_000_000]],
     "isNull": [True, False],
 }
-FLAG = {"eq": [True, False]}
+FLAG: dict[str, list[Any]] = {"eq": [True, False]}
 
 
 def ids(*numbers: int, prefix: str = "user") -> dict[str, list[Any]]:

@@ -50,7 +50,7 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-        pytest.fail(f"{process.args} did not end: {out} {err}")
+        pytest.fail(f"it did not end: {out} {err}")
     return process.returncode, out, err
 
 

@@ -61,8 +61,9 @@ async def test_organizations_are_a_tree_with_users_and_members(service: Service)
     query = """{ organizations(first: 1, where: {id: {eq: "organization_1"}}) { nodes { name parent { id } userCount
       children(first: 5) { totalCount nodes { name parent { name } userCount users(first: 5) { nodes { username } }
         members(first: 5) { totalCount nodes { user { username } role { name } } }
-        children(first: 5, orderBy: [{field: NAME, direction: DESC}]) { nodes { name userCount children(first: 5) { nodes { name } }
-          users(first: 1) { totalCount nodes { username } } } } } } } } }"""
+        children(first: 5, orderBy: [{field: NAME, direction: DESC}]) {
+          nodes { name userCount children(first: 5) { nodes { name } }
+            users(first: 1) { totalCount nodes { username } } } } } } } } }"""
     root = (await service.data(query))["organizations"]["nodes"]
     assert root == [
         {

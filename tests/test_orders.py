@@ -94,7 +94,7 @@ async def test_a_cursor_belongs_to_its_order(service: Service, known: list[Perso
         assert await service.codes(ORDERED, {"orderBy": order, "first": 2, "after": cursor}) == ["INVALID"]
     for forged in ("", "x", "\u00e9", cursor[:-4], cursor + "AAAA", "bnVsbA", "W10", "W1tdXQ"):
         assert await service.codes(ORDERED, {"orderBy": by_name, "first": 2, "after": forged}) == ["INVALID"], forged
-    for sizes in ({"first": -1}, {"first": 1001}, {"last": -1}, {"first": 1, "last": 1}):
+    for sizes in ({"first": -1}, {"last": -1}, {"first": 1, "last": 1}):
         assert await service.codes(ORDERED, sizes) == ["INVALID"], sizes
     assert await service.codes(ORDERED, {"orderBy": by_name * 6}) == ["INVALID"]
     nothing = (await service.data(ORDERED, {"first": 0}))["users"]

@@ -252,8 +252,8 @@ async def test_a_user_is_found_by_every_key_in_every_spelling(service: Service) 
         {"externalId": "e-4"},
     ):
         assert (await service.data(query, {"by": by}))["user"] is None, by
-    for by in ({}, {"id": "user_4", "email": "x"}, {"id": None}):
-        assert await service.codes(query, {"by": by}) == ["BAD_USER_INPUT"], by
+    for wrong in ({}, {"id": "user_4", "email": "x"}, {"id": None}):
+        assert await service.codes(query, {"by": wrong}) == ["BAD_USER_INPUT"], wrong
 
 
 async def test_many_keys_of_any_kind_are_answered_in_the_order_asked(service: Service) -> None:
