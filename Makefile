@@ -6,7 +6,7 @@ PORT ?= 8000
 export USERGRAPH_PORT := $(PORT)
 export USERGRAPH_PUBLIC_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: help serve test check schema migrations lock bench clean playground dev
+.PHONY: help serve test check schema migrations lock clean playground dev
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,14 +15,14 @@ serve: $(VENV)/.serve playground ## migrate, fill an empty directory with demo p
 	@$(BIN)/usergraph serve --demo
 
 test: dev playground ## all tests, on SQLite and on PostgreSQL where one can be started
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile $(ARGS)
 
 check: dev ## format, lint, types, architecture, schema and migration snapshots
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/usergraph schema --check schema.graphql
-	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_migrations.py tests/test_docs.py
+	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_migrations.py
 
 schema: dev ## print schema.graphql from the code
 	@$(BIN)/usergraph schema > schema.graphql

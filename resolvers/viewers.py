@@ -17,12 +17,14 @@ log = logging.getLogger("usergraph.viewers")
 
 TOUCH_EVERY = timedelta(seconds=60)
 
-FIND = """
+_FIND = """
 SELECT k.id, k.rights, k.expires_at, k.revoked_at, k.last_used_at, u.id, u.username, u.state, r.id, r.weight, r.rights,
        EXISTS (SELECT 1 FROM organization_members m WHERE m.user_id = u.id AND m.role_id IS NOT NULL)
 FROM api_keys k JOIN users u ON u.id = k.user_id JOIN roles r ON r.id = u.role_id
 WHERE {}
 """
+BY_SECRET = _FIND.format("k.digest = $1")
+BY_KEY = _FIND.format("k.id = $1")
 GRANTS = """
 SELECT m.organization_id, r.rights, r.weight
 FROM organization_members m JOIN roles r ON r.id = m.role_id
@@ -36,7 +38,7 @@ async def by_key(connection: Connection, secret: str, request_id: str) -> tuple[
     Raises Unauthenticated, with one message, for keys that are unknown, revoked, expired or of an inactive owner.
     """
     digest = tokens.digest(tokens.Purpose.API_KEY, secret)
-    row = await connection.one(FIND.format("k.digest = $1"), digest)
+    row = await connection.one(BY_SECRET, digest)
     return await _viewer(connection, row, request_id), _is_stale(row)
 
 
@@ -47,7 +49,7 @@ async def as_of_now(connection: Connection, viewer: Viewer) -> Viewer:
     """
     if viewer.key_id is None:
         return viewer
-    row = await connection.one(FIND.format("k.id = $1"), viewer.key_id)
+    row = await connection.one(BY_KEY, viewer.key_id)
     return await _viewer(connection, row, viewer.request_id)
 
 

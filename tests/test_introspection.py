@@ -109,7 +109,8 @@ async def test_there_is_no_way_around_for_a_stranger(service: Service) -> None:
         "{ me @skip(if: true) { id } }",
         "query($on: Boolean = false) { __typename me @include(if: $on) { id } }",
         'mutation { __typename createGroup(input: {name: "Made"}) { group { id } } }',
-        'mutation { acceptInvitation(input: {token: "x"}) { __typename } createGroup(input: {name: "M"}) { __typename } }',
+        'mutation { ...M } fragment M on Mutation { acceptInvitation(input: {token: "x"}) { __typename }'
+        ' createGroup(input: {name: "Made"}) { __typename } }',
         'mutation { acceptInvitation: createGroup(input: {name: "Made"}) { group { id } } }',
     ):
         await unauthenticated(service, query)

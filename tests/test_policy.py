@@ -261,5 +261,5 @@ def test_the_policy_is_one_pure_file() -> None:
     tree = ast.parse(Path(policy.__file__).read_text())
     imported: set[Any] = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     imported |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    assert imported == {"collections.abc", "dataclasses", "enum", "models.errors"}
+    assert imported == {"collections.abc", "dataclasses", "datetime", "enum", "models.errors"}
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef | ast.Await)]
