@@ -1,9 +1,11 @@
 """activateUsers and deactivateUsers in the schema."""
 
+from typing import Any
+
 import strawberry
 
 from graph.fields import mutation, plain, record
-from graph.payloads import NO_RESULTS, BulkPayload, RowResult, UserIdsInput, UserResultsPayload
+from graph.payloads import NO_RESULTS, BulkPayload, RowResult, UserIdsInput, UserResultsPayload, own_input, own_payload
 from resolvers import activate_users as resolve
 
 
@@ -19,17 +21,22 @@ class DeactivateUsersPayload(BulkPayload):
     results: list[DeactivationResult] = record("One for each user.", many=True)
 
 
+ActivateUsersInput: Any = own_input(UserIdsInput, "ActivateUsersInput")
+ActivateUsersPayload: Any = own_payload(UserResultsPayload, "ActivateUsersPayload")
+DeactivateUsersInput: Any = own_input(UserIdsInput, "DeactivateUsersInput")
+
+
 @strawberry.type
 class ActivateUserMutations:
-    activate_users: UserResultsPayload = mutation(
+    activate_users: ActivateUsersPayload = mutation(
         resolve.activate_users,
-        UserIdsInput,
+        ActivateUsersInput,
         "Let users in again; keys and sessions stay ended. Needs DEACTIVATE_USERS.",
         empty=NO_RESULTS,
     )
     deactivate_users: DeactivateUsersPayload = mutation(
         resolve.deactivate_users,
-        UserIdsInput,
+        DeactivateUsersInput,
         "End users' access: sessions, keys and pending invitations end with it. Needs DEACTIVATE_USERS.",
         empty=NO_RESULTS,
     )

@@ -1,5 +1,7 @@
 """Making, changing and deleting groups, and their members, in the schema."""
 
+from typing import Any
+
 import strawberry
 
 from graph.fields import mutation, record, to_one
@@ -15,6 +17,8 @@ from graph.payloads import (
     UserResult,
     given,
     needed,
+    own_input,
+    own_payload,
 )
 from resolvers import change_groups
 from resolvers import groups as groups_read
@@ -50,35 +54,45 @@ class GroupMembersPayload(BulkPayload):
     results: list[UserResult] = record("One for each user.", many=True)
 
 
+CreateGroupPayload: Any = own_payload(GroupPayload, "CreateGroupPayload")
+UpdateGroupPayload: Any = own_payload(GroupPayload, "UpdateGroupPayload")
+DeleteGroupInput: Any = own_input(DeleteInput, "DeleteGroupInput")
+DeleteGroupPayload: Any = own_payload(DeletedPayload, "DeleteGroupPayload")
+AddGroupMembersInput: Any = own_input(GroupMembersInput, "AddGroupMembersInput")
+AddGroupMembersPayload: Any = own_payload(GroupMembersPayload, "AddGroupMembersPayload")
+RemoveGroupMembersInput: Any = own_input(GroupMembersInput, "RemoveGroupMembersInput")
+RemoveGroupMembersPayload: Any = own_payload(GroupMembersPayload, "RemoveGroupMembersPayload")
+
+
 @strawberry.type
 class GroupMutations:
-    create_group: GroupPayload = mutation(
+    create_group: CreateGroupPayload = mutation(
         change_groups.create_group,
         CreateGroupInput,
         "Make a group. Needs MANAGE_GROUPS.",
         empty={"group": None},
     )
-    update_group: GroupPayload = mutation(
+    update_group: UpdateGroupPayload = mutation(
         change_groups.update_group,
         UpdateGroupInput,
         "Change a group. Needs MANAGE_GROUPS.",
         empty={"group": None},
     )
-    delete_group: DeletedPayload = mutation(
+    delete_group: DeleteGroupPayload = mutation(
         change_groups.delete_group,
-        DeleteInput,
+        DeleteGroupInput,
         "Delete a group; its members stay users. Needs MANAGE_GROUPS.",
         empty={"deletedId": None},
     )
-    add_group_members: GroupMembersPayload = mutation(
+    add_group_members: AddGroupMembersPayload = mutation(
         change_groups.add_group_members,
-        GroupMembersInput,
+        AddGroupMembersInput,
         "Put users in a group. Needs MANAGE_GROUPS.",
         empty={**NO_RESULTS, "group": None},
     )
-    remove_group_members: GroupMembersPayload = mutation(
+    remove_group_members: RemoveGroupMembersPayload = mutation(
         change_groups.remove_group_members,
-        GroupMembersInput,
+        RemoveGroupMembersInput,
         "Take users out of a group. Needs MANAGE_GROUPS.",
         empty={**NO_RESULTS, "group": None},
     )

@@ -1,5 +1,7 @@
 """Making, moving and deleting organizations, and their members, in the schema."""
 
+from typing import Any
+
 import strawberry
 
 from graph.fields import mutation, record, to_one
@@ -16,6 +18,8 @@ from graph.payloads import (
     UserResult,
     given,
     needed,
+    own_input,
+    own_payload,
 )
 from resolvers import change_organizations
 from resolvers import organizations as organizations_read
@@ -62,33 +66,41 @@ class OrganizationMembersPayload(BulkPayload):
     results: list[UserResult] = record("One for each user.", many=True)
 
 
+CreateOrganizationPayload: Any = own_payload(OrganizationPayload, "CreateOrganizationPayload")
+UpdateOrganizationPayload: Any = own_payload(OrganizationPayload, "UpdateOrganizationPayload")
+DeleteOrganizationInput: Any = own_input(DeleteInput, "DeleteOrganizationInput")
+DeleteOrganizationPayload: Any = own_payload(DeletedPayload, "DeleteOrganizationPayload")
+AddOrganizationMembersPayload: Any = own_payload(OrganizationMembersPayload, "AddOrganizationMembersPayload")
+RemoveOrganizationMembersPayload: Any = own_payload(OrganizationMembersPayload, "RemoveOrganizationMembersPayload")
+
+
 @strawberry.type
 class OrganizationMutations:
-    create_organization: OrganizationPayload = mutation(
+    create_organization: CreateOrganizationPayload = mutation(
         change_organizations.create_organization,
         CreateOrganizationInput,
         "Make an organization. Needs MANAGE_ORGANIZATIONS there.",
         empty={"organization": None},
     )
-    update_organization: OrganizationPayload = mutation(
+    update_organization: UpdateOrganizationPayload = mutation(
         change_organizations.update_organization,
         UpdateOrganizationInput,
         "Rename or move an organization. Needs MANAGE_ORGANIZATIONS there.",
         empty={"organization": None},
     )
-    delete_organization: DeletedPayload = mutation(
+    delete_organization: DeleteOrganizationPayload = mutation(
         change_organizations.delete_organization,
-        DeleteInput,
+        DeleteOrganizationInput,
         "Delete an organization with none below it. Needs MANAGE_ORGANIZATIONS there.",
         empty={"deletedId": None},
     )
-    add_organization_members: OrganizationMembersPayload = mutation(
+    add_organization_members: AddOrganizationMembersPayload = mutation(
         change_organizations.add_organization_members,
         AddOrganizationMembersInput,
         "Make users members, with a role that holds there, or set that role. Needs MANAGE_ORGANIZATIONS there.",
         empty={**NO_RESULTS, "organization": None},
     )
-    remove_organization_members: OrganizationMembersPayload = mutation(
+    remove_organization_members: RemoveOrganizationMembersPayload = mutation(
         change_organizations.remove_organization_members,
         RemoveOrganizationMembersInput,
         "Take users out of an organization. Needs MANAGE_ORGANIZATIONS there.",

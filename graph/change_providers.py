@@ -1,10 +1,12 @@
 """Making, changing and deleting identity providers in the schema."""
 
+from typing import Any
+
 import strawberry
 
 from graph.fields import mutation, to_one
 from graph.inputs import ProviderKindEnum
-from graph.payloads import Changing, DeletedPayload, DeleteInput, Payload, given, needed
+from graph.payloads import Changing, DeletedPayload, DeleteInput, Payload, given, needed, own_input, own_payload
 from graph.providers import IdentityProvider
 from resolvers import change_providers
 from resolvers import providers as providers_read
@@ -35,23 +37,29 @@ class IdentityProviderPayload(Payload):
     )
 
 
+CreateIdentityProviderPayload: Any = own_payload(IdentityProviderPayload, "CreateIdentityProviderPayload")
+UpdateIdentityProviderPayload: Any = own_payload(IdentityProviderPayload, "UpdateIdentityProviderPayload")
+DeleteIdentityProviderInput: Any = own_input(DeleteInput, "DeleteIdentityProviderInput")
+DeleteIdentityProviderPayload: Any = own_payload(DeletedPayload, "DeleteIdentityProviderPayload")
+
+
 @strawberry.type
 class ProviderMutations:
-    create_identity_provider: IdentityProviderPayload = mutation(
+    create_identity_provider: CreateIdentityProviderPayload = mutation(
         change_providers.create_identity_provider,
         CreateIdentityProviderInput,
         "Make an identity provider. Needs MANAGE_PROVIDERS.",
         empty={"identityProvider": None},
     )
-    update_identity_provider: IdentityProviderPayload = mutation(
+    update_identity_provider: UpdateIdentityProviderPayload = mutation(
         change_providers.update_identity_provider,
         UpdateIdentityProviderInput,
         "Change an identity provider. Needs MANAGE_PROVIDERS.",
         empty={"identityProvider": None},
     )
-    delete_identity_provider: DeletedPayload = mutation(
+    delete_identity_provider: DeleteIdentityProviderPayload = mutation(
         change_providers.delete_identity_provider,
-        DeleteInput,
+        DeleteIdentityProviderInput,
         "Delete a provider that nobody uses. Needs MANAGE_PROVIDERS.",
         empty={"deletedId": None},
     )

@@ -1,9 +1,11 @@
 """Making, changing and deleting roles in the schema."""
 
+from typing import Any
+
 import strawberry
 
 from graph.fields import mutation, to_one
-from graph.payloads import Changing, DeletedPayload, DeleteInput, Payload, given, needed
+from graph.payloads import Changing, DeletedPayload, DeleteInput, Payload, given, needed, own_input, own_payload
 from graph.roles import RightEnum, Role
 from resolvers import change_roles
 from resolvers import roles as roles_read
@@ -31,20 +33,26 @@ class RolePayload(Payload):
     role: Role | None = to_one(lambda: roles_read.SOURCE, "role", "The role as it is now.")
 
 
+CreateRolePayload: Any = own_payload(RolePayload, "CreateRolePayload")
+UpdateRolePayload: Any = own_payload(RolePayload, "UpdateRolePayload")
+DeleteRoleInput: Any = own_input(DeleteInput, "DeleteRoleInput")
+DeleteRolePayload: Any = own_payload(DeletedPayload, "DeleteRolePayload")
+
+
 @strawberry.type
 class RoleMutations:
-    create_role: RolePayload = mutation(
+    create_role: CreateRolePayload = mutation(
         change_roles.create_role, CreateRoleInput, "Make a role. Needs MANAGE_ROLES.", empty={"role": None}
     )
-    update_role: RolePayload = mutation(
+    update_role: UpdateRolePayload = mutation(
         change_roles.update_role,
         UpdateRoleInput,
         "Change a role; built-in ones take only synonyms. Needs MANAGE_ROLES.",
         empty={"role": None},
     )
-    delete_role: DeletedPayload = mutation(
+    delete_role: DeleteRolePayload = mutation(
         change_roles.delete_role,
-        DeleteInput,
+        DeleteRoleInput,
         "Delete a role of your own that nobody holds. Needs MANAGE_ROLES.",
         empty={"deletedId": None},
     )

@@ -110,9 +110,14 @@ async def _check_default_role(database: Database, settings: Settings) -> None:
 
 
 def _migrate(given: argparse.Namespace, settings: Settings) -> int:
-    asyncio.run(migrate.bring_up_to_date(settings.database_url, print))
+    asyncio.run(migrate.bring_up_to_date(settings.database_url, _told))
     print("The database is up to date.")
     return 0
+
+
+def _told(event: str) -> None:
+    if event.startswith("apply done "):
+        print(f"applied {event.removeprefix('apply done ')}")
 
 
 def _schema(given: argparse.Namespace, settings: Settings) -> int:
@@ -147,6 +152,9 @@ async def _rescue(settings: Settings, username: str, make_administrator: bool) -
     database = Database(settings.database_url)
     await database.open()
     try:
+        first = await database.transaction(lambda tx: bootstrap.fill_empty(tx, settings.admin_key))
+        if first is not None and username == bootstrap.ADMIN["username"]:
+            return first
         return await database.transaction(
             lambda tx: bootstrap.rescue(tx, username, make_administrator=make_administrator)
         )

@@ -1,5 +1,7 @@
 """convertUsers and revertConversions in the schema."""
 
+from typing import Any
+
 import strawberry
 
 from graph.fields import mutation, plain, record
@@ -12,6 +14,8 @@ from graph.payloads import (
     UserIdsInput,
     UserResultsPayload,
     needed,
+    own_input,
+    own_payload,
 )
 from resolvers import convert_users as resolve
 
@@ -38,6 +42,10 @@ class ConvertUsersPayload(BulkPayload):
     results: list[ConversionResult] = record("One for each conversion.", many=True)
 
 
+RevertConversionsInput: Any = own_input(UserIdsInput, "RevertConversionsInput")
+RevertConversionsPayload: Any = own_payload(UserResultsPayload, "RevertConversionsPayload")
+
+
 @strawberry.type
 class ConvertUserMutations:
     convert_users: ConvertUsersPayload = mutation(
@@ -47,9 +55,9 @@ class ConvertUserMutations:
         empty=NO_RESULTS,
         subjects=resolve.subjects,
     )
-    revert_conversions: UserResultsPayload = mutation(
+    revert_conversions: RevertConversionsPayload = mutation(
         resolve.revert_conversions,
-        UserIdsInput,
+        RevertConversionsInput,
         "Take the last conversion of users back. Needs CONVERT_USERS; everybody may do it for themselves.",
         empty=NO_RESULTS,
         subjects=lambda given: given["ids"],

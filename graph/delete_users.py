@@ -1,9 +1,11 @@
 """deleteUsers in the schema."""
 
+from typing import Any
+
 import strawberry
 
 from graph.fields import mutation, plain, record
-from graph.payloads import NO_RESULTS, BulkPayload, RowResult, UserIdsInput
+from graph.payloads import NO_RESULTS, BulkPayload, RowResult, UserIdsInput, own_input
 from resolvers import delete_users as resolve
 
 
@@ -17,11 +19,14 @@ class DeleteUsersPayload(BulkPayload):
     results: list[DeletionResult] = record("One for each user.", many=True)
 
 
+DeleteUsersInput: Any = own_input(UserIdsInput, "DeleteUsersInput")
+
+
 @strawberry.type
 class DeleteUserMutations:
     delete_users: DeleteUsersPayload = mutation(
         resolve.delete_users,
-        UserIdsInput,
+        DeleteUsersInput,
         "Delete users for good, unless a setting forbids it. Needs DELETE_USERS.",
         empty=NO_RESULTS,
     )

@@ -1,6 +1,7 @@
 """What leaves when something goes wrong: GraphQL errors with codes, user errors as data, bugs masked."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,20 +30,26 @@ def unavailable() -> GraphQLError:
     return coded("The database does not answer. Try again in a moment.", "SERVICE_UNAVAILABLE")
 
 
-_ECHOES = (", found: ", " value: ", ", but it was provided: ", ": Exceeds the limit")
 MOST_MESSAGE = 500
+# What graphql-core says before it repeats the value that was sent.
+_ECHO = re.compile(
+    r"(,? [Ff]ound: |, but it was provided: | (?:non-\w+|a non \w+|a float|an? \w+) value: |: Exceeds the limit).*",
+    re.DOTALL,
+)
 
 
 def discreet(error: GraphQLError, code: str) -> GraphQLError:
     """An error of graphql-core with a code, without the values it repeats: they may be secrets, or megabytes."""
-    message = error.message
-    for echo in _ECHOES:
-        message = message.split(echo, 1)[0]
-    if message != error.message:
-        message = f"{message.rstrip(':')}."
+    message = _ECHO.sub(_without_value, error.message)
     error.message = message if len(message) <= MOST_MESSAGE else f"{message[:MOST_MESSAGE]} …"
     error.extensions = {"code": code}
     return error
+
+
+def _without_value(said: re.Match[str]) -> str:
+    """`… a non string value: 'secret'` becomes `… a non string value.`"""
+    kept = said[1].rstrip(" :") if said[1].endswith(" value: ") else ""
+    return f"{kept}."
 
 
 def public(error: BaseException, request_id: str | None, path: Sequence[str | int] | None = None) -> GraphQLError:

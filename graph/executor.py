@@ -100,14 +100,13 @@ class Engine:
                 raise RequestError([unauthenticated()])
 
     def _cost(self, prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
-        if operation.operation is OperationType.MUTATION:
-            return 0
+        root = self.schema.get_root_type(operation.operation)
         cost = Cost(self.schema, prepared.fragments, variables, self.settings.default_page).of(
-            self.schema.query_type, operation.selection_set
+            root, operation.selection_set
         )
         if cost > self.settings.max_cost:
             limit = self.settings.max_cost
-            message = f"This query may touch {cost} rows, more than {limit}. Ask for smaller pages."
+            message = f"This may touch {cost} rows, more than {limit}. Ask for smaller pages or fewer fields."
             raise RequestError([coded(message, "TOO_COSTLY", cost=cost, limit=limit)])
         return cost
 

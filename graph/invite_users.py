@@ -1,5 +1,7 @@
 """Invitations being made, accepted, sent again and revoked, in the schema."""
 
+from typing import Any
+
 import strawberry
 
 from graph.fields import mutation, plain, record, subject, to_one
@@ -16,6 +18,8 @@ from graph.payloads import (
     VariableInput,
     given,
     needed,
+    own_input,
+    own_payload,
 )
 from graph.users import User
 from resolvers import change_invitations
@@ -83,9 +87,16 @@ class AcceptInvitationPayload(Payload):
     user: User | None = subject(lambda: users_read.SOURCE, "user", "The user, active now.")
 
 
+InviteUsersPayload: Any = own_payload(InvitationsPayload, "InviteUsersPayload")
+ResendInvitationsInput: Any = own_input(InvitationIdsInput, "ResendInvitationsInput")
+ResendInvitationsPayload: Any = own_payload(InvitationsPayload, "ResendInvitationsPayload")
+RevokeInvitationsInput: Any = own_input(InvitationIdsInput, "RevokeInvitationsInput")
+RevokeInvitationsPayload: Any = own_payload(InvitationsPayload, "RevokeInvitationsPayload")
+
+
 @strawberry.type
 class InviteUserMutations:
-    invite_users: InvitationsPayload = mutation(
+    invite_users: InviteUsersPayload = mutation(
         resolve.invite_users,
         InviteUsersInput,
         "Invite many users; letters go to the outbox, links are answered. Needs INVITE_USERS.",
@@ -99,15 +110,15 @@ class InviteUserMutations:
         prepare=change_invitations.prepare_acceptance,
         subjects=lambda _: [""],
     )
-    resend_invitations: InvitationsPayload = mutation(
+    resend_invitations: ResendInvitationsPayload = mutation(
         change_invitations.resend_invitations,
-        InvitationIdsInput,
+        ResendInvitationsInput,
         "New links, new time, new letters; old links stop working. Needs INVITE_USERS.",
         empty=NO_RESULTS,
     )
-    revoke_invitations: InvitationsPayload = mutation(
+    revoke_invitations: RevokeInvitationsPayload = mutation(
         change_invitations.revoke_invitations,
-        InvitationIdsInput,
+        RevokeInvitationsInput,
         "The links stop working at once. Needs INVITE_USERS.",
         empty=NO_RESULTS,
     )

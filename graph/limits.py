@@ -166,6 +166,8 @@ class Cost:
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         if "ids" in given or "keys" in given:
             return self._length(given.get("ids") or given["keys"])
+        if "input" in given:
+            return self._input(given["input"])
         if named.name.endswith("Connection"):
             return self._page(node, given)
         return LISTS.get(node.name.value, 1)
@@ -183,6 +185,15 @@ class Cost:
             number = self._variables.get(value.name.value)
             return int(number) if isinstance(number, (int, float)) and number >= 0 else None
         return int(value.value) if value.kind == "int_value" and int(value.value) >= 0 else None
+
+    def _input(self, value: Any) -> int:
+        """A mutation answers a result for each row of its input: the longest list in it."""
+        if value.kind == "variable":
+            given = self._variables.get(value.name.value)
+            lists = [len(each) for each in given.values() if isinstance(each, list)] if isinstance(given, dict) else []
+        else:
+            lists = [self._length(each.value) for each in getattr(value, "fields", None) or ()]
+        return max(lists, default=1) or 1
 
     def _length(self, value: Any) -> int:
         if value.kind == "variable":

@@ -1,10 +1,12 @@
 """Passwords in the schema: changed, and reset by link."""
 
+from typing import Any
+
 import strawberry
 
 from graph.fields import mutation, plain, subject
 from graph.inputs import DateTime
-from graph.payloads import Changing, Payload, given, needed
+from graph.payloads import Changing, Payload, given, needed, own_payload
 from graph.users import User
 from resolvers import passwords
 from resolvers import users as users_read
@@ -40,9 +42,13 @@ class ResetPasswordInput(Changing):
     new_password: str = needed("The new password.")
 
 
+ChangePasswordPayload: Any = own_payload(PasswordPayload, "ChangePasswordPayload")
+ResetPasswordPayload: Any = own_payload(PasswordPayload, "ResetPasswordPayload")
+
+
 @strawberry.type
 class PasswordMutations:
-    change_password: PasswordPayload = mutation(
+    change_password: ChangePasswordPayload = mutation(
         passwords.change_password,
         ChangePasswordInput,
         "Set a local user's password; their sessions end. Needs SET_PASSWORDS, or your current password for your own.",
@@ -56,7 +62,7 @@ class PasswordMutations:
         "Send a reset link. Needs no key; who has SET_PASSWORDS is answered the link.",
         empty={"accepted": False, "link": None, "expiresAt": None},
     )
-    reset_password: PasswordPayload = mutation(
+    reset_password: ResetPasswordPayload = mutation(
         passwords.reset_password,
         ResetPasswordInput,
         "Set a password by a reset link's token, once. Needs no key.",

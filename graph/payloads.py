@@ -58,6 +58,18 @@ def needed(description: str) -> Any:
     return strawberry.field(description=description)
 
 
+def own_input(base: Any, name: str) -> Any:
+    """A mutation's own input, with the fields of `base`: it can grow without changing another mutation's."""
+    description = base.__strawberry_definition__.description
+    return strawberry.input(type(name, (base,), {"__module__": __name__}), name=name, description=description)
+
+
+def own_payload(base: Any, name: str) -> Any:
+    """A mutation's own payload, with the fields of `base`."""
+    description = base.__strawberry_definition__.description
+    return strawberry.type(type(name, (base,), {"__module__": __name__}), name=name, description=description)
+
+
 @strawberry.enum(description="What becomes of the good rows of a call that has bad ones.")
 class ErrorPolicy(Enum):
     ALL_OR_NOTHING = strawberry.enum_value("ALL_OR_NOTHING", description="Nothing is stored.")

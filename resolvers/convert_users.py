@@ -115,15 +115,23 @@ async def _store(change: Change, good: Sequence[Draft], known: Providers) -> Non
         assert target is not None
         rows.append({"id": target.id, **_identity_columns(draft), **_stamps(change, target)})
         before.append(_previous(change, target))
-        kinds = (_kind(known, target["provider_id"]), _kind(known, draft.columns["provider_id"]))
-        draft.change("identity_provider", *kinds)
-        if draft.columns["login_dn"] != target["login_dn"]:
-            draft.change("login_dn", target["login_dn"], draft.columns["login_dn"])
+        _describe(draft, target, known)
         events.append(Event(Action.CONVERTED, Subject.USER, target.id, target["username"], draft.changes))
     await bulk.insert(change.tx, PreviousIdentity, before)
     await bulk.update(change.tx, User, rows)
     await end_sessions(change, [draft.user_id for draft in changed if draft.user_id])
     await change.record(events)
+
+
+def _describe(draft: Draft, target: Target, known: Providers) -> None:
+    """Name what differs: who authenticates, which server provisions, by what DN."""
+    for name, column in (("identity_provider", "provider_id"), ("provisioned_by", "ldap_provider_id")):
+        pair = (target[column], draft.columns[column])
+        if pair[0] != pair[1]:
+            before, after = (None if each is None else known.by_id[each].name for each in pair)
+            draft.change(name, before, after)
+    if draft.columns["login_dn"] != target["login_dn"]:
+        draft.change("login_dn", target["login_dn"], draft.columns["login_dn"])
 
 
 def _identity_columns(draft: Draft) -> dict[str, Any]:
@@ -216,10 +224,7 @@ async def _store_reverted(
         # A password set since the conversion is the newer one, and stays.
         password = target["password_hash"] or before["password_hash"]
         rows.append({"id": target.id, **draft.columns, "password_hash": password, **_stamps(change, target)})
-        kinds = (_kind(known, target["provider_id"]), _kind(known, draft.columns["provider_id"]))
-        draft.change("identity_provider", *kinds)
-        if draft.columns["login_dn"] != target["login_dn"]:
-            draft.change("login_dn", target["login_dn"], draft.columns["login_dn"])
+        _describe(draft, target, known)
         events.append(Event(Action.CONVERSION_REVERTED, Subject.USER, target.id, target["username"], draft.changes))
     await bulk.update(change.tx, User, rows)
     among = change.tx.dialect.among("id", "$1", "bigint")

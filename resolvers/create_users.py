@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from models.errors import Required
+from models.errors import Required, WeakPassword
 from resolvers import existing_users, store_users
 from resolvers.audit import Action
 from resolvers.changes import Before, Change
@@ -15,9 +15,17 @@ from resolvers.store_users import Placing
 
 
 async def prepare(before: Before, given: dict[str, Any]) -> None:
-    """Hash the password."""
+    """Hash the password; a weak one is told together with all else that is wrong."""
     before.viewer.require(Right.CREATE_USERS)
-    await hash_local(before, given, "authentication", "local")
+    await hash_or_note(before, given, "authentication", "local")
+
+
+async def hash_or_note(before: Before, given: Mapping[str, Any], *path: str | int) -> None:
+    """As `hash_local`, but a weak password leaves its refusal in the password's place."""
+    try:
+        await hash_local(before, given, *path)
+    except WeakPassword as refusal:
+        given["authentication"]["local"]["refusal"] = refusal
 
 
 async def hash_local(before: Before, given: Mapping[str, Any], *path: str | int) -> None:
@@ -43,7 +51,7 @@ async def create_user(change: Change, **given: Any) -> dict[str, Any]:
     placing.within(draft)
     draft.columns["can_create_projects_in_root"] = placing.project_right(draft, role, change.settings.projects_in_root)
     local = (given.get("authentication") or {}).get("local")
-    if local is not None and local.get("password_hash") is None:
+    if local is not None and not {"password_hash", "refusal"} & set(local):
         draft.refusals.append(Required("authentication", "local", "password", what="A password"))
     existing_users.refuse_taken([draft], await existing_users.taken(change.tx, [draft]))
     if not draft.is_good:

@@ -105,28 +105,33 @@ async def _organizations(tx: Transaction, stamps: Mapping[str, Any]) -> list[int
 
 
 async def people(
-    tx: Transaction, furniture: Furniture, count: int, start: int, dice: random.Random
+    tx: Transaction, furniture: Furniture, count: int, start: int, dice: random.Random, names: dict[str, int]
 ) -> Sequence[Mapping[str, Any]]:
-    """`count` users, from number `start` on, with all that hangs on them: a statement a table."""
-    rows = [_person(furniture, start + i, dice) for i in range(count)]
+    """`count` users, from number `start` on, with all that hangs on them: a statement a table.
+
+    `names` counts the usernames given so far, so that only namesakes carry a number.
+    """
+    rows = [_person(furniture, start + i, dice, names) for i in range(count)]
     ids = {r[1]: r[0] for r in await bulk.insert(tx, User, [r["user"] for r in rows], returning=("id", "username"))}
     for row in rows:
         row["id"] = ids[row["user"]["username"]]
     await _attach(tx, furniture, rows, dice)
     await _invite(tx, furniture, rows)
-    names = [(row["id"], row["user"]["username"]) for row in rows]
-    events = [Event(Action.CREATED, Subject.USER, number, name, {"username": (None, name)}) for number, name in names]
+    made = [(row["id"], row["user"]["username"]) for row in rows]
+    events = [Event(Action.CREATED, Subject.USER, number, name, {"username": (None, name)}) for number, name in made]
     await record(tx, NOBODY, NOW - timedelta(days=1), events)
     return rows
 
 
-def _person(furniture: Furniture, number: int, dice: random.Random) -> dict[str, Any]:
+def _person(furniture: Furniture, number: int, dice: random.Random, names: dict[str, int]) -> dict[str, Any]:
     first, last = dice.choice(FIRST), dice.choice(LAST)
     role = dice.choices(ROLES, ROLE_SHARES)[0]
     state = dice.choices(STATES, (86, 6, 8))[0]
     company = dice.randrange(len(COMPANIES))
     domain = f"{COMPANIES[company].split()[0].lower()}.example"
-    username = f"{_ascii(first)}.{_ascii(last)}{number}"
+    base = f"{_ascii(first)}.{_ascii(last)}"
+    names[base] = names.get(base, 0) + 1
+    username = base if names[base] == 1 else f"{base}{names[base]}"
     created = NOW - timedelta(days=dice.randrange(1, 900), seconds=dice.randrange(86_400))
     used = _since(created, dice) if state != "INVITED" else None
     user = {
@@ -270,6 +275,7 @@ async def fill(transaction: Callable[[Any], Any], count: int, progress: Progress
     """Fill a directory that has only its administrator. `transaction` is the database's."""
     dice = random.Random(20260601)  # noqa: S311  (the same people at every run)
     furniture = await transaction(furnish)
+    names: dict[str, int] = {}
     for start, size in chunks(count):
-        await transaction(lambda tx, s=start, n=size: people(tx, furniture, n, s, dice))
+        await transaction(lambda tx, s=start, n=size: people(tx, furniture, n, s, dice, names))
         progress(size)

@@ -181,13 +181,15 @@ class Identity:
 
 @dataclass(frozen=True, eq=False)
 class One:
-    """A to-one relation: the conditions hold for the row it leads to."""
+    """A to-one relation: the conditions hold for the row it leads to; null asks for rows that have none."""
 
     column: str
     source: Callable[[], Source]
     operators: str = "where"
 
-    def sql(self, sql: Sql, alias: str, given: Where) -> str:
+    def sql(self, sql: Sql, alias: str, given: Where | None) -> str:
+        if given is None:
+            return f"{self.column.format(t=alias)} IS NULL"
         source, inner = self.source(), sql.alias()
         condition = conditions(sql, source, inner, given)
         return f"{self.column.format(t=alias)} IN (SELECT {inner}.id FROM {source.table} {inner} WHERE {condition})"
@@ -250,8 +252,16 @@ def conditions(sql: Sql, source: Source, alias: str, where: Where | None) -> str
 
 
 def compiled(sql: Sql, source: Source, alias: str, where: Where | None) -> str | None:
-    parts = [_part(sql, source, alias, name, given) for name, given in (where or {}).items() if given is not None]
+    asked = (where or {}).items()
+    parts = [
+        _part(sql, source, alias, name, given) for name, given in asked if given is not None or _is_one(source, name)
+    ]
     return " AND ".join(parts) or None
+
+
+def _is_one(source: Source, name: str) -> bool:
+    """A to-one relation may be asked for with null: the rows that have none. Elsewhere null is as good as absent."""
+    return isinstance(source.filters.get(name), One)
 
 
 def _part(sql: Sql, source: Source, alias: str, name: str, given: Any) -> str:

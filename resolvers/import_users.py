@@ -163,6 +163,6 @@ def _count(tally: Tally, chunk: Sequence[Row], results: Sequence[Mapping[str, An
 
 
 def _field(path: Sequence[str]) -> str:
-    """The last name in a path, behind `users` and the row's number."""
+    """The first name in a path, behind `users` and the row's number: what the row's own field is called."""
     names = [step for step in path[2:] if not step.isdecimal()]
-    return names[-1] if names else "row"
+    return names[0] if names else "row"

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.errors import Duplicate, LastAdministrator, Self, TooMany, WeakPassword
+from models.errors import Duplicate, LastAdministrator, Self, TooMany
 from models.users import UserState
 from resolvers import existing_users, outcomes, references, store_users, targets
 from resolvers.activate_users import end_access
 from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
 from resolvers.changes import Before, Change
-from resolvers.create_users import hash_local
+from resolvers.create_users import hash_or_note
 from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates
 from resolvers.policy import ADMINISTRATION, Right
 from resolvers.references import RoleRow, is_deactivated
@@ -33,10 +33,7 @@ async def prepare(before: Before, given: dict[str, Any]) -> None:
         if hashed > MOST_PASSWORDS:
             count = f"More than {MOST_PASSWORDS}"
             raise TooMany("users", index, count=count, what="passwords", limit=MOST_PASSWORDS)
-        try:
-            await hash_local(before, row, "users", index, "authentication", "local")
-        except WeakPassword as refusal:
-            local["refusal"] = refusal
+        await hash_or_note(before, row, "users", index, "authentication", "local")
 
 
 async def upsert_users(

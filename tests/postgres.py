@@ -1,17 +1,15 @@
 """A PostgreSQL server for the tests: from the machine's binaries, or from a wheel that ships them."""
 
-import asyncio
 import atexit
 import os
 import pwd
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-
-import asyncpg
 
 
 class NoPostgres(Exception):
@@ -86,16 +84,15 @@ class Server:
         raise NoPostgres("postgres did not answer within 10 seconds")
 
     def _answers(self) -> bool:
-        """Whether it takes connections; it listens a moment before it does."""
-
-        async def connect() -> None:
-            await (await asyncpg.connect(self.url("postgres"), timeout=2)).close()
-
+        """Whether it lets somebody in: it listens a moment before that. Asked in the protocol's own words."""
+        names = b"user\0usergraph\0database\0postgres\0\0"
+        packet = struct.pack("!ii", len(names) + 8, 196_608) + names
         try:
-            asyncio.run(connect())
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with socket.create_connection(("127.0.0.1", self.port), 2) as probe:
+                probe.sendall(packet)
+                return probe.recv(1) == b"R"
+        except OSError:
             return False
-        return True
 
     def stop(self) -> None:
         if self.process.poll() is None:

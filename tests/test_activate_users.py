@@ -7,11 +7,11 @@ import pytest
 
 from tests.service import Service, codes, key_of
 
-OFF = """mutation($input: UserIdsInput!) { deactivateUsers(input: $input) { errors { code path }
+OFF = """mutation($input: DeactivateUsersInput!) { deactivateUsers(input: $input) { errors { code path }
   summary { updated unchanged skipped failed }
   results { index ref action changedFields endedSessions revokedKeys revokedInvitations
     user { id state isActive accessibility version updatedBy { id } } errors { code message path index } } } }"""
-ON = """mutation($input: UserIdsInput!) { activateUsers(input: $input) { errors { code path }
+ON = """mutation($input: ActivateUsersInput!) { activateUsers(input: $input) { errors { code path }
   summary { updated unchanged skipped failed }
   results { index ref action changedFields user { id state isActive version }
     errors { code message path index } } } }"""

@@ -10,14 +10,14 @@ from tests.service import Service, codes
 FEW, MANY = 10, 1_000
 
 INPUTS = {
-    "deactivateUsers": "UserIdsInput",
-    "activateUsers": "UserIdsInput",
-    "deleteUsers": "UserIdsInput",
-    "revertConversions": "UserIdsInput",
-    "addGroupMembers": "GroupMembersInput",
-    "removeGroupMembers": "GroupMembersInput",
-    "resendInvitations": "InvitationIdsInput",
-    "revokeInvitations": "InvitationIdsInput",
+    "deactivateUsers": "DeactivateUsersInput",
+    "activateUsers": "ActivateUsersInput",
+    "deleteUsers": "DeleteUsersInput",
+    "revertConversions": "RevertConversionsInput",
+    "addGroupMembers": "AddGroupMembersInput",
+    "removeGroupMembers": "RemoveGroupMembersInput",
+    "resendInvitations": "ResendInvitationsInput",
+    "revokeInvitations": "RevokeInvitationsInput",
 }
 SHOWN = "user { id name role { name } groups { nodes { id } } tags createdBy { id } }"
 

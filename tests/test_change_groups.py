@@ -29,7 +29,7 @@ async def delete(service: Service, group: str) -> Any:
 
 
 async def members(service: Service, name: str, group: str, *users: str, **more: Any) -> Any:
-    document = f"mutation($input: GroupMembersInput!) {{ {name}(input: $input) {{ {MEMBERS} }} }}"
+    document = f"mutation($input: {name[0].upper()}{name[1:]}Input!) {{ {name}(input: $input) {{ {MEMBERS} }} }}"
     given = {"id": group, "userIds": users, **more}
     return (await service.data(document, {"input": given}))[name]
 

@@ -10,7 +10,7 @@ INVITE = """mutation($input: InviteUsersInput!) { inviteUsers(input: $input) {
   results { errors { code } user { id } invitation { id link } } } }"""
 ACCEPT = """mutation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) {
   user { id username name state isActive hasValidPassword } errors { code message path } } }"""
-LATER = """mutation($input: InvitationIdsInput!) { %s(input: $input) {
+LATER = """mutation($input: %sInput!) { %s(input: $input) {
   results { index ref action errors { code path index } user { id state }
     invitation { id link expiresAt invitation { state sentCount } } } errors { code } } }"""
 NEW_PASSWORD = "amber ladder quiet 77"
@@ -30,7 +30,7 @@ async def accept(service: Service, token: str, who: str | None = None, **given: 
 
 
 async def later(service: Service, name: str, *ids: str, **given: Any) -> Any:
-    return (await service.data(LATER % name, {"input": {"ids": ids, **given}}))[name]
+    return (await service.data(LATER % (f"{name[0].upper()}{name[1:]}", name), {"input": {"ids": ids, **given}}))[name]
 
 
 async def actions(service: Service, user: str) -> list[str]:

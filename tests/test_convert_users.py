@@ -12,7 +12,7 @@ SHOWN = """user { id version isLdap isSaml ldapServerNumber loginDn hasValidPass
   role { name } identityProvider { id } tags aliases groups { nodes { id } } organizations { nodes { id } } }"""
 CONVERT = """mutation($input: ConvertUsersInput!) { convertUsers(input: $input) { errors { code path }
   results { index ref action changedFields kept lost errors { code path index } %s } } }"""
-REVERT = """mutation($input: UserIdsInput!) { revertConversions(input: $input) { errors { code path }
+REVERT = """mutation($input: RevertConversionsInput!) { revertConversions(input: $input) { errors { code path }
   results { index ref action changedFields errors { code path index } %s } } }"""
 DN = "CN=Jane,CN=Users,DC=tpm,DC=local"
 LDAP: dict[str, Any] = {"ldap": {"serverNumber": 1, "loginDn": DN}}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.service import Service, codes
 
-DELETE = """mutation($input: UserIdsInput!) { deleteUsers(input: $input) { errors { code message path }
+DELETE = """mutation($input: DeleteUsersInput!) { deleteUsers(input: $input) { errors { code message path }
   summary { created updated unchanged skipped failed }
   results { index ref action changedFields deletedId user { id } errors { code path index } } } }"""
 OWNED = ("user_tags", "user_aliases", "user_variables", "group_members", "organization_members", "invitations")

@@ -29,17 +29,8 @@ async def ask(service: Service, name: str, given: dict[str, Any], selection: str
     return (await service.data(document, {"input": given}, who=who))[name]
 
 
-SHARED_INPUTS = {
-    "InvitationIdsInput": ("resendInvitations", "revokeInvitations"),
-    "UserIdsInput": ("revertConversions", "activateUsers", "deactivateUsers", "deleteUsers"),
-    "DeleteInput": ("deleteRole", "deleteIdentityProvider", "deleteOrganization", "deleteGroup"),
-    "GroupMembersInput": ("addGroupMembers", "removeGroupMembers"),
-}
-
-
 def input_type(name: str) -> str:
-    shared = (type_ for type_, names in SHARED_INPUTS.items() if name in names)
-    return next(shared, f"{name[0].upper()}{name[1:]}Input")
+    return f"{name[0].upper()}{name[1:]}Input"
 
 
 async def invitation(service: Service) -> Any:
