@@ -33,23 +33,22 @@ def unavailable() -> GraphQLError:
 MOST_MESSAGE = 500
 # What graphql-core says before it repeats the value that was sent.
 _ECHO = re.compile(
-    r"(,? [Ff]ound: |, but it was provided: | (?:non-\w+|a non \w+|a float|an? \w+) value: |: Exceeds the limit).*",
-    re.DOTALL,
+    r"(cannot represent[^:]{0,80}: |\.?,? [Ff]ound: |, but it was provided: |: Exceeds the limit).*", re.DOTALL
 )
+_NO_NAME = re.compile(r"unknown field '(?!\w+')[^']*'")
 
 
 def discreet(error: GraphQLError, code: str) -> GraphQLError:
     """An error of graphql-core with a code, without the values it repeats: they may be secrets, or megabytes."""
-    message = _ECHO.sub(_without_value, error.message)
+    message = _NO_NAME.sub("an unknown field", _ECHO.sub(_without_value, error.message))
     error.message = message if len(message) <= MOST_MESSAGE else f"{message[:MOST_MESSAGE]} …"
     error.extensions = {"code": code}
     return error
 
 
 def _without_value(said: re.Match[str]) -> str:
-    """`… a non string value: 'secret'` becomes `… a non string value.`"""
-    kept = said[1].rstrip(" :") if said[1].endswith(" value: ") else ""
-    return f"{kept}."
+    """`String cannot represent a non string value: 'secret'` keeps all but the secret."""
+    return f"{said[1].rstrip(' :')}." if said[1].startswith("cannot") else "."
 
 
 def public(error: BaseException, request_id: str | None, path: Sequence[str | int] | None = None) -> GraphQLError:

@@ -25,6 +25,7 @@ MOST_FRAGMENTS = 200
 MOST_VARIABLES = 200
 MOST_FIELDS = 3_000
 MOST_DIRECTIVES = 200
+MOST_RESULTS = 10_000  # what is longer is refused by the mutation itself, as too many rows
 LISTS = {"roles": 50, "identityProviders": 20, "tags": 5, "aliases": 5, "variables": 5, "synonyms": 5}
 
 
@@ -193,7 +194,7 @@ class Cost:
             lists = [len(each) for each in given.values() if isinstance(each, list)] if isinstance(given, dict) else []
         else:
             lists = [self._length(each.value) for each in getattr(value, "fields", None) or ()]
-        return max(lists, default=1) or 1
+        return min(max(lists, default=1) or 1, MOST_RESULTS)
 
     def _length(self, value: Any) -> int:
         if value.kind == "variable":

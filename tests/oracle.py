@@ -69,6 +69,8 @@ def people() -> list[Person]:
             "name": name,
             "name_key": key(name),
             "external_id": dice.choice([None, f"Ext-{n}", f"ext_{n}%"]),
+            "first_name": (f"Ext-{n}", f"ext_{n}%", None)[n % 3],
+            "last_name": (None, f"Ext-{n}", f"ext_{n}%")[n % 3],
             "state": dice.choice(["INVITED", "ACTIVE", "ACTIVE", "DEACTIVATED"]),
             "role_id": dice.randint(1, 5),
             "provider_id": provider,
@@ -85,7 +87,7 @@ def people() -> list[Person]:
             "created_by_id": dice.choice([None, 1, 2]),
             "updated_at": dice.choice(MOMENTS),
             "updated_by_id": dice.choice([None, 1, 3]),
-            "version": 1,
+            "version": (1, 60)[n % 2],
         }
         row["email_key"] = row["email"].lower()
         made.append(
@@ -272,12 +274,23 @@ def related(column: str, fields: dict[str, Test]) -> Test:
     return lambda p, given: p.row[column] is not None and joined(p.row[column], given, fields)
 
 
+def server_number(p: Person) -> int | None:
+    ldap = p.row["ldap_provider_id"]
+    return None if ldap is None else PROVIDERS[ldap][4]
+
+
 USER: dict[str, Test] = {
     "id": lambda p, given: plain(f"user_{p.id}", given),
     "username": lambda p, given: text(p.row["username"], given),
     "email": lambda p, given: text(p.row["email"], given),
     "name": lambda p, given: text(p.row["name"], given),
     "externalId": lambda p, given: exactly(p.row["external_id"], given),
+    "firstName": lambda p, given: exactly(p.row["first_name"], given),
+    "lastName": lambda p, given: exactly(p.row["last_name"], given),
+    "loginDn": lambda p, given: text(p.row["login_dn"], given),
+    "ldapServerNumber": lambda p, given: plain(server_number(p), given),
+    "groupCount": lambda p, given: plain(len(p.groups), given),
+    "version": lambda p, given: plain(p.row["version"], given),
     "state": lambda p, given: plain(p.row["state"], given),
     "accessibility": lambda p, given: plain(accessibility(p), given),
     "isActive": lambda p, given: plain(p.row["state"] == "ACTIVE", given),

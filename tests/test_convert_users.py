@@ -112,7 +112,7 @@ async def test_a_local_user_is_converted_and_keeps_everything_but_the_password(
     assert await service.scalar("SELECT COUNT(*) FROM sessions WHERE user_id = 8 AND ended_at IS NULL") == 0
     action, changes = (await events(service))[-1]
     assert action == "CONVERTED"
-    assert ["LOCAL", "SAML" if "saml" in to else "LDAP"] in changes.values()
+    assert ["Local passwords", "Single sign-on" if "saml" in to else "Main LDAP"] in changes.values()
 
 
 @pytest.mark.parametrize("through", [LDAP, SAML, BOTH], ids=["ldap", "saml", "both"])
@@ -162,7 +162,7 @@ async def test_a_conversion_is_taken_back_with_its_password(service: Service) ->
     assert await identity(service) == before
     action, changes = (await events(service))[-1]
     assert action == "CONVERSION_REVERTED"
-    assert ["LDAP", "LOCAL"] in changes.values()
+    assert ["Main LDAP", "Local passwords"] in changes.values()
     assert [DN, None] in changes.values()
     (again,) = await revert(service, "user_8")
     assert codes(again["errors"]) == ["WRONG_STATE"]

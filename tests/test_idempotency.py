@@ -215,7 +215,7 @@ async def test_a_repeated_call_gives_its_secret_again_which_is_kept_sealed(servi
 async def test_the_key_belongs_to_the_whole_call(service: Service) -> None:
     """Other values, another selection, another fragment under the same name: each is a different call."""
     document = """mutation($input: CreateGroupInput!) { createGroup(input: $input) { ...F } }
-      fragment F on GroupPayload { group { %s } errors { code } }"""
+      fragment F on CreateGroupPayload { group { %s } errors { code } }"""
     given = {"name": "Choir", "idempotencyKey": "k"}
     first = await service.data(document % "id name", {"input": given})
     assert first["createGroup"] == {"group": {"id": "group_3", "name": "Choir"}, "errors": []}
