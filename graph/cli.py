@@ -14,7 +14,7 @@ from tqdm import tqdm
 from graph import schema
 from graph.app import create_app
 from graph.import_users import add_import
-from graph.protocol import BoundedProtocol
+from graph.protocol import protocol
 from models import migrate
 from models.database import Database
 from models.errors import NotFound, Refusal, Unavailable
@@ -71,7 +71,7 @@ def _serve(given: argparse.Namespace, settings: Settings) -> int:
         app,
         host=settings.host,
         port=settings.port,
-        http=BoundedProtocol,
+        http=protocol(settings.read_seconds),
         log_level=settings.log_level,
         access_log=False,
         timeout_graceful_shutdown=8,

@@ -1,6 +1,7 @@
-"""The HTTP protocol with a bound on what comes before a body: nobody may send headers for ever."""
+"""The HTTP protocol with bounds on reading: nobody may send for ever, nor stop in the middle and hold a connection."""
 
-from typing import Any
+import asyncio
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -8,12 +9,23 @@ MOST_HEAD = 64 * 1024  # bytes of request line and headers
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses a request whose headers are not complete within MOST_HEAD bytes, and closes the connection."""
+    """Headers are complete within MOST_HEAD bytes and `seconds`, a body within `seconds` more; else it closes."""
+
+    seconds: ClassVar[float] = 30
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._head = 0
         self._is_in_head = True
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._expect_more()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -25,8 +37,32 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._head, self._is_in_head = 0, True
+        self._expect_more()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
+        self._expect_more()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._expect_nothing()
+        super().on_message_complete()
+
+    def _expect_more(self) -> None:
+        self._expect_nothing()
+        self._deadline = self.loop.call_later(self.seconds, self._late)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.abort()
+
+
+def protocol(seconds: int) -> type[BoundedProtocol]:
+    """The protocol with a deadline of the settings; uvicorn takes a class and nothing with it."""
+    return type("Protocol", (BoundedProtocol,), {"seconds": seconds})

@@ -45,6 +45,9 @@ class Settings:
     invitation_days: int = setting(7, "Days until an invitation expires.", low=1, high=365)
     reset_minutes: int = setting(60, "Minutes until a password reset expires.", low=1, high=10080)
     password_length: int = setting(15, "Fewest characters of a password.", low=8, high=256)
+    read_seconds: int = setting(
+        30, "Seconds for a client to send its headers, and again for the body, before it is cut off.", low=1, high=3_600
+    )
     max_body: int = setting(10_000_000, "Bytes of a request body.", low=1_000, high=1_000_000_000)
     max_tokens: int = setting(20_000, "Tokens of a GraphQL document.", low=100, high=1_000_000)
     max_depth: int = setting(15, "Nesting of a GraphQL document.", low=3, high=200)
