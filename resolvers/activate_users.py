@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models import bulk
-from models.errors import Duplicate, LastAdministrator, NotFound, Self, WrongState
+from models.errors import Duplicate, NotFound, Self, WrongState
 from models.users import User, UserState
 from resolvers import references, targets
 from resolvers.audit import Action, Event, Subject
@@ -112,10 +112,7 @@ def _may_deactivate(change: Change, draft: Draft, remaining: set[int]) -> None:
     user_id = draft.user_id
     if user_id == change.viewer.user_id:
         raise Self(*draft.path, what="deactivate")
-    if user_id in remaining:
-        if len(remaining) == 1:
-            raise LastAdministrator(*draft.path)
-        remaining.discard(user_id)
+    targets.keep_one(remaining, user_id, *draft.path)
 
 
 async def activate_users(change: Change, *, ids: Sequence[str], error_policy: str | None = None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models import bulk
-from models.errors import Duplicate, Invalid, LastAdministrator, NotFound, WrongState
+from models.errors import Duplicate, Invalid, NotFound, WrongState
 from models.users import PreviousIdentity, User
 from models.values import login_dn
 from resolvers import existing_users, references, targets
@@ -88,15 +88,7 @@ def _may_convert(draft: Draft, known: Providers, administrators: set[int]) -> No
             *draft.path, "to", reason="API-only users are made and changed with createUser, not converted."
         )
     if after != "LOCAL":
-        _keep_one(draft, administrators, "to")
-
-
-def _keep_one(draft: Draft, administrators: set[int], *path: str) -> None:
-    """One administrator at least gets in without anybody else's server; earlier rows of the same call count."""
-    if draft.user_id in administrators:
-        if len(administrators) == 1:
-            raise LastAdministrator(*draft.path, *path)
-        administrators.discard(draft.user_id)
+        targets.keep_one(administrators, draft.user_id, *draft.path, "to")
 
 
 def _kind(known: Providers, provider_id: int | None) -> str:
@@ -209,7 +201,7 @@ def _may_revert(
     if provider is not None:
         known.find(f"provider_{provider.id}", *draft.path)
     if provider is not None and provider.kind != "LOCAL":
-        _keep_one(draft, administrators)
+        targets.keep_one(administrators, draft.user_id, *draft.path)
     dn = login_dn(before["login_dn"])[1] if before["login_dn"] else None
     draft.columns |= Identity(before["provider_id"], before["ldap_provider_id"], before["login_dn"], dn).columns
 

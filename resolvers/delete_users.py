@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models import bulk
-from models.errors import DeletionForbidden, LastAdministrator, Self
+from models.errors import DeletionForbidden, Self
 from models.users import User
 from resolvers import references, targets
 from resolvers.activate_users import targeted
@@ -35,10 +35,7 @@ async def delete_users(change: Change, *, ids: Sequence[str], error_policy: str 
 def _may_delete(change: Change, draft: Draft, remaining: set[int]) -> None:
     if draft.user_id == change.viewer.user_id:
         raise Self(*draft.path, what="delete")
-    if draft.user_id in remaining:
-        if len(remaining) == 1:
-            raise LastAdministrator(*draft.path)
-        remaining.discard(draft.user_id)
+    targets.keep_one(remaining, draft.user_id, *draft.path)
 
 
 def _event(draft: Draft) -> Event:

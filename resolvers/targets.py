@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.database import Connection
-from models.errors import OutsideOrganization, UserTooHeavy
+from models.errors import LastAdministrator, OutsideOrganization, UserTooHeavy
 from resolvers.changes import Change
 from resolvers.policy import ADMINISTRATION, Grant, Right, Viewer, require_rights_held, require_weight
 from resolvers.references import RoleRow, Roles
@@ -142,6 +142,15 @@ def require_no_wider(where: Scope, target: Target, *path: str | int, narrow: fro
 
 def _narrowed(rights: frozenset[Right], narrow: frozenset[Right] | None) -> frozenset[Right]:
     return rights if narrow is None else rights & narrow
+
+
+def keep_one(administrators: set[int], user_id: int | None, *path: str | int) -> None:
+    """Take a user out of those that remain, so that earlier rows of a call count. Raises LastAdministrator."""
+    if user_id not in administrators:
+        return
+    if len(administrators) == 1:
+        raise LastAdministrator(*path)
+    administrators.discard(user_id)
 
 
 async def administrators(connection: Connection, known: Roles, *, local: bool = False) -> set[int]:

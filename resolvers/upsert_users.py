@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from models.errors import Duplicate, LastAdministrator, Self, TooMany
+from models.errors import Duplicate, Self, TooMany
 from models.users import UserState
 from resolvers import existing_users, outcomes, references, store_users, targets
 from resolvers.activate_users import end_access
@@ -147,11 +147,8 @@ def _state(change: Change, draft: Draft, target: Target) -> str:
 def _keep_administrators(draft: Draft, role: RoleRow, state: str, administrators: set[int]) -> None:
     """The last administrator keeps both role and access; earlier rows of the same call count."""
     assert draft.target is not None
-    if draft.target.id in administrators and not (role.rights >= ADMINISTRATION and state == UserState.ACTIVE):
-        if len(administrators) == 1:
-            draft.refusals.append(LastAdministrator(*draft.path, "role"))
-        else:
-            administrators.discard(draft.target.id)
+    if not (role.rights >= ADMINISTRATION and state == UserState.ACTIVE):
+        draft.attempt(targets.keep_one, administrators, draft.target.id, *draft.path, "role")
 
 
 async def _store(change: Change, good: Sequence[Draft], states: Mapping[int, str], placing: Placing) -> None:
