@@ -7,6 +7,7 @@ from typing import Any
 from graph.errors import coded, forbidden
 from models.errors import Invalid
 from models.settings import Settings
+from models.values import camel
 from resolvers import users
 from resolvers.cursors import decode, orders
 from resolvers.filters import One, Some, unreadable
@@ -65,17 +66,12 @@ def _check_readable(
     viewer: Viewer, source: Source, where: Mapping[str, Any], order: list[tuple[str, bool]], *, searched: bool
 ) -> None:
     hidden = unreadable(viewer, source, where)
-    ordered = [_field_of(source, name) for name, _ in order]
+    ordered = [camel(name.lower()) for name, _ in order]
     if searched:
         ordered += ["username", "email", "aliases"]
     hidden += [f"{source.type_name}.{name}" for name in ordered if not may_read(viewer, source.type_name, name)]
     if hidden:
         raise forbidden(list(dict.fromkeys(hidden)))
-
-
-def _field_of(source: Source, order: str) -> str:
-    """The readable field an order goes by: `nameKey` is `name` in its normal form."""
-    return source.orders[order].removesuffix("Key")
 
 
 def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:

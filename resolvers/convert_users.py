@@ -69,6 +69,7 @@ def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> No
     if first != draft.index:
         raise Duplicate(*draft.path, "id", what="This user", first=first)
     targets.require_manageable(change, draft.target, where, *draft.path, "id")
+    targets.require_no_wider(where, draft.target, *draft.path, "id")
 
 
 def _identity(draft: Draft, known: Providers) -> Identity:

@@ -69,8 +69,9 @@ def read(draft: Draft) -> None:
             draft.columns[name] = kept
         elif name in given:
             draft.columns[name] = None
-    if draft.columns.get("name"):
-        draft.columns["name_key"] = key(draft.columns["name"])
+    for name in ("name", "first_name", "last_name"):
+        if name in draft.columns:
+            draft.columns[f"{name}_key"] = key(draft.columns[name]) if draft.columns[name] else None
     draft.tags = values_of(draft, "tags", "A tag")
     draft.aliases = values_of(draft, "aliases", "An alias")
     draft.variables = variables_of(draft, "variables")

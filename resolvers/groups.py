@@ -1,6 +1,7 @@
 """Groups as they are read."""
 
-from resolvers.filters import Identity, Text
+from resolvers import users
+from resolvers.filters import Identity, Instant, Some, Text
 from resolvers.sources import Column, Kind, Relation, Source, everything
 
 SOURCE: Source = Source(
@@ -18,6 +19,13 @@ SOURCE: Source = Source(
     visible=everything,
     orders={"ID": "id", "NAME": "nameKey", "CREATED_AT": "createdAt"},
     default_order=(("NAME", False),),
-    filters={"id": Identity("group"), "name": Text("{t}.name_key")},
+    filters={
+        "id": Identity("group"),
+        "name": Text("{t}.name_key"),
+        "createdAt": Instant("{t}.created_at"),
+        "users": Some(
+            "JOIN group_members m{i} ON m{i}.user_id = {i}.id WHERE m{i}.group_id = {t}.id", lambda: users.SOURCE
+        ),
+    },
 )
 OF_USER = Relation(lambda: SOURCE, "m.user_id", "JOIN group_members m ON m.group_id = t.id")

@@ -1,7 +1,7 @@
 """Organizations and memberships as they are read."""
 
-from resolvers import users
-from resolvers.filters import Identity, One, Text
+from resolvers import roles, users
+from resolvers.filters import Identity, Instant, One, Some, Text
 from resolvers.policy import Right
 from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree
 
@@ -23,7 +23,13 @@ SOURCE: Source = Source(
     filters={
         "id": Identity("organization", operators="OrganizationIDFilter"),
         "name": Text("{t}.name_key"),
+        "createdAt": Instant("{t}.created_at"),
         "parent": One("{t}.parent_id", lambda: SOURCE),
+        "children": Some("WHERE {i}.parent_id = {t}.id", lambda: SOURCE),
+        "users": Some(
+            "JOIN organization_members m{i} ON m{i}.user_id = {i}.id WHERE m{i}.organization_id = {t}.id",
+            lambda: users.SOURCE,
+        ),
     },
 )
 OF_USER = Relation(lambda: SOURCE, "m.user_id", "JOIN organization_members m ON m.organization_id = t.id")
@@ -54,6 +60,8 @@ MEMBERS: Source = Source(
     filters={
         "user": One("{t}.user_id", lambda: users.SOURCE),
         "organization": One("{t}.organization_id", lambda: SOURCE),
+        "role": One("{t}.role_id", lambda: roles.SOURCE),
+        "createdAt": Instant("{t}.created_at"),
     },
 )
 MEMBERS_OF_ORGANIZATION = Relation(lambda: MEMBERS, "t.organization_id")

@@ -24,6 +24,7 @@ class Placing:
         self.change = change
         self.roles = roles
         self.providers = providers
+        self.where = where
         self.allowed = where.allowed
         self.groups: Mapping[int, str] = {}
         self.organizations: Mapping[int, str] = {}
@@ -114,7 +115,9 @@ def new_columns(change: Change, draft: Draft, state: str) -> dict[str, Any]:
     full = " ".join(each for each in names if each) or columns["email"].rsplit("@", 1)[0]
     if not columns.get("name"):
         columns["name"], columns["name_key"] = full, key(full)
-    blank = {"first_name": None, "last_name": None, "external_id": None, "password_hash": None}
+    blank = dict.fromkeys(
+        ("first_name", "first_name_key", "last_name", "last_name_key", "external_id", "password_hash")
+    )
     stamps = {"created_at": change.moment, "updated_at": change.moment, "version": 1}
     by = {"created_by_id": change.viewer.user_id, "updated_by_id": change.viewer.user_id}
     return {**blank, **columns, "state": state, **stamps, **by}
@@ -128,7 +131,9 @@ NEW = (
     "name",
     "name_key",
     "first_name",
+    "first_name_key",
     "last_name",
+    "last_name_key",
     "external_id",
     "state",
     "role_id",

@@ -80,7 +80,9 @@ TARGET_COLUMNS = (
     "name",
     "name_key",
     "first_name",
+    "first_name_key",
     "last_name",
+    "last_name_key",
     "external_id",
     "state",
     "role_id",
@@ -133,7 +135,8 @@ def require_manageable(change: Change, target: Target, where: Scope, *path: str 
 def require_no_wider(where: Scope, target: Target, *path: str | int, narrow: frozenset[Right] | None = None) -> None:
     """Who takes over a user's way in (password, address, key) holds already whatever that user may do, and where.
 
-    `narrow`: the rights that the way in is narrowed to.
+    `narrow`: the rights that the way in is narrowed to. One's own user is no exception: a narrow key of theirs may not
+    widen itself.
     """
     require_rights_held(where.viewer.rights, _narrowed(target.role.rights, narrow), *path)
     for organization_id, role in target.grants:

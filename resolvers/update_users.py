@@ -15,14 +15,19 @@ from resolvers.store_users import Placing
 from resolvers.user_details import Details, details_of, settle
 
 DIRECT = ("username", "email", "name", "first_name", "last_name", "external_id")
-KEYED = {"username": "username_key", "email": "email_key", "name": "name_key"}
-REQUIRED = (*KEYED, "role", "can_create_projects_in_root", "ldap_server_number", "login_dn")
+KEYED = {name: f"{name}_key" for name in ("username", "email", "name", "first_name", "last_name")}
+REQUIRED = ("username", "email", "name", "role", "can_create_projects_in_root", "ldap_server_number", "login_dn")
 
 
 def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
-    """Leave in the draft only what differs from the user as they are, and name each difference."""
+    """Leave in the draft only what differs from the user as they are, and name each difference.
+
+    Whoever changes an address can have a password reset sent there, so that is refused over users with wider rights.
+    """
     target = draft.target
     assert target is not None
+    if "email" in draft.columns and draft.columns["email"] != target["email"]:
+        draft.attempt(targets.require_no_wider, placing.where, target, *draft.path, "email")
     for name in DIRECT:
         if name in draft.columns and draft.columns[name] == target[name]:
             draft.columns.pop(name)
@@ -85,9 +90,6 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
         named = draft.attempt(lambda: placing.roles.find(given["role"], "role"))
         if named is not None and named.id != target["role_id"]:
             placing.role(draft, given["role"])
-    if target.id != change.viewer.user_id and given.get("email") is not None:
-        # Whoever changes an address can have a password reset sent there.
-        draft.attempt(lambda: targets.require_no_wider(where, target, "email"))
     _ldap_fields(draft, placing)
     details = (await details_of(change.tx, [user_id]))[user_id]
     if draft.is_good:
@@ -131,6 +133,8 @@ def _ldap_fields(draft: Draft, placing: Placing) -> None:
     if target["ldap_provider_id"] is None:
         draft.refusals.append(NotLdap("ldapServerNumber" if asked[0] == "ldap_server_number" else "loginDn"))
         return
+    # Who answers for another entry of the directory would sign in as this user.
+    draft.attempt(targets.require_no_wider, placing.where, target, camel(asked[0]))
     if given.get("ldap_server_number") is not None:
         provider = draft.attempt(lambda: placing.providers.ldap(given["ldap_server_number"], "ldapServerNumber"))
         if provider is not None and provider.id != target["ldap_provider_id"]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from models.database import Connection
 from models.values import email_key, email_part, key
-from resolvers import groups, organizations, providers, roles
+from resolvers import api_keys, groups, invitations, organizations, providers, roles
 from resolvers.filters import (
     Choice,
     Flag,
@@ -28,6 +28,7 @@ KIND_OF = "(SELECT p.kind FROM identity_providers p WHERE p.id = {t}.provider_id
 IS_SAML = "({t}.provider_id IS NOT NULL AND " + KIND_OF + " = 'SAML')"
 HAS_PASSWORD = "({t}.password_hash IS NOT NULL AND {t}.provider_id IS NOT NULL AND " + KIND_OF + " = 'LOCAL')"
 PROVIDER_ENABLED = "(SELECT p.is_enabled FROM identity_providers p WHERE p.id = {t}.provider_id)"
+GROUP_COUNT = "(SELECT COUNT(*) FROM group_members m WHERE m.user_id = {t}.id)"
 USABLE_KEY = (
     "EXISTS (SELECT 1 FROM api_keys k WHERE k.user_id = {t}.id AND k.revoked_at IS NULL"
     " AND (k.expires_at IS NULL OR k.expires_at > CURRENT_TIMESTAMP))"
@@ -112,6 +113,10 @@ COLUMNS = {
     "usernameKey": Column("{t}.username_key"),
     "emailKey": Column("{t}.email_key"),
     "nameKey": Column("{t}.name_key"),
+    "firstNameKey": Column("{t}.first_name_key", nullable=True),
+    "lastNameKey": Column("{t}.last_name_key", nullable=True),
+    "roleWeight": Column("(SELECT r.weight FROM roles r WHERE r.id = {t}.role_id)", Kind.NUMBER),
+    "groupCount": Column(GROUP_COUNT, Kind.NUMBER),
 }
 
 ORDERS = {
@@ -119,6 +124,11 @@ ORDERS = {
     "USERNAME": "usernameKey",
     "EMAIL": "emailKey",
     "NAME": "nameKey",
+    "FIRST_NAME": "firstNameKey",
+    "LAST_NAME": "lastNameKey",
+    "EXTERNAL_ID": "externalId",
+    "ROLE": "roleWeight",
+    "GROUP_COUNT": "groupCount",
     "STATE": "state",
     "LAST_LOGIN_AT": "lastLoginAt",
     "LAST_API_REQUEST_AT": "lastApiRequestAt",
@@ -131,11 +141,11 @@ FILTERS = {
     "username": Text("{t}.username_key"),
     "email": email_text("{t}.email_key"),
     "name": Text("{t}.name_key"),
-    "firstName": Text("{t}.first_name", normal=exact, part=exact),
-    "lastName": Text("{t}.last_name", normal=exact, part=exact),
+    "firstName": Text("{t}.first_name_key"),
+    "lastName": Text("{t}.last_name_key"),
     "loginDn": Text("{t}.login_dn_key"),
     "ldapServerNumber": Number(COLUMNS["ldapServerNumber"].sql),
-    "groupCount": Number("(SELECT COUNT(*) FROM group_members m WHERE m.user_id = {t}.id)"),
+    "groupCount": Number(GROUP_COUNT),
     "version": Number("{t}.version"),
     "externalId": Text("{t}.external_id", normal=exact, part=exact),
     "state": Choice("{t}.state", "UserStateFilter"),
@@ -162,6 +172,9 @@ FILTERS = {
         "JOIN organization_members m{i} ON m{i}.organization_id = {i}.id WHERE m{i}.user_id = {t}.id",
         lambda: organizations.SOURCE,
     ),
+    "memberships": Some("WHERE {i}.user_id = {t}.id", lambda: organizations.MEMBERS),
+    "invitations": Some("WHERE {i}.user_id = {t}.id", lambda: invitations.SOURCE),
+    "apiKeys": Some("WHERE {i}.user_id = {t}.id", lambda: api_keys.SOURCE),
     "tags": SomeText("user_tags"),
     "aliases": SomeText("user_aliases"),
     "variables": SomeVariable(),

@@ -200,6 +200,31 @@ async def test_everybody_renames_themselves_and_changes_nothing_else_of_it(servi
 NARROW = ["CREATE_USERS", "INVITE_USERS", "UPDATE_USERS", "MANAGE_ORGANIZATIONS", "MANAGE_ROLES", "MANAGE_API_KEYS"]
 
 
+async def test_nobody_opens_a_way_in_to_a_user_who_may_more(service: Service) -> None:
+    """As heavy as an administrator, and with few rights: no address, login DN or conversion leads to the others."""
+    role = await new_role(service, "Clerk", 100, ["USE_SELF_SERVICE", "CREATE_USERS", "UPDATE_USERS", "CONVERT_USERS"])
+    await hold(service, "pm", role)
+    await change(service, "updateUser", {"id": "user_1", "externalId": "hr-1"})
+    ldap = {"to": {"ldap": {"serverNumber": 1, "loginDn": "cn=mine"}}}
+    before = await service.snapshot()
+    for mutation, given in (
+        ("updateUser", {"id": "user_1", "email": "mine@x.test"}),
+        ("upsertUsers", {"users": [{"externalId": "hr-1", "email": "mine@x.test"}]}),
+        ("convertUsers", {"conversions": [{"id": "user_1", **ldap}]}),
+    ):
+        assert await refused(service, mutation, given, who="pm") == "RIGHTS_TOO_WIDE", mutation
+    assert await service.snapshot() == before
+    for mutation, given in (
+        ("updateUser", {"id": "user_1", "name": "Chief"}),
+        ("updateUser", {"id": "user_3", "email": "mine@x.test"}),
+        ("upsertUsers", {"users": [{"externalId": "hr-1", "email": "admin@usergraph.example", "name": "Boss"}]}),
+    ):
+        assert await refused(service, mutation, given, who="pm") == "", mutation
+    await change(service, "convertUsers", {"conversions": [{"id": "user_2", **ldap}]})
+    other = {"id": "user_2", "loginDn": "cn=other"}
+    assert await refused(service, "updateUser", other, who="pm") == "RIGHTS_TOO_WIDE"
+
+
 async def test_a_narrow_key_of_an_administrator_mints_nothing_wider_than_itself(service: Service) -> None:
     light = f"role_{await new_role(service, 'Light', 10, ['CREATE_USERS'])}"
     key = await new_key(service, NARROW)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tortoise import Tortoise
 from tortoise.context import TortoiseContext
+from tortoise.migrations.api import migrate as tortoise_migrate
 from tortoise.migrations.autodetector import MigrationAutodetector
 
 from models import migrate, tables
-from models.database import Database
+from models.database import Database, Transaction
 from models.errors import Unavailable
 from models.migrate import config
 from tests.server import SCRIPT, empty_database, environment
@@ -155,6 +157,35 @@ async def test_a_newer_database_is_refused_by_migrations_and_by_the_service(empt
             pass
     with pytest.raises(Unavailable, match="newer usergraph"):
         await migrate.bring_up_to_date(empty_url)
+
+
+async def test_names_stored_before_they_had_keys_get_them(empty_url: str) -> None:
+    await migrate.bring_up_to_date(empty_url)
+    async with TortoiseContext():
+        await tortoise_migrate(config=config(empty_url), target="usergraph.0002_indexes", direction="backward")
+        await Tortoise.close_connections()
+    columns = "username, username_key, email, email_key, name, name_key, first_name, last_name, state, role_id"
+    async with opened(empty_url) as database:
+
+        async def fill(tx: Transaction) -> None:
+            await tx.rows(
+                "INSERT INTO roles (name, weight, rights, is_built_in, created_at, updated_at)"
+                " VALUES ('R', 1, '[]', false, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)"
+            )
+            for name, first, last in (("a", "ZO\u00cb", "Stra\u00dfe"), ("b", None, "Lee"), ("c", None, None)):
+                values = [name, name, f"{name}@x", f"{name}@x", name, name, first, last]
+                places = ", ".join(f"${n + 1}" for n in range(len(values)))
+                await tx.rows(
+                    f"INSERT INTO users ({columns}, version, can_create_projects_in_root, created_at, updated_at)"
+                    f" VALUES ({places}, 'ACTIVE', 1, 1, false, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP)",
+                    *values,
+                )
+
+        await database.transaction(fill)
+    await migrate.bring_up_to_date(empty_url)
+    async with opened(empty_url) as database:
+        found = await rows(database, "SELECT username, first_name_key, last_name_key FROM users ORDER BY id")
+    assert found == [("a", "zo\u00eb", "strasse"), ("b", None, "lee"), ("c", None, None)]
 
 
 async def test_the_migrations_make_what_the_models_say() -> None:

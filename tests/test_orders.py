@@ -1,10 +1,12 @@
 """`orderBy` with its pages, and users within a scope: organization, group, role or provider."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.oracle import USER, Person, joined, people, store
+from tests.oracle import USER, joined
+from tests.people import ROLES, Person, people, store
 from tests.service import Service
 
 OURS = {"username": {"startsWith": "F"}}
@@ -16,11 +18,19 @@ COLUMNS = {
     "USERNAME": "username_key",
     "EMAIL": "email_key",
     "NAME": "name_key",
+    "FIRST_NAME": "first_name_key",
+    "LAST_NAME": "last_name_key",
+    "EXTERNAL_ID": "external_id",
     "STATE": "state",
     "LAST_LOGIN_AT": "last_login_at",
     "LAST_API_REQUEST_AT": "last_api_request_at",
     "CREATED_AT": "created_at",
     "UPDATED_AT": "updated_at",
+}
+COUNTED: dict[str, Callable[[Person], int]] = {
+    "ID": lambda person: person.id,
+    "ROLE": lambda person: ROLES[person.row["role_id"]][1],
+    "GROUP_COUNT": lambda person: len(person.groups),
 }
 
 
@@ -35,7 +45,7 @@ def ordered(known: list[Person], steps: list[tuple[str, str]]) -> list[str]:
     """Nulls first going up and last going down; ties by the id in the direction of the last step."""
 
     def value(person: Person, name: str) -> Any:
-        found = person.id if name == "ID" else person.row[COLUMNS[name]]
+        found = COUNTED[name](person) if name in COUNTED else person.row[COLUMNS[name]]
         return (found is not None, found)
 
     rows = list(known)
@@ -66,8 +76,9 @@ async def pages(service: Service, by: list[dict[str, str]], size: int, *, backwa
 
 STEPS: list[list[tuple[str, str]]] = [
     [],
-    *[[(name, direction)] for name in ["ID", *COLUMNS] for direction in ("ASC", "DESC")],
+    *[[(name, direction)] for name in [*COUNTED, *COLUMNS] for direction in ("ASC", "DESC")],
     [("STATE", "ASC"), ("LAST_LOGIN_AT", "DESC")],
+    [("ROLE", "DESC"), ("GROUP_COUNT", "ASC"), ("LAST_NAME", "ASC")],
     [("LAST_LOGIN_AT", "ASC"), ("LAST_API_REQUEST_AT", "DESC"), ("NAME", "ASC")],
     [("NAME", "DESC"), ("STATE", "DESC")],
     [("LAST_API_REQUEST_AT", "DESC"), ("ID", "ASC")],
