@@ -84,13 +84,14 @@ async def _import(given: argparse.Namespace, settings: Settings, source: Source,
         role=given.role,
         create_groups=not given.no_create_groups,
         dry_run=given.dry_run,
+        noun=source.noun,
     )
 
     def refuse(row: Any, problems: Any) -> None:
         refused.write(row, problems)
         if refused.count <= SHOWN:
             reasons = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)
-            bar.write(f"  refused, {row.number}: {reasons}", file=sys.stderr)
+            bar.write(f"  refused, {source.noun} {row.number:,}: {reasons}", file=sys.stderr)
 
     try:
         with tqdm(total=source.total, desc="import", unit=" rows", disable=None) as bar:

@@ -65,7 +65,7 @@ class DeletionForbidden(Refusal):
 
 class Duplicate(Refusal):
     code = ErrorCode.DUPLICATE
-    template = "{what} stands in this call twice, first in row {first}. Send it once."
+    template = "{what} is sent twice, first in {first}. Send it once."
 
 
 class Forbidden(Refusal):

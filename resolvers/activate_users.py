@@ -78,7 +78,7 @@ def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> No
     if draft.target is None:
         raise NotFound(*draft.path, what="user", key=draft.given["ref"])
     if first != draft.index:
-        raise Duplicate(*draft.path, what="This user", first=first)
+        raise Duplicate(*draft.path, what="This user", first=f"row {first}")
     targets.require_manageable(change, draft.target, where, *draft.path)
 
 

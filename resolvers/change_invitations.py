@@ -103,7 +103,7 @@ async def _pending(change: Change, ids: Sequence[str]) -> list[Draft]:
 
 def refuse_repeated(draft: Draft, first: int, what: str) -> None:
     if first != draft.index:
-        raise Duplicate(*draft.path, what=what, first=first)
+        raise Duplicate(*draft.path, what=what, first=f"row {first}")
 
 
 def _check(

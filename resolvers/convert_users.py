@@ -67,7 +67,7 @@ def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> No
     if draft.target is None:
         raise NotFound(*draft.path, "id", what="user", key=draft.given["id"])
     if first != draft.index:
-        raise Duplicate(*draft.path, "id", what="This user", first=first)
+        raise Duplicate(*draft.path, "id", what="This user", first=f"row {first}")
     targets.require_manageable(change, draft.target, where, *draft.path, "id")
     targets.require_no_wider(where, draft.target, *draft.path, "id")
 

@@ -9,6 +9,13 @@ from models.errors import Duplicate, Invalid, Refusal
 from models.values import camel, clean, email, key, split, username
 from resolvers.targets import Target
 
+CALLED = {
+    "email": "email",
+    "username": "username",
+    "externalId": "external id",
+    "aliases": "alias",
+    "loginDn": "login DN",
+}
 MOST_VALUES = 100  # tags, aliases or variables in one row
 NAMES = {
     "name": "The name",
@@ -38,6 +45,11 @@ class Draft:
     changed: list[str] = field(default_factory=list)
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     user_id: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the row stands, as its sender knows it: by its line in a file, else by its number in the call."""
+        return str(self.given.get("place") or f"row {self.index}")
 
     @property
     def is_good(self) -> bool:
@@ -135,7 +147,7 @@ def refuse_duplicates(drafts: Sequence[Draft]) -> None:
         for what, value in _names_of(draft):
             first = names.setdefault((what, value), draft)
             if first is not draft:
-                draft.refusals.append(Duplicate(*draft.path, what, what=f"This {what}", first=first.index))
+                draft.refusals.append(Duplicate(*draft.path, what, what=f"This {CALLED[what]}", first=first.place))
                 break
 
 

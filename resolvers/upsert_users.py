@@ -78,13 +78,14 @@ async def _match(change: Change, drafts: Sequence[Draft]) -> None:
             found[draft.index] = (by_email, "EMAIL")
     known = await references.roles(change.tx)
     matched = await targets.find(change.tx, known, [user for user, _ in found.values()])
-    seen: dict[int, int] = {}
+    seen: dict[int, Draft] = {}
     for draft in drafts:
         if draft.index in found:
             user_id, draft.matched_by = found[draft.index]
             draft.target, draft.user_id = matched[user_id], user_id
-            if seen.setdefault(user_id, draft.index) != draft.index:
-                draft.refusals.append(Duplicate(*draft.path, "email", what="This user", first=seen[user_id]))
+            first = seen.setdefault(user_id, draft)
+            if first is not draft:
+                draft.refusals.append(Duplicate(*draft.path, "email", what="This user", first=first.place))
 
 
 def _place(

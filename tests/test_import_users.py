@@ -229,3 +229,28 @@ def test_a_bulk_template_of_microsoft_entra_comes_in_whole(folder: Path) -> None
     ]
     values = "SELECT v.value FROM user_variables v JOIN users u ON u.id = v.user_id WHERE u.first_name = 'Ada'"
     assert rows(folder, f"{values} ORDER BY v.name_key") == [("Finance",), ("Analyst",)]
+
+
+@pytest.mark.parametrize(("name", "noun"), [("people.csv", "line"), ("people.json", "record")])
+def test_a_row_that_stood_before_is_refused_by_its_line_however_far_up(folder: Path, name: str, noun: str) -> None:
+    rows_ = [{"email": f"p{n}@new.test", "externalId": f"hr-{n}", "aliases": f"a{n}"} for n in range(1_200)]
+    rows_[3]["aliases"] = "A2"
+    rows_[1_100]["email"] = "P7@NEW.test"
+    rows_[1_101]["externalId"] = "hr-8"
+    if noun == "line":
+        lines = ["email,externalId,aliases", *(",".join(row.values()) for row in rows_)]
+        (folder / name).write_text("\n".join(lines) + "\n")
+    else:
+        (folder / name).write_text(json.dumps(rows_))
+    # A file's first line holds the headings, an array's first record is a user.
+    shift = 2 if noun == "line" else 1
+    for more in (["--dry-run"], []):
+        done = usergraph(folder, "import", name, *more)
+        assert done.returncode == 3, done.stderr
+        assert "1197 created, 0 updated, 0 unchanged, 3 refused" in done.stdout
+        for place, what, first in ((3, "alias", 2), (1_100, "email", 7), (1_101, "external id", 8)):
+            said = f"This {what} is sent twice, first in {noun} {first + shift}. Send it once."
+            line = next(each for each in done.stderr.splitlines() if f"{noun} {place + shift:,}: " in each)
+            assert said in line
+            assert said in (folder / name.replace(".", ".refused.")).read_text()
+        (folder / name.replace(".", ".refused.")).unlink()

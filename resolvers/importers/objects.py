@@ -93,6 +93,7 @@ class Json(Objects):
     """The whole file is held in memory, so its size is bounded; NDJSON is not."""
 
     format = "json"
+    noun = "record"
 
     def __init__(self, text: Text, **options: Any) -> None:
         size = text.path.stat().st_size

@@ -47,6 +47,7 @@ class Source(ABC):
     format: str
     total: int
     groups: Mapping[str, int]
+    noun = "line"  # what a row's number counts
 
     def __init__(self, text: "Text", columns: "Columns") -> None:
         self.text = text
