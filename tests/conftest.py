@@ -101,3 +101,15 @@ def service_with(database_url: str) -> Callable[..., Any]:
         return running(database_url, **settings)
 
     return make
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Any:
+    """Write a file of one's own into the test's folder."""
+
+    def write(name: str, content: str | bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write

@@ -113,3 +113,10 @@ async def running(url: str, **settings: Any) -> AsyncIterator[Service]:
 
 def codes(errors: Sequence[dict[str, Any]]) -> list[str]:
     return [error["code"] for error in errors]
+
+
+async def changed(service: Service, user: str) -> list[str]:
+    """The actions recorded about a user, oldest first."""
+    number = int(user.removeprefix("user_"))
+    sql = "SELECT action FROM audit_events WHERE subject_type = 'user' AND subject_id = $1 ORDER BY id"
+    return [row[0] for row in await service.rows(sql, number)]

@@ -1,13 +1,6 @@
 """The documents of the issues, asked here as they are written there."""
 
-from tests.service import Service
-
-
-async def changed(service: Service, user: str) -> list[str]:
-    """The actions recorded about a user, oldest first."""
-    number = int(user.removeprefix("user_"))
-    sql = "SELECT action FROM audit_events WHERE subject_type = 'user' AND subject_id = $1 ORDER BY id"
-    return [row[0] for row in await service.rows(sql, number)]
+from tests.service import Service, changed
 
 
 async def test_the_issues_document_creates_a_local_user(service: Service) -> None:

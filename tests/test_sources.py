@@ -1,30 +1,19 @@
-"""What each of the sources S0 to S3 sends, sent here."""
+"""What the sources S0 and S3 send about one user, sent here."""
 
 from typing import Any
 
 import pytest
 
 from tests.cast import PASSWORD
-from tests.service import Service, codes
+from tests.service import Service, changed, codes
 
 CREATE = """mutation($input: CreateUserInput!) {
   createUser(input: $input) { user { id username email name isLdap isSaml ldapServerNumber loginDn hasValidPassword
     canCreateProjectsInRoot role { name } } errors { code message path } } }"""
-UPSERT = """mutation($input: UpsertUsersInput!) {
-  upsertUsers(input: $input) { results { index ref action matchedBy changedFields
-    user { id email state isActive firstName lastName role { name } tags aliases } errors { code message path } }
-    errors { code } } }"""
 SHOWN = """id username email name state accessibility isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword
   canCreateProjectsInRoot ldapServerNumber loginDn lastLoginAt lastApiRequestAt createdAt updatedAt
   role { name } groups(orderBy: [{field: NAME}]) { nodes { id name } } groupCount
   createdBy { id username email name role { name } } updatedBy { id username email name role { name } }"""
-
-
-async def changed(service: Service, user: str) -> list[str]:
-    """The actions recorded about a user, oldest first."""
-    number = int(user.removeprefix("user_"))
-    sql = "SELECT action FROM audit_events WHERE subject_type = 'user' AND subject_id = $1 ORDER BY id"
-    return [row[0] for row in await service.rows(sql, number)]
 
 
 async def test_s3_lists_counts_and_pages_for_administrators_and_less_for_others(service: Service) -> None:
@@ -187,92 +176,6 @@ async def test_s3_converts_to_ldap_to_saml_and_to_normal(service: Service) -> No
         (1, None, None)
     ]
     assert await changed(service, "user_9") == ["CONVERTED"] * 4
-
-
-async def test_s2s_sample_creates_updates_and_deactivates_by_email(service: Service) -> None:
-    # The sample's values are plain strings; GraphQL takes one value where a list is meant.
-    row = {
-        "email": "bob@acme.test",
-        "role": {"name": "FullAdmin"},
-        "firstName": "Bob",
-        "lastName": "Smith",
-        "tags": "AE|SouthEast",
-        "aliases": "ID-123",
-    }
-    made = (await service.data(UPSERT, {"input": {"users": row}}))["upsertUsers"]["results"][0]
-    assert (made["action"], made["user"]["role"], made["user"]["tags"], made["user"]["aliases"]) == (
-        "CREATED",
-        {"name": "Admin"},
-        ["AE", "SouthEast"],
-        ["ID-123"],
-    )
-    more = {"email": "BOB@acme.test", "tags": "SouthEast|Leads", "aliases": "ID-124"}
-    updated = (await service.data(UPSERT, {"input": {"users": more}}))["upsertUsers"]["results"][0]
-    assert (updated["action"], updated["matchedBy"]) == ("UPDATED", "EMAIL")
-    assert updated["user"]["tags"] == ["AE", "Leads", "SouthEast"]
-    assert updated["user"]["aliases"] == ["ID-123", "ID-124"]
-    off = {"email": "bob@acme.test", "role": {"name": "Deactivated"}}
-    gone = (await service.data(UPSERT, {"input": {"users": off}}))["upsertUsers"]["results"][0]
-    assert (gone["action"], gone["user"]["isActive"], gone["user"]["role"]) == ("UPDATED", False, {"name": "Admin"})
-    assert await changed(service, made["user"]["id"]) == ["CREATED", "UPDATED", "UPDATED"]
-
-
-@pytest.mark.parametrize(
-    ("sent", "kept"), [("FullAdmin", "Admin"), ("LimitedAdmin", "IT"), ("Participant", "Normal user")]
-)
-async def test_s2s_roles_are_synonyms(service: Service, sent: str, kept: str) -> None:
-    row = {"email": "bob@acme.test", "role": {"name": sent}}
-    (result,) = (await service.data(UPSERT, {"input": {"users": [row]}}))["upsertUsers"]["results"]
-    assert result["user"]["role"] == {"name": kept}
-
-
-async def test_s1s_four_calls(service: Service) -> None:
-    listed = await service.data("""{ node(id: "organization_2") { ... on Organization { name
-      users { nodes { id createdAt accessibility state } } } } users { totalCount } }""")
-    assert [user["id"] for user in listed["node"]["users"]["nodes"]] == ["user_6"]
-    assert listed["users"]["totalCount"] == 9
-    catalogue = await service.data("""query { roles { id name weight permissions userCount } identityProviders { id name prefix kind isEnabled serverNumber userCount } }""")  # fmt: skip  # noqa: E501
-    assert [(role["id"], role["weight"]) for role in catalogue["roles"]] == [
-        ("role_1", 100),
-        ("role_2", 80),
-        ("role_3", 60),
-        ("role_4", 40),
-        ("role_5", 20),
-    ]
-    assert [(each["prefix"], each["isEnabled"]) for each in catalogue["identityProviders"]] == [
-        ("local", True),
-        ("ldap1", True),
-        ("ldap2", False),
-        ("sso", True),
-    ]
-    users = [
-        {
-            "email": f"partner{number}@x.test",
-            "role": {"id": catalogue["roles"][3]["id"]},
-            "organizationIds": ["organization_3", "organization_5"],
-            "identityProviderId": catalogue["identityProviders"][3]["id"],
-        }
-        for number in range(3)
-    ]
-    document = """mutation($input: InviteUsersInput!) { inviteUsers(input: $input) { results { action
-      user { state organizations { nodes { id } } identityProvider { id } } errors { code } } } }"""
-    results = (await service.data(document, {"input": {"users": users}}))["inviteUsers"]["results"]
-    assert (
-        results
-        == [
-            {
-                "action": "CREATED",
-                "user": {
-                    "state": "INVITED",
-                    "organizations": {"nodes": [{"id": "organization_3"}, {"id": "organization_5"}]},
-                    "identityProvider": {"id": "provider_4"},
-                },
-                "errors": [],
-            }
-        ]
-        * 3
-    )
-    assert await service.scalar("SELECT COUNT(*) FROM letters WHERE state = 'WAITING'") == 3
 
 
 async def test_s0_manages_all_aspects_of_a_user(service: Service) -> None:
