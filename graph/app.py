@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -31,8 +32,7 @@ def create_app(settings: Settings) -> Starlette:
     database = Database(settings.database_url, pool=settings.database_pool, wait=settings.database_wait)
     services = Services(settings, database, sealer(settings.secret_key, database.file), Hasher())
     touches = Touches(database)
-    engine = Engine(schema.build()._schema, settings, schema.SOURCES)
-    endpoint = Endpoint(engine, services, touches)
+    engine = Engine(schema.build()._schema, settings, schema.SOURCES, database.dialect)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -45,10 +45,10 @@ def create_app(settings: Settings) -> Starlette:
             services.hasher.close()
             await database.close()
 
-    app = Starlette(
+    app = Service(
+        SecurityHeaders(Endpoint(engine, services, touches)),
         routes=[
             Route("/", lambda _: RedirectResponse("/graphql")),
-            *(Route(path, endpoint.__call__, methods=METHODS) for path in ("/graphql", "/graphql/")),
             Route("/healthz", healthz),
             Route("/readyz", _readyz(database)),
             *playground(),
@@ -62,7 +62,19 @@ def create_app(settings: Settings) -> Starlette:
     return app
 
 
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]  # all but two are answered with 405
+class Service(Starlette):
+    """GraphQL is answered before any routing, which would cost as much as a small query; the rest is routed."""
+
+    def __init__(self, graphql: ASGIApp, **given: Any) -> None:
+        super().__init__(**given)
+        self._graphql = graphql
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in ("/graphql", "/graphql/"):
+            scope["app"] = self
+            await self._graphql(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 async def check_version(database: Database) -> None:

@@ -1,6 +1,7 @@
 """One maker for each kind of declared field: the part of a plan that loads it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphql import FieldNode, GraphQLInterfaceType, SelectionSetNode, get_named_type
@@ -18,42 +19,51 @@ from graph.levels import (
     ToOneChild,
     ValuesChild,
 )
-from graph.sites import Columns, Site
+from graph.sites import Site
 from resolvers.policy import OWN_NEIGHBOURS, Reach, may_read
-from resolvers.sources import Source
+from resolvers.selected import Selected
+from resolvers.sources import everything
 
 if TYPE_CHECKING:
     from graph.selection import Compiler
 
 
-def _to_one(compiler: "Compiler", site: Site) -> Child:
-    place = site.columns.place(site.spec.column)
-    columns = Columns()
+MOST_JOINS = 8  # to one statement; what is deeper is a batch of its own
+
+
+def _to_one(compiler: "Compiler", site: Site) -> Child | str:
+    """Joined to the statement that reads the parents, as Python that shapes it in their rows; else a batch."""
     source = site.spec.source()
     reach = site.reach if site.spec.is_subject else site.reach.to(source.type_name)
-    level = compiler.level(site.type, site.selections, columns, source, reach, site.path)
     names = {nodes[0].name.value for nodes in compiler.collect(site.type, site.selections).values()}
     is_neighbour = reach is Reach.NEAR and names <= OWN_NEIGHBOURS | {"__typename"}
-    return ToOneChild(level, source, place, is_neighbour)
+    selected = site.columns.selected
+    if selected.source is not None and not is_neighbour and len(selected.joins) < MOST_JOINS:
+        columns = site.columns.joined(source, site.spec.column)
+        parts = compiler.parts(site.type, site.selections, columns, reach, site.path, site.children)
+        return f"None if r[{columns.place('id')}] is None else {{{', '.join(parts)}}}"
+    place = site.columns.place(site.spec.column)
+    level = compiler.level(site.type, site.selections, Selected(source), reach, site.path)
+    # It hangs on the viewer's own user, who may know its name whatever rows they may list.
+    seen = replace(level.selected, source=replace(source, visible=everything)) if is_neighbour else None
+    return ToOneChild(level, place, seen)
 
 
 def _viewer(compiler: "Compiler", site: Site) -> Child:
     place = site.columns.place("viewerId")
-    source = site.spec.source()
-    level = compiler.level(site.type, site.selections, Columns(), source, Reach.OWN, site.path)
-    return ToOneChild(level, source, place)
+    level = compiler.level(site.type, site.selections, Selected(site.spec.source()), Reach.OWN, site.path)
+    return ToOneChild(level, place)
 
 
 def _many(compiler: "Compiler", site: Site) -> Child:
     source = site.spec.source()
     relation = site.spec.relation() if site.spec.relation else None
     place = site.columns.place("id") if relation else 0
-    columns = Columns()
-    child = ConnectionChild(source, relation, place, columns.names, compiler.arguments(site, source, paged=True))
+    child = ConnectionChild(source, relation, place, Selected(source), compiler.arguments(site, source, paged=True))
     named = len(compiler.forbidden)
     fields = compiler.collect(site.type, site.selections)
     for key, nodes in fields.items():
-        _connection_field(compiler, site, child, key, nodes, columns)
+        _connection_field(compiler, site, child, key, nodes)
     if any(nodes[0].name.value != "__typename" for nodes in fields.values()):
         compiler.require_rows(source, site.reach.to(source.type_name), named)
     return child
@@ -65,7 +75,6 @@ def _connection_field(
     child: ConnectionChild,
     key: str,
     nodes: list[FieldNode],
-    columns: Columns,
 ) -> None:
     name = nodes[0].name.value
     inner = [node.selection_set for node in nodes if node.selection_set]
@@ -74,7 +83,7 @@ def _connection_field(
     reach = site.reach.to(child.source.type_name)
 
     def rows(selections: list[SelectionSetNode], row_type: Any, row_path: list[str | int]) -> Level:
-        return compiler.level(row_type, selections, columns, child.source, reach, row_path)
+        return compiler.level(row_type, selections, child.selected, reach, row_path)
 
     if name == "__typename":
         child.typename(key, site.type.name)
@@ -102,12 +111,12 @@ def _connection_field(
 def _values(compiler: "Compiler", site: Site) -> Child:
     place = site.columns.place("id")
     relation = site.spec.relation()
-    columns = Columns()
+    selected = Selected(relation.source())
     if site.spec.column is not None:
-        columns.place(site.spec.column)
-        return ValuesChild(None, relation, place, columns.names)
-    level = compiler.level(site.type, site.selections, columns, relation.source(), site.reach, site.path)
-    return ValuesChild(level, relation, place, columns.names)
+        selected.place(site.spec.column)
+        return ValuesChild(None, relation, place, selected)
+    level = compiler.level(site.type, site.selections, selected, site.reach, site.path)
+    return ValuesChild(level, relation, place, selected)
 
 
 def _count(compiler: "Compiler", site: Site) -> Child:
@@ -118,22 +127,24 @@ def _all(compiler: "Compiler", site: Site) -> Child:
     source = site.spec.source()
     argued = compiler.arguments(site, source)
     named = len(compiler.forbidden)
-    level = compiler.level(site.type, site.selections, Columns(), source, site.reach.to(source.type_name), site.path)
-    compiler.require_rows(source, site.reach.to(source.type_name), named)
-    return AllChild(level, source, argued)
+    reach = site.reach.to(source.type_name)
+    level = compiler.level(site.type, site.selections, Selected(source), reach, site.path)
+    compiler.require_rows(source, reach, named)
+    return AllChild(level, argued)
 
 
 def _lookup(compiler: "Compiler", site: Site) -> Child:
     source = site.spec.source()
     argued = compiler.arguments(site)
-    level = compiler.level(site.type, site.selections, Columns(), source, site.reach.to(source.type_name), site.path)
-    return LookupChild(level, source, argued, many=site.spec.many)
+    reach = site.reach.to(source.type_name)
+    level = compiler.level(site.type, site.selections, Selected(source), reach, site.path)
+    return LookupChild(level, argued, many=site.spec.many)
 
 
 def _nodes(compiler: "Compiler", site: Site) -> Child:
     argued = None if site.spec.column else compiler.arguments(site)
     place = site.columns.place(site.spec.column) if site.spec.column else 0
-    levels: dict[str, tuple[Source, Level]] = {}
+    levels: dict[str, Level] = {}
     interface = site.type
     assert isinstance(interface, GraphQLInterfaceType)
     for type_ in compiler.schema.get_possible_types(interface):
@@ -142,8 +153,7 @@ def _nodes(compiler: "Compiler", site: Site) -> Child:
             continue
         readable, named = may_read(compiler.viewer, type_.name, "id"), len(compiler.forbidden)
         if readable or compiler.names_type(site.selections, type_):
-            level = compiler.level(type_, site.selections, Columns(), source, Reach.FAR, site.path)
-            levels[source.prefix] = (source, level)
+            levels[source.prefix] = compiler.level(type_, site.selections, Selected(source), Reach.FAR, site.path)
             compiler.require_rows(source, Reach.FAR, named)
     many = site.definition.args.get("ids") is not None
     return NodesChild(levels, place, argued, many=many)
@@ -151,11 +161,11 @@ def _nodes(compiler: "Compiler", site: Site) -> Child:
 
 def _record(compiler: "Compiler", site: Site) -> Child:
     place = site.columns.place(site.nodes[0].name.value)
-    level = compiler.level(site.type, site.selections, Columns(), None, site.reach, site.path)
+    level = compiler.level(site.type, site.selections, Selected(None), site.reach, site.path)
     return RecordChild(level, place, many=site.spec.many)
 
 
-MAKERS: dict[type, Callable[["Compiler", Site], Child]] = {
+MAKERS: dict[type, Callable[["Compiler", Site], Child | str]] = {
     declared.ToOne: _to_one,
     declared.Viewer: _viewer,
     declared.Many: _many,

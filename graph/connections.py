@@ -2,35 +2,52 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from graph.levels import Child, Level, Run, grouped
-from models.database import Record
+from models.database import Record, Steps
 from resolvers import loaders
 from resolvers.cursors import encode, orders
 from resolvers.loaders import Page
+from resolvers.selected import Selected
 from resolvers.sources import Relation, Source
+
+Edge = tuple[str, str, int | None]
 
 
 @dataclass
 class ConnectionChild(Child):
-    """A page for each parent: its rows in one statement, its counts in another, each only when selected."""
+    """A page for each parent: its rows in one statement, its counts in another, each only when selected.
+
+    `parts` are pieces of Python that give the connection's fields, from the loaded `pages` and the parent's key `p`.
+    """
 
     source: Source
     relation: Relation | None
     place: int
-    columns: list[str]
+    selected: Selected
     argued: int
-    parts: list[Callable[["_Pages", int], tuple[str, Any]]] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
     levels: list[Level] = field(default_factory=list)
+    edge_parts: list[list[Edge]] = field(default_factory=list)
+    infos: list[Mapping[str, str]] = field(default_factory=list)
     needs_rows: bool = False
     needs_total: bool = False
 
     def expression(self, number: int) -> str:
         return f"c{number}(r[{self.place}])" if self.relation else f"c{number}(0)"
 
+    @cached_property
+    def shape(self) -> Callable[["_Pages"], Callable[[int], dict[str, Any]]]:
+        """Generated once, as a level's is."""
+        made: Callable[[_Pages], Callable[[int], dict[str, Any]]] = eval(  # noqa: S307
+            f"lambda pages: lambda p: {{{', '.join(self.parts)}}}"
+        )
+        return made
+
     def typename(self, key: str, name: str) -> None:
-        self.parts.append(lambda pages, parent: (key, name))
+        self.parts.append(f"{key!r}: {name!r}")
 
     def _level(self, level: Level) -> int:
         self.needs_rows = True
@@ -38,81 +55,66 @@ class ConnectionChild(Child):
         return len(self.levels) - 1
 
     def rows(self, key: str, level: Level) -> None:
-        number = self._level(level)
-        self.parts.append(lambda pages, parent: (key, pages.shaped(number, parent)))
+        self.parts.append(f"{key!r}: pages.levels[{self._level(level)}].get(p) or []")
 
     def edges(self, key: str, parts: Sequence[tuple[str, str, Level | None]]) -> None:
         self.needs_rows = True
-        numbered = [(name, what, None if level is None else self._level(level)) for name, what, level in parts]
-
-        def edge(pages: "_Pages", parent: int, position: int, row: Record) -> dict[str, Any]:
-            made: dict[str, Any] = {}
-            for name, what, number in numbered:
-                if number is not None:
-                    made[name] = pages.shaped(number, parent)[position]
-                else:
-                    made[name] = pages.cursor(row) if what == "cursor" else what[1:]
-            return made
-
-        self.parts.append(
-            lambda pages, parent: (
-                key,
-                [edge(pages, parent, i, row) for i, row in enumerate(pages.rows(parent))],
-            )
+        self.edge_parts.append(
+            [(name, what, None if level is None else self._level(level)) for name, what, level in parts]
         )
+        self.parts.append(f"{key!r}: pages.edges({len(self.edge_parts) - 1}, p)")
 
     def page_info(self, key: str, wanted: Mapping[str, str]) -> None:
         self.needs_rows = True
-        self.parts.append(
-            lambda pages, parent: (key, {name: pages.info(what, parent) for name, what in wanted.items()})
-        )
+        self.infos.append(wanted)
+        self.parts.append(f"{key!r}: pages.info({len(self.infos) - 1}, p)")
 
     def total(self, key: str) -> None:
         self.needs_total = True
-        self.parts.append(lambda pages, parent: (key, pages.totals.get(parent, 0)))
+        self.parts.append(f"{key!r}: pages.totals.get(p, 0)")
 
-    async def load(self, run: Run, rows: Sequence[Record]) -> Callable[[int], dict[str, Any]]:
+    def load(self, run: Run, rows: Sequence[Record]) -> Steps[Callable[[int], dict[str, Any]]]:
         asked: Page = run.arguments[self.argued]
-        keys = list({row[self.place] for row in rows}) if self.relation else [0]
-        pages = _Pages(self.source, asked, len(self.columns))
-        if self.needs_rows:
-            await self._load_rows(run, keys, asked, pages)
-        if self.needs_total:
-            pages.totals = await self._totals(run, keys, asked)
-        return lambda parent: dict(part(pages, parent) for part in self.parts)
+        keys = self.keys(rows) if self.relation else [0]
+        pages = _Pages(self, asked)
+        if self.needs_rows and keys:
+            yield from self._load_rows(run, keys, asked, pages)
+        if self.needs_total and keys:
+            pages.totals = yield from self._totals(run, keys, asked)
+        return self.shape(pages)
 
-    async def _load_rows(self, run: Run, keys: list[int], asked: Page, pages: "_Pages") -> None:
+    def _load_rows(self, run: Run, keys: list[int], asked: Page, pages: "_Pages") -> Steps[None]:
         if self.relation is None:
-            found = await loaders.page(run.connection, run.viewer, self.source, self.columns, asked)
+            found = yield loaders.page(run.viewer, run.dialect, self.selected, asked)
         else:
-            found = await loaders.pages_of(run.connection, run.viewer, self.relation, self.columns, keys, asked)
+            found = yield loaders.pages_of(run.viewer, run.dialect, self.relation, self.selected, keys, asked)
         kept = pages.keep(found)
-        for level in self.levels:
-            pages.levels.append(grouped(kept, await level.run(run, kept)))
+        for number, level in enumerate(self.levels):
+            pages.levels[number] = grouped(kept, (yield from level.run(run, kept)))
 
-    async def _totals(self, run: Run, keys: list[int], asked: Page) -> Mapping[int, int]:
+    def _totals(self, run: Run, keys: list[int], asked: Page) -> Steps[Mapping[int, int]]:
         if self.relation is None:
-            return {0: await loaders.count(run.connection, run.viewer, self.source, asked)}
-        return await loaders.counts_of(run.connection, run.viewer, self.relation, keys, asked)
+            return {0: (yield loaders.count(run.viewer, run.dialect, self.source, asked))[0][0]}
+        return dict((yield loaders.counts_of(run.viewer, run.dialect, self.relation, keys, asked)))
 
 
 class _Pages:
     """The loaded pages of one connection field, by parent."""
 
-    def __init__(self, source: Source, asked: Page, width: int) -> None:
-        self._source = source
+    def __init__(self, child: ConnectionChild, asked: Page) -> None:
+        self._child = child
         self._asked = asked
-        self._width = width
-        self._orders = orders(source, asked.order)
         self._rows: dict[int, list[Record]] = {}
         self._more: set[int] = set()
-        self.levels: list[dict[int, list[Any]]] = []
+        self.levels: list[dict[int, list[Any]]] = [{} for _ in child.levels]
         self.totals: Mapping[int, int] = {}
 
-    def keep(self, found: Sequence[Record]) -> list[Record]:
+    def keep(self, found: Sequence[Record]) -> Sequence[Record]:
         """Drop the row past each page's end, remembering that it was there, and put backward pages in order."""
-        for row in found:
-            self._rows.setdefault(row[0], []).append(row)
+        if len(found) <= self._asked.size and not self._asked.backwards and not self._child.infos:
+            if not self._child.edge_parts:
+                return found  # no page can be too long, and none is looked at again
+        self._rows = grouped(found, found)
         for parent, rows in self._rows.items():
             if len(rows) > self._asked.size:
                 self._more.add(parent)
@@ -124,13 +126,29 @@ class _Pages:
     def rows(self, parent: int) -> list[Record]:
         return self._rows.get(parent, [])
 
-    def shaped(self, number: int, parent: int) -> list[Any]:
-        return self.levels[number].get(parent, [])
+    def edges(self, number: int, parent: int) -> list[dict[str, Any]]:
+        parts = self._child.edge_parts[number]
+        return [
+            {name: self._edge(what, level, parent, position, row) for name, what, level in parts}
+            for position, row in enumerate(self.rows(parent))
+        ]
+
+    def _edge(self, what: str, level: int | None, parent: int, position: int, row: Record) -> Any:
+        if level is not None:
+            return self.levels[level][parent][position]
+        return self.cursor(row) if what == "cursor" else what[1:]
+
+    @cached_property
+    def _orders(self) -> Any:
+        return orders(self._child.source, self._asked.order)
 
     def cursor(self, row: Record) -> str:
-        return encode(self._source, self._orders, list(row[self._width + 1 :]))
+        return encode(self._child.source, self._orders, list(row[len(self._child.selected.columns) + 1 :]))
 
-    def info(self, what: str, parent: int) -> Any:
+    def info(self, number: int, parent: int) -> dict[str, Any]:
+        return {name: self._info(what, parent) for name, what in self._child.infos[number].items()}
+
+    def _info(self, what: str, parent: int) -> Any:
         rows, more = self.rows(parent), parent in self._more
         if what == "hasNextPage":
             return more if not self._asked.backwards else self._asked.before is not None

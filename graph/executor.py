@@ -24,10 +24,12 @@ from graph.errors import coded, discreet, forbidden, public, unauthenticated
 from graph.levels import Level, Run
 from graph.limits import Cost
 from graph.selection import Compiler
-from graph.sites import Argued, Columns, spec_of
+from graph.sites import Argued, spec_of
+from models.dialects import Dialect
 from models.errors import Refusal
 from models.settings import Settings
 from resolvers.policy import FOR_STRANGERS, Reach, Viewer, visible_fields
+from resolvers.selected import Selected
 from resolvers.sources import Source
 
 MOST_PLANS = 20
@@ -60,8 +62,11 @@ class Answer:
 class Engine:
     """The schema with its caches. One for each process; nothing in it depends on who asks."""
 
-    def __init__(self, schema: GraphQLSchema, settings: Settings, sources: Mapping[str, Source]) -> None:
+    def __init__(
+        self, schema: GraphQLSchema, settings: Settings, sources: Mapping[str, Source], dialect: Dialect
+    ) -> None:
         self.schema = schema
+        self.dialect = dialect
         self.settings = settings
         self.sources = dict(sources)
         self._documents = Documents(schema, settings)
@@ -128,9 +133,9 @@ class Engine:
         context.plan, context.arguments = plan, arguments
         if plan.level is not None:
             try:
-                async with context.database.reading() as connection:
-                    run = Run(connection, context.viewer, arguments)
-                    roots = await plan.level.run(run, [(None, *self._root_row(plan.level.columns, context.viewer))])
+                row = (None, *self._root_row(plan.level.selected.names, context.viewer))
+                run = Run(context.viewer, self.dialect, arguments)
+                roots = await context.database.read(plan.level.run(run, [row]))
             except Exception as error:
                 return Answer(errors=[public(error, context.request_id)], executed=True)
             if not any(name.startswith("__") and name != "__typename" for name in prepared.roots):
@@ -191,7 +196,7 @@ class Engine:
             return False
         root = self.schema.mutation_type
         assert root is not None
-        compiler = Compiler(self.schema, prepared.fragments, coerced.coerced, viewer, self.sources)
+        compiler = Compiler(self.schema, prepared.fragments, coerced.coerced, viewer, self.sources, self.dialect.name)
         for nodes in compiler.collect(root, [operation.selection_set]).values():
             name = nodes[0].name.value
             if name == "__typename":
@@ -210,12 +215,12 @@ class Engine:
         viewer: Viewer,
         own: bool,
     ) -> Plan:
-        compiler = Compiler(self.schema, prepared.fragments, coerced.coerced, viewer, self.sources)
+        compiler = Compiler(self.schema, prepared.fragments, coerced.coerced, viewer, self.sources, self.dialect.name)
         root = self.schema.get_root_type(operation.operation)
         assert isinstance(root, GraphQLObjectType)
         reach = Reach.OWN if own else Reach.FAR
         if operation.operation is OperationType.QUERY:
-            level = compiler.level(root, [operation.selection_set], Columns(), None, Reach.FAR, [])
+            level = compiler.level(root, [operation.selection_set], Selected(None), Reach.FAR, [])
             plan = Plan(level, {}, compiler.argued)
         else:
             plan = Plan(None, _payloads(compiler, root, operation, reach), compiler.argued)
@@ -245,5 +250,5 @@ def _payloads(
             type_ = get_named_type(root.fields[nodes[0].name.value].type)
             assert isinstance(type_, GraphQLObjectType)
             selections = [node.selection_set for node in nodes if node.selection_set]
-            found[key] = compiler.level(type_, selections, Columns(), None, reach, [key])
+            found[key] = compiler.level(type_, selections, Selected(None), reach, [key])
     return found

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from graph.context import Context, Services
 from graph.errors import coded, formatted, public, unauthenticated, unavailable
@@ -48,7 +49,11 @@ class Endpoint:
         self._services = services
         self._touches = touches
 
-    async def __call__(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
         if request.method == "GET" and _wants_page(request):
             return page(request)
         request_id = secrets.token_hex(8)
@@ -232,7 +237,7 @@ def _respond(answer: Answer, media: str, request_id: str, method: str) -> Respon
         headers["allow"] = "POST" if method == "GET" else "GET, POST"
     if status == 503:
         headers["retry-after"] = "1"
-    return Response(orjson.dumps(body), status, headers, media_type=f"{media}; charset=utf-8")
+    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), status, headers, media_type=f"{media}; charset=utf-8")
 
 
 def _status(answer: Answer, media: str) -> int:

@@ -1,25 +1,31 @@
-"""The parts of a plan as they run: a level shapes rows, its children load one batch each."""
+"""The parts of a plan as they run: a level shapes rows, its children load one batch each.
+
+Nothing here reads by itself: `run` and `load` are generators that yield statements and are sent their rows, so that a
+plan runs alike on an asynchronous connection, in a reader's thread, and within a transaction.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from models.database import Connection, Record
+from models.database import Record, Steps
+from models.dialects import Dialect
 from resolvers import loaders, users
 from resolvers.filters import number_of
 from resolvers.policy import Viewer
-from resolvers.sources import Kind, Relation, Source, everything
+from resolvers.selected import Selected
+from resolvers.sources import Kind, Relation, Source
 
 
 @dataclass
 class Run:
-    """One execution of a plan: the connection it reads on, for whom, and its evaluated arguments."""
+    """One execution of a plan: for whom, in which dialect, and its evaluated arguments."""
 
-    connection: Connection
     viewer: Viewer
+    dialect: Dialect
     arguments: Sequence[Any]
 
 
@@ -31,17 +37,20 @@ class Child:
     def expression(self, number: int) -> str:
         return f"c{number}.get(r[{self.place}])"
 
-    async def load(self, run: Run, rows: Sequence[Record]) -> Any:
+    def load(self, run: Run, rows: Sequence[Record]) -> Steps[Any]:
         raise NotImplementedError
 
+    def keys(self, rows: Sequence[Record]) -> list[Any]:
+        """What the parents' rows lead to; a neighbour that is absent leads nowhere."""
+        place = self.place
+        keys = {row[place] for row in rows}
+        keys.discard(None)
+        return list(keys)
 
-def moment(value: Any) -> str | None:
-    """RFC 3339 with a `Z`, from either database."""
-    if value is None:
-        return None
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    return f"{value[:10]}T{value[11:-6]}Z"
+
+def moment(value: Any) -> Any:
+    """RFC 3339 with a `Z`. PostgreSQL's values are written so when the answer is."""
+    return f"{value[:10]}T{value[11:-6]}Z" if type(value) is str else value
 
 
 def flag(value: Any) -> bool | None:
@@ -59,31 +68,43 @@ _EXPRESSIONS = {
     Kind.INSTANT: "moment(r[{0}])",
     Kind.JSON: "parsed(r[{0}])",
 }
+# What PostgreSQL hands over as it stands in the answer.
+_AS_IT_IS = {Kind.FLAG, Kind.INSTANT}
 
 
-def expression(source: Source | None, name: str, place: int) -> str:
+def expression(source: Source | None, name: str, place: int, dialect: str) -> str:
     """Python that gives a column's value as it stands in the answer."""
     if source is None:
-        return f"moment(r[{place}]) if isinstance(r[{place}], datetime) else r[{place}]"
+        return f"r[{place}]"
     column = source.columns[name]
     if column.kind is Kind.ID:
         return f"f'{column.prefix}_{{r[{place}]}}'"
+    if dialect == "postgres" and column.kind in _AS_IT_IS:
+        return f"r[{place}]"
     return _EXPRESSIONS[column.kind].format(place)
 
 
 class Level:
     """Rows of one type. The shaping function is generated once and then runs over all rows of a batch."""
 
-    def __init__(self, columns: list[str], parts: Sequence[str], children: Sequence[Child]) -> None:
-        self.columns = columns
+    def __init__(self, selected: Selected, parts: Sequence[str], children: Sequence[Child]) -> None:
+        self.selected = selected
         self.children = children
         self.shape = _generate(parts, len(children))
 
-    async def run(self, run: Run, rows: Sequence[Record]) -> list[dict[str, Any]]:
+    def run(self, run: Run, rows: Sequence[Record]) -> Steps[list[dict[str, Any]]]:
         if not rows:
             return []
-        batches = [await child.load(run, rows) for child in self.children]
+        batches = []
+        for child in self.children:
+            batches.append((yield from child.load(run, rows)))
         return self.shape(rows, *batches)
+
+    def of_ids(self, run: Run, ids: Sequence[int], selected: Selected | None = None) -> Steps[dict[int, Any]]:
+        """The visible rows of these ids, shaped."""
+        found = yield loaders.by_ids(run.viewer, run.dialect, selected or self.selected, ids)
+        shaped = yield from self.run(run, found)
+        return {row[0]: each for row, each in zip(found, shaped, strict=True)}
 
 
 def _generate(parts: Sequence[str], children: int) -> Callable[..., list[dict[str, Any]]]:
@@ -98,22 +119,18 @@ def _generate(parts: Sequence[str], children: int) -> Callable[..., list[dict[st
 
 @dataclass
 class ToOneChild(Child):
-    """`is_neighbour`: it hangs on the viewer's own user, who may know its name whatever rows they may list."""
+    """A neighbour in a batch of its own: of a record in memory, or one whose rows are visible by another rule.
+
+    `selected` stands for the level's own then.
+    """
 
     level: Level
-    source: Source
     place: int
-    is_neighbour: bool = False
+    selected: Selected | None = None
 
-    async def load(self, run: Run, rows: Sequence[Record]) -> Mapping[int, Any]:
-        ids = {row[self.place] for row in rows}
-        ids.discard(None)
-        if not ids:
-            return {}
-        source = replace(self.source, visible=everything) if self.is_neighbour else self.source
-        found = await loaders.by_ids(run.connection, run.viewer, source, self.level.columns, list(ids))
-        shaped = await self.level.run(run, found)
-        return {row[0]: each for row, each in zip(found, shaped, strict=True)}
+    def load(self, run: Run, rows: Sequence[Record]) -> Steps[Mapping[int, Any]]:
+        ids = self.keys(rows)
+        return (yield from self.level.of_ids(run, ids, self.selected)) if ids else {}
 
 
 @dataclass
@@ -121,22 +138,26 @@ class ValuesChild(Child):
     level: Level | None
     relation: Relation
     place: int
-    columns: list[str]
+    selected: Selected
 
     def expression(self, number: int) -> str:
         return f"c{number}.get(r[{self.place}]) or []"
 
-    async def load(self, run: Run, rows: Sequence[Record]) -> Mapping[int, list[Any]]:
-        keys = list({row[self.place] for row in rows})
-        found = await loaders.values_of(run.connection, run.viewer, self.relation, self.columns, keys)
-        shaped = [row[1] for row in found] if self.level is None else await self.level.run(run, found)
+    def load(self, run: Run, rows: Sequence[Record]) -> Steps[Mapping[int, list[Any]]]:
+        keys = self.keys(rows)
+        found = (yield loaders.values_of(run.viewer, run.dialect, self.relation, self.selected, keys)) if keys else []
+        shaped = [row[1] for row in found] if self.level is None else (yield from self.level.run(run, found))
         return grouped(found, shaped)
 
 
 def grouped(rows: Sequence[Record], shaped: Sequence[Any]) -> dict[int, list[Any]]:
     groups: dict[int, list[Any]] = {}
     for row, each in zip(rows, shaped, strict=True):
-        groups.setdefault(row[0], []).append(each)
+        key = row[0]
+        if key in groups:
+            groups[key].append(each)
+        else:
+            groups[key] = [each]
     return groups
 
 
@@ -148,25 +169,23 @@ class CountChild(Child):
     def expression(self, number: int) -> str:
         return f"c{number}.get(r[{self.place}], 0)"
 
-    async def load(self, run: Run, rows: Sequence[Record]) -> Mapping[int, int]:
-        return await loaders.counts_of(
-            run.connection, run.viewer, self.relation, list({row[self.place] for row in rows})
-        )
+    def load(self, run: Run, rows: Sequence[Record]) -> Steps[Mapping[int, int]]:
+        keys = self.keys(rows)
+        found = (yield loaders.counts_of(run.viewer, run.dialect, self.relation, keys)) if keys else []
+        return {row[0]: row[1] for row in found}
 
 
 @dataclass
 class AllChild(Child):
     level: Level
-    source: Source
     argued: int
 
     def expression(self, number: int) -> str:
         return f"c{number}"
 
-    async def load(self, run: Run, rows: Sequence[Record]) -> list[Any]:
-        asked = run.arguments[self.argued]
-        found = await loaders.page(run.connection, run.viewer, self.source, self.level.columns, asked)
-        return await self.level.run(run, found)
+    def load(self, run: Run, rows: Sequence[Record]) -> Steps[list[Any]]:
+        found = yield loaders.page(run.viewer, run.dialect, self.level.selected, run.arguments[self.argued])
+        return (yield from self.level.run(run, found))
 
 
 @dataclass
@@ -174,31 +193,26 @@ class LookupChild(Child):
     """Keys of several kinds are one condition, and so one statement; what they matched is read with the rows."""
 
     level: Level
-    source: Source
     argued: int
     many: bool
 
     def expression(self, number: int) -> str:
         return f"c{number}" if self.many else f"c{number}[0]"
 
-    async def load(self, run: Run, rows: Sequence[Record]) -> list[Any]:
+    def load(self, run: Run, rows: Sequence[Record]) -> Steps[list[Any]]:
         arguments = run.arguments[self.argued]
         keys = [next(iter(key.items())) for key in (arguments["keys"] if self.many else [arguments["by"]])]
-        ids = await users.ids_by_keys(run.connection, keys)
+        ids = yield from users.ids_by_keys(run.dialect, keys)
         wanted = [number for number in ids if number is not None]
-        found = (
-            await loaders.by_ids(run.connection, run.viewer, self.source, self.level.columns, wanted) if wanted else []
-        )
-        shaped = await self.level.run(run, found)
-        by_id = {row[0]: each for row, each in zip(found, shaped, strict=True)}
-        return [by_id.get(number) for number in ids]
+        found = (yield from self.level.of_ids(run, wanted)) if wanted else {}
+        return [found.get(number) for number in ids]
 
 
 @dataclass
 class NodesChild(Child):
     """Typed ids of any types: a statement for each type among them."""
 
-    levels: Mapping[str, tuple[Source, Level]]
+    levels: Mapping[str, Level]
     place: int
     argued: int | None
     many: bool
@@ -208,22 +222,21 @@ class NodesChild(Child):
             return f"c{number}.get(r[{self.place}])"
         return f"c{number}" if self.many else f"c{number}[0]"
 
-    async def load(self, run: Run, rows: Sequence[Record]) -> Any:
+    def load(self, run: Run, rows: Sequence[Record]) -> Steps[Any]:
         if self.argued is None:
-            return await self._found(run, list({row[self.place] for row in rows}))
+            return (yield from self._found(run, self.keys(rows)))
         arguments = run.arguments[self.argued]
         typed = arguments["ids"] if self.many else [arguments["id"]]
-        found = await self._found(run, typed)
+        found = yield from self._found(run, typed)
         return [found.get(each) for each in typed]
 
-    async def _found(self, run: Run, typed: Sequence[str]) -> dict[str, Any]:
+    def _found(self, run: Run, typed: Sequence[str]) -> Steps[dict[str, Any]]:
         found: dict[str, Any] = {}
-        for prefix, (source, level) in self.levels.items():
+        for prefix, level in self.levels.items():
             numbers = [n for n in (number_of(prefix, each) for each in typed) if n is not None]
             if numbers:
-                rows = await loaders.by_ids(run.connection, run.viewer, source, level.columns, numbers)
-                shaped = await level.run(run, rows)
-                found |= {f"{prefix}_{row[0]}": each for row, each in zip(rows, shaped, strict=True)}
+                shaped = yield from level.of_ids(run, numbers)
+                found |= {f"{prefix}_{number}": each for number, each in shaped.items()}
         return found
 
 
@@ -238,14 +251,15 @@ class RecordChild(Child):
     def expression(self, number: int) -> str:
         return f"next(c{number})"
 
-    async def load(self, run: Run, rows: Sequence[Record]) -> Any:
+    def load(self, run: Run, rows: Sequence[Record]) -> Steps[Any]:
         given = [row[self.place] for row in rows]
         records = [each for value in given for each in (value if self.many else [value] if value is not None else [])]
-        shaped = iter(await self.level.run(run, as_rows(self.level, records)))
+        shaped = iter((yield from self.level.run(run, as_rows(self.level, records))))
         if self.many:
             return iter([[next(shaped) for _ in value] for value in given])
         return iter([None if value is None else next(shaped) for value in given])
 
 
 def as_rows(level: Level, records: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    return [(None, *(record.get(name) for name in level.columns)) for record in records]
+    return [(None, *(record.get(name) for name in level.selected.names)) for record in records]
+

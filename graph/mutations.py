@@ -115,6 +115,6 @@ class _Call:
 
     async def _shaped(self, change: Change | None, outcome: Mapping[str, Any]) -> list[Any]:
         viewer = (change.reader or change.viewer) if change else self._context.viewer
-        connection: Any = change.tx if change else None
-        run = Run(connection, viewer, self._context.arguments)
-        return await self._level.run(run, as_rows(self._level, [outcome]))
+        run = Run(viewer, self._context.database.dialect, self._context.arguments)
+        steps = self._level.run(run, as_rows(self._level, [outcome]))
+        return await (change.tx.run(steps) if change else self._context.database.read(steps))

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphql import (
-    FieldNode,
     FragmentDefinitionNode,
-    GraphQLField,
     GraphQLObjectType,
     GraphQLSchema,
     SelectionSetNode,
@@ -18,6 +16,7 @@ from graph.collecting import Collector
 from graph.levels import Child, Level, expression
 from graph.sites import Argued, Columns, Site, spec_of
 from resolvers.policy import Reach, Viewer, may_read
+from resolvers.selected import Selected
 from resolvers.sources import Source
 
 
@@ -31,9 +30,11 @@ class Compiler(Collector):
         variables: dict[str, Any],
         viewer: Viewer,
         sources: dict[str, Source],
+        dialect: str,
     ) -> None:
         super().__init__(fragments, variables)
         self.schema = schema
+        self.dialect = dialect
         self.viewer = viewer
         self.sources = sources
         self.forbidden: list[str] = []
@@ -43,14 +44,27 @@ class Compiler(Collector):
         self,
         type_: GraphQLObjectType,
         selections: Sequence[SelectionSetNode],
-        columns: Columns,
-        source: Source | None,
+        selected: Selected,
         reach: Reach,
         path: list[str | int],
     ) -> Level:
-        """The plan for rows of `type_`; `columns` gains what it needs of them."""
-        parts: list[str] = []
+        """The plan for rows of `type_`; `selected` gains what it needs of them."""
         children: list[Child] = []
+        parts = self.parts(type_, selections, Columns(selected), reach, path, children)
+        return Level(selected, parts, children)
+
+    def parts(
+        self,
+        type_: GraphQLObjectType,
+        selections: Sequence[SelectionSetNode],
+        columns: Columns,
+        reach: Reach,
+        path: list[str | int],
+        children: list[Child],
+    ) -> list[str]:
+        """Pieces of Python that give the fields from a row `r`; what needs a batch is added to `children`."""
+        parts: list[str] = []
+        source = columns.selected.source_of(columns.alias)
         for key, nodes in self.collect(type_, selections).items():
             name = nodes[0].name.value
             if name == "__typename":
@@ -64,12 +78,15 @@ class Compiler(Collector):
             definition = type_.fields[name]
             spec = spec_of(definition)
             if isinstance(spec, declared.Plain):
-                parts.append(f"{key!r}: {expression(source, name, columns.place(name))}")
+                parts.append(f"{key!r}: {expression(source, name, columns.place(name), self.dialect)}")
                 continue
-            child = self._child(spec, definition, nodes, columns, reach, [*path, key])
-            parts.append(f"{key!r}: {child.expression(len(children))}")
-            children.append(child)
-        return Level(columns.names, parts, children)
+            made = MAKERS[type(spec)](self, Site(spec, definition, nodes, columns, children, reach, [*path, key]))
+            if isinstance(made, Child):
+                parts.append(f"{key!r}: {made.expression(len(children))}")
+                children.append(made)
+            else:
+                parts.append(f"{key!r}: {made}")
+        return parts
 
     def _forbid(self, name: str) -> None:
         if name not in self.forbidden:
@@ -82,18 +99,6 @@ class Compiler(Collector):
         """
         if len(self.forbidden) == named and not may_read(self.viewer, source.type_name, "id", reach):
             self._forbid(f"{source.type_name}.id")
-
-    def _child(
-        self,
-        spec: Any,
-        definition: GraphQLField,
-        nodes: list[FieldNode],
-        columns: Columns,
-        reach: Reach,
-        path: list[str | int],
-    ) -> Child:
-        maker = MAKERS[type(spec)]
-        return maker(self, Site(spec, definition, nodes, columns, reach, path))
 
     def arguments(self, site: Site, source: Source | None = None, *, paged: bool = False) -> int:
         """Note that a field's arguments are to be evaluated; the answer is their place among all."""

@@ -1,6 +1,6 @@
 """Where a field stands while its selection is compiled: its declaration, its nodes, its parent's columns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import FieldNode, GraphQLField, SelectionSetNode, get_named_type
@@ -8,6 +8,7 @@ from graphql.execution.values import VariableValues, get_argument_values
 
 from graph import fields as declared
 from resolvers.policy import Reach
+from resolvers.selected import OWN, Selected
 from resolvers.sources import Source
 
 
@@ -25,16 +26,19 @@ class Argued:
         return get_argument_values(self.definition, self.node, variables)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Columns:
-    """The columns of one batch of rows, shared by all that shapes it. Row[0] is the key a row belongs to."""
+    """The columns of one table in a batch of rows, which all that shapes the batch shares."""
 
-    names: list[str] = field(default_factory=list)
+    selected: Selected
+    alias: str = OWN
 
     def place(self, name: str) -> int:
-        if name not in self.names:
-            self.names.append(name)
-        return self.names.index(name) + 1
+        return self.selected.place(name, self.alias)
+
+    def joined(self, source: Source, column: str) -> "Columns":
+        """Those of the neighbour that `column` leads to."""
+        return Columns(self.selected, self.selected.join(source, column, self.alias))
 
 
 def spec_of(definition: GraphQLField) -> Any:
@@ -43,12 +47,13 @@ def spec_of(definition: GraphQLField) -> Any:
 
 @dataclass
 class Site:
-    """Where a child stands: its declaration, its nodes in the document, and its parent's columns."""
+    """Where a child stands: its declaration, its nodes in the document, its parent's columns and batches."""
 
     spec: Any
     definition: GraphQLField
     nodes: list[FieldNode]
     columns: Columns
+    children: list[Any]
     reach: Reach
     path: list[str | int]
 

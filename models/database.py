@@ -2,19 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from models.dialects import Dialect
 from models.errors import Unavailable
-from models.pools import Pool, PostgresPool, SQLitePool
+from models.pools import Pool, PostgresPool, Reader, SQLitePool
 from models.settings import BadSetting
 
 T = TypeVar("T")
 Record = Sequence[Any]
 Tracer = Callable[[str], None]
+
+
+class Statement(NamedTuple):
+    sql: str
+    values: Sequence[Any]
+
+
+# A plan for reading that knows no connection: it yields statements and is sent their rows.
+Steps = Generator[Statement, Sequence[Record], T]
 
 log = logging.getLogger("usergraph.database")
 
@@ -40,6 +48,16 @@ class Connection:
                 return fetched
             return await self.raw.fetch(sql, *bound)  # type: ignore[no-any-return]
 
+    async def run(self, steps: Steps[T]) -> T:
+        """What `steps` returns, once every statement that it yields was run and its rows were sent back."""
+        rows: Any = None
+        try:
+            while True:
+                statement = steps.send(rows)
+                rows = await self.rows(statement.sql, *statement.values)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+
     async def one(self, sql: str, *values: Any) -> Record | None:
         found = await self.rows(sql, *values)
         return found[0] if found else None
@@ -47,6 +65,33 @@ class Connection:
     async def scalar(self, sql: str, *values: Any) -> Any:
         found = await self.rows(sql, *values)
         return found[0][0] if found else None
+
+
+class Threaded(Connection):
+    """A reading connection of SQLite. What runs on it runs in a thread, from the first statement to the last."""
+
+    raw: Reader
+
+    async def rows(self, sql: str, *values: Any) -> Sequence[Record]:
+        return await self.raw.do(lambda: self._fetch(Statement(sql, values)))
+
+    async def run(self, steps: Steps[T]) -> T:
+        return await self.raw.do(lambda: self._drive(steps))
+
+    def _drive(self, steps: Steps[T]) -> T:
+        rows: Any = None
+        while True:
+            try:
+                statement = steps.send(rows)
+            except StopIteration as done:
+                return done.value  # type: ignore[no-any-return]
+            rows = self._fetch(statement)
+
+    def _fetch(self, statement: Statement) -> Sequence[Record]:
+        if self._tracer is not None:
+            self._tracer(statement.sql)
+        bound = [self.dialect.bind(value) for value in statement.values]
+        return self.raw.connection.execute(self.dialect.text(statement.sql), bound).fetchall()
 
 
 class Transaction(Connection):
@@ -96,20 +141,14 @@ class Database:
             await asyncio.wait(self._running)
         await self._pool.close()
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
-        try:
-            raw = await asyncio.wait_for(self._pool.take(), self.wait)
-        except TimeoutError as error:
-            raise Unavailable("every connection is busy") from error
-        except Exception as error:
-            raise self._translated(error) from error
-        try:
-            yield Connection(raw, self.dialect, self.tracer)
-        except Exception as error:
-            raise self._translated(error) from error
-        finally:
-            await self._finish(self._pool.give(raw))
+    def reading(self) -> "_Reading":
+        """`async with database.reading() as connection`. Raises Unavailable where none is free in time."""
+        return _Reading(self)
+
+    async def read(self, steps: Steps[T]) -> T:
+        """Run a plan on a connection of its own."""
+        async with _Reading(self) as connection:
+            return await connection.run(steps)
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in one transaction that a cancelled caller cannot break off.
@@ -174,6 +213,32 @@ class Database:
 
     def _translated(self, error: Exception) -> Exception:
         return Unavailable("the database does not answer") if self._pool.is_away(error) else error
+
+
+class _Reading:
+    """A class and no generator: every request passes here."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._raw: Any = None
+
+    async def __aenter__(self) -> Connection:
+        database = self._database
+        try:
+            self._raw = await database._pool.take()
+        except TimeoutError as error:
+            raise Unavailable("every connection is busy") from error
+        except Exception as error:
+            raise database._translated(error) from error
+        kind = Threaded if isinstance(self._raw, Reader) else Connection
+        return kind(self._raw, database.dialect, database.tracer)
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        await self._database._pool.give(self._raw)
+        if isinstance(error, Exception):
+            translated = self._database._translated(error)
+            if translated is not error:
+                raise translated from error
 
 
 def sqlite_file(url: str) -> Path | None:

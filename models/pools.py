@@ -2,8 +2,10 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import aiosqlite
 import asyncpg
@@ -12,6 +14,10 @@ from models.dialects import Dialect, Postgres, SQLite
 from models.errors import Unavailable
 
 WRITER_LOCK = 7_461_100  # the advisory lock that makes PostgreSQL, like SQLite, write one transaction at a time
+
+
+PRAGMAS = ("PRAGMA foreign_keys = ON", "PRAGMA case_sensitive_like = ON")
+T = TypeVar("T")
 
 
 class Pool(Protocol):
@@ -52,6 +58,23 @@ _PASSING = {
 }
 
 
+class Reader:
+    """A reading connection of SQLite; what is done with it is done in a thread, and broken off with its caller."""
+
+    def __init__(self, connection: sqlite3.Connection, threads: Executor) -> None:
+        self.connection = connection
+        self._threads = threads
+
+    async def do(self, work: Callable[[], T]) -> T:
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            self.connection.interrupt()
+            await asyncio.wait([future])
+            raise
+
+
 class SQLitePool:
     """A writer and several readers on one file in WAL mode, each with its own thread."""
 
@@ -60,7 +83,8 @@ class SQLitePool:
         self._path = path
         self._size = min(size, 4)
         self._wait = wait
-        self._readers: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        self._readers: asyncio.LifoQueue[Reader] = asyncio.LifoQueue()
+        self._threads = ThreadPoolExecutor(self._size, "usergraph-reader")
         self._writer: aiosqlite.Connection | None = None
         self._turn = asyncio.Lock()
 
@@ -70,15 +94,27 @@ class SQLitePool:
         try:
             self._writer = await self._connect("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL")
             for _ in range(self._size):
-                self._readers.put_nowait(await self._connect("PRAGMA query_only = ON"))
+                self._readers.put_nowait(self._reader())
         except sqlite3.DatabaseError as error:
             await self.close()
             raise Unavailable(f"{self._path} cannot be opened as an SQLite database: {error}") from error
 
+    def _reader(self) -> Reader:
+        raw = sqlite3.connect(
+            self._path, isolation_level=None, timeout=self._wait, check_same_thread=False, cached_statements=500
+        )
+        try:
+            for pragma in (*PRAGMAS, "PRAGMA query_only = ON"):
+                raw.execute(pragma)
+        except BaseException:
+            raw.close()
+            raise
+        return Reader(raw, self._threads)
+
     async def _connect(self, *pragmas: str) -> aiosqlite.Connection:
         raw = await aiosqlite.connect(self._path, isolation_level=None, timeout=self._wait)
         try:
-            for pragma in ("PRAGMA foreign_keys = ON", "PRAGMA case_sensitive_like = ON", *pragmas):
+            for pragma in (*PRAGMAS, *pragmas):
                 await raw.execute_fetchall(pragma)
         except BaseException:
             await raw.close()
@@ -87,15 +123,18 @@ class SQLitePool:
 
     async def close(self) -> None:
         while not self._readers.empty():
-            await self._readers.get_nowait().close()
+            self._readers.get_nowait().connection.close()
+        self._threads.shutdown(wait=False)
         if self._writer is not None:
             await self._writer.close()
             self._writer = None
 
-    async def take(self) -> aiosqlite.Connection:
-        return await self._readers.get()
+    async def take(self) -> Reader:
+        if self._readers.empty():
+            return await asyncio.wait_for(self._readers.get(), self._wait)
+        return self._readers.get_nowait()
 
-    async def give(self, raw: aiosqlite.Connection) -> None:
+    async def give(self, raw: Reader) -> None:
         self._readers.put_nowait(raw)
 
     async def begin(self) -> aiosqlite.Connection:

@@ -101,7 +101,7 @@ async def store_answer(change: Change, key: str, print_: str, answer: Any) -> No
         "actor_id": change.viewer.user_id,
         "key_digest": _digest(change.viewer, key),
         "fingerprint": print_,
-        "answer": change.sealer.seal(orjson.dumps(answer).decode()),
+        "answer": change.sealer.seal(orjson.dumps(answer, option=orjson.OPT_UTC_Z).decode()),
         "created_at": change.moment,
     }
     await bulk.insert(change.tx, StoredAnswer, [row])

@@ -1,12 +1,14 @@
 """Batched reading: one statement a level, rows as tuples that begin with the key they belong to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from models.database import Connection, Record
+from models.database import Statement
+from models.dialects import Dialect
 from resolvers.cursors import Order, beyond, decode, order_by, orders
 from resolvers.filters import Where, conditions
 from resolvers.policy import Viewer
+from resolvers.selected import Selected
 from resolvers.sources import Relation, Source, Sql
 
 
@@ -23,95 +25,91 @@ class Page:
     order: Sequence[tuple[str, bool]] = ()
 
 
-async def by_ids(
-    connection: Connection, viewer: Viewer, source: Source, columns: Sequence[str], ids: Sequence[int]
-) -> Sequence[Record]:
+def by_ids(viewer: Viewer, dialect: Dialect, selected: Selected, ids: Sequence[int]) -> Statement:
     """The visible rows of these ids, in no order."""
-    sql = Sql(viewer, connection.dialect)
+    sql, source = Sql(viewer, dialect), _source(selected)
     wanted = sql.among("t.id", list(ids))
-    condition = conditions(sql, source, "t", None)
-    return await connection.rows(
-        f"SELECT t.id{_list(source, columns)} FROM {source.table} t WHERE {wanted} AND {condition}",
-        *sql.values,
+    return Statement(
+        f"SELECT t.id{selected.list} FROM {source.table} t{selected.joined(sql)}"
+        f" WHERE {wanted} AND {conditions(sql, source, 't', None)}",
+        sql.values,
     )
 
 
-async def page(
-    connection: Connection, viewer: Viewer, source: Source, columns: Sequence[str], asked: Page
-) -> Sequence[Record]:
-    """Up to size + 1 rows of a list, in reading order of the statement: the last may only tell that there are more."""
-    sql = Sql(viewer, connection.dialect)
+def page(viewer: Viewer, dialect: Dialect, selected: Selected, asked: Page) -> Statement:
+    """Up to size + 1 rows of a list, in reading order of the statement: the last may only tell that there are more.
+
+    The limit stands in the text: a plan that PostgreSQL keeps would otherwise be made for a tenth of the table.
+    """
+    sql, source = Sql(viewer, dialect), _source(selected)
     condition, listed = _asked(sql, source, asked)
-    limit = sql.place(asked.size + 1)
-    return await connection.rows(
-        f"SELECT 0{_list(source, columns)}{_keys(listed)} FROM {source.table} t WHERE {condition}"
-        f" ORDER BY {order_by(listed, 't', backwards=asked.backwards, dialect=sql.dialect.name)} LIMIT {limit}",
-        *sql.values,
+    return Statement(
+        f"SELECT 0{selected.list}{_keys(listed)} FROM {source.table} t{selected.joined(sql)} WHERE {condition}"
+        f" ORDER BY {order_by(listed, 't', backwards=asked.backwards, dialect=dialect.name)}"
+        f" LIMIT {int(asked.size) + 1}",
+        sql.values,
     )
 
 
-async def pages_of(
-    connection: Connection,
-    viewer: Viewer,
-    relation: Relation,
-    columns: Sequence[str],
-    keys: Sequence[int],
-    asked: Page,
-) -> Sequence[Record]:
+def pages_of(
+    viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int], asked: Page
+) -> Statement:
     """As `page`, for many parents at once: up to size + 1 rows for each key."""
-    source = relation.source()
-    sql = Sql(viewer, connection.dialect)
+    sql, source = Sql(viewer, dialect), _source(selected)
     wanted = sql.among(relation.key, list(keys))
     condition, listed = _asked(sql, source, asked)
-    order = order_by(listed, "t", backwards=asked.backwards, dialect=sql.dialect.name)
-    width = len(columns) + len(listed) + 1
-    names = [f"c{i}" for i in range(width)]
-    selected = [relation.key, *_expressions(source, columns), *(o.column.sql.format(t="t") for o in listed)]
-    inner = ", ".join(f"{expression} AS {name}" for expression, name in zip(selected, names, strict=True))
-    return await connection.rows(
+    order = order_by(listed, "t", backwards=asked.backwards, dialect=dialect.name)
+    values = [relation.key, *selected.expressions, *(o.column.sql.format(t="t") for o in listed)]
+    names = [f"c{i}" for i in range(len(values))]
+    inner = ", ".join(f"{expression} AS {name}" for expression, name in zip(values, names, strict=True))
+    return Statement(
         f"SELECT {', '.join(names)} FROM (SELECT {inner},"
         f" ROW_NUMBER() OVER (PARTITION BY {relation.key} ORDER BY {order}) AS place"
-        f" FROM {source.table} t {relation.join} WHERE {wanted} AND {condition}) ranked"
-        f" WHERE place <= {sql.place(asked.size + 1)} ORDER BY place",
-        *sql.values,
+        f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}) ranked"
+        f" WHERE place <= {int(asked.size) + 1} ORDER BY place",
+        sql.values,
     )
 
 
-async def values_of(
-    connection: Connection, viewer: Viewer, relation: Relation, columns: Sequence[str], keys: Sequence[int]
-) -> Sequence[Record]:
+def values_of(
+    viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int]
+) -> Statement:
     """All rows of short lists that are bounded when they are written (tags, aliases, variables)."""
-    source = relation.source()
-    sql = Sql(viewer, connection.dialect)
+    sql, source = Sql(viewer, dialect), _source(selected)
     wanted = sql.among(relation.key, list(keys))
-    order = order_by(orders(source, ()), "t", backwards=False, dialect=sql.dialect.name)
-    return await connection.rows(
-        f"SELECT {relation.key}{_list(source, columns)} FROM {source.table} t {relation.join}"
+    order = order_by(orders(source, ()), "t", backwards=False, dialect=dialect.name)
+    return Statement(
+        f"SELECT {relation.key}{selected.list} FROM {source.table} t {relation.join}{selected.joined(sql)}"
         f" WHERE {wanted} AND {conditions(sql, source, 't', None)} ORDER BY {order}",
-        *sql.values,
+        sql.values,
     )
 
 
-async def count(connection: Connection, viewer: Viewer, source: Source, asked: Page) -> int:
-    sql = Sql(viewer, connection.dialect)
+def count(viewer: Viewer, dialect: Dialect, source: Source, asked: Page) -> Statement:
+    """One row with one number."""
+    sql = Sql(viewer, dialect)
     condition = _condition(sql, source, asked)
-    return int(await connection.scalar(f"SELECT COUNT(*) FROM {source.table} t WHERE {condition}", *sql.values))
+    return Statement(f"SELECT COUNT(*) FROM {source.table} t WHERE {condition}", sql.values)
 
 
-async def counts_of(
-    connection: Connection, viewer: Viewer, relation: Relation, keys: Sequence[int], asked: Page | None = None
-) -> Mapping[int, int]:
-    """How many visible rows each key has; keys without rows are absent."""
+def counts_of(
+    viewer: Viewer, dialect: Dialect, relation: Relation, keys: Sequence[int], asked: Page | None = None
+) -> Statement:
+    """Each key with how many visible rows it has; keys without rows are absent."""
     source = relation.source()
-    sql = Sql(viewer, connection.dialect)
+    sql = Sql(viewer, dialect)
     wanted = sql.among(relation.key, list(keys))
     condition = _condition(sql, source, asked) if asked else conditions(sql, source, "t", None)
-    found = await connection.rows(
+    return Statement(
         f"SELECT {relation.key}, COUNT(*) FROM {source.table} t {relation.join}"
         f" WHERE {wanted} AND {condition} GROUP BY {relation.key}",
-        *sql.values,
+        sql.values,
     )
-    return {row[0]: row[1] for row in found}
+
+
+def _source(selected: Selected) -> Source:
+    assert selected.source is not None
+    return selected.source
 
 
 def _asked(sql: Sql, source: Source, asked: Page) -> tuple[str, list[Order]]:
@@ -129,14 +127,6 @@ def _condition(sql: Sql, source: Source, asked: Page) -> str:
     if asked.search and asked.search.strip() and source.search is not None:
         return f"{condition} AND {source.search(sql, 't', asked.search)}"
     return condition
-
-
-def _expressions(source: Source, columns: Sequence[str]) -> list[str]:
-    return [source.columns[name].sql.format(t="t") for name in columns]
-
-
-def _list(source: Source, columns: Sequence[str]) -> str:
-    return "".join(f", {expression}" for expression in _expressions(source, columns))
 
 
 def _keys(listed: Sequence[Order]) -> str:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from models.database import Connection
+from models.database import Statement, Steps
+from models.dialects import Dialect
 from models.values import email_key, email_part, key
 from resolvers import api_keys, groups, invitations, organizations, providers, roles
 from resolvers.filters import (
@@ -226,13 +227,13 @@ KEYS: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
 }
 
 
-async def ids_by_keys(connection: Connection, keys: Sequence[tuple[str, str]]) -> list[int | None]:
+def ids_by_keys(dialect: Dialect, keys: Sequence[tuple[str, str]]) -> Steps[list[int | None]]:
     """The id each `(kind, text)` names, None where it names nobody: one statement for each kind among them."""
     found: dict[tuple[str, str], int] = {}
     for kind, (_, statement, normal) in KEYS.items():
         texts = {normal(text) for each, text in keys if each == kind}
         if texts:
             column = statement.split(" ")[1].rstrip(",")
-            rows = await connection.rows(statement.format(connection.dialect.among(column, "$1", "text")), list(texts))
+            rows = yield Statement(statement.format(dialect.among(column, "$1", "text")), [list(texts)])
             found |= {(kind, row[0]): row[1] for row in rows}
     return [number_of("user", text) if kind == "id" else found.get((kind, KEYS[kind][2](text))) for kind, text in keys]
