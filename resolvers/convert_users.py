@@ -69,7 +69,9 @@ def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> No
     if first != draft.index:
         raise Duplicate(*draft.path, "id", what="This user", first=f"row {first}")
     targets.require_manageable(change, draft.target, where, *draft.path, "id")
-    targets.require_no_wider(where, draft.target, *draft.path, "id")
+    if draft.given.get("to", {}).get("ldap"):
+        # Who answers for the entry that is named here signs in as this user.
+        targets.require_no_wider(where, draft.target, *draft.path, "to", "ldap", "loginDn")
 
 
 def _identity(draft: Draft, known: Providers) -> Identity:
