@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from graph import schema
 from graph.context import Services
 from graph.executor import Engine
-from graph.http import Endpoint
+from graph.http import SECURITY, Endpoint
 from graph.playground.page import routes as playground
 from models import migrate
 from models.database import Database
@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> Starlette:
             await database.close()
 
     app = Service(
-        SecurityHeaders(Endpoint(engine, services, touches)),
+        Endpoint(engine, services, touches),
         routes=[
             Route("/", lambda _: RedirectResponse("/graphql")),
             Route("/healthz", healthz),
@@ -106,12 +106,6 @@ def _readyz(database: Database) -> Callable[[Request], Awaitable[Response]]:
 class SecurityHeaders:
     """Headers for every answer; the playground's page adds its own content policy."""
 
-    HEADERS = (
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
-        (b"x-frame-options", b"DENY"),
-    )
-
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
@@ -123,7 +117,7 @@ class SecurityHeaders:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 there = {name for name, _ in message.get("headers", ())}
-                missing = [header for header in self.HEADERS if header[0] not in there]
+                missing = [header for header in SECURITY if header[0] not in there]
                 message["headers"] = [*message.get("headers", ()), *missing]
             await send(message)
 

@@ -62,6 +62,8 @@ def _many(compiler: "Compiler", site: Site) -> Child:
     child = ConnectionChild(source, relation, place, Selected(source), compiler.arguments(site, source, paged=True))
     named = len(compiler.forbidden)
     fields = compiler.collect(site.type, site.selections)
+    counted = any(nodes[0].name.value == "totalCount" for nodes in fields.values())
+    compiler.is_bounded &= relation.few if relation else not counted
     for key, nodes in fields.items():
         _connection_field(compiler, site, child, key, nodes)
     if any(nodes[0].name.value != "__typename" for nodes in fields.values()):
@@ -120,7 +122,9 @@ def _values(compiler: "Compiler", site: Site) -> Child:
 
 
 def _count(compiler: "Compiler", site: Site) -> Child:
-    return CountChild(site.spec.relation(), site.columns.place("id"))
+    relation = site.spec.relation()
+    compiler.is_bounded &= relation.few
+    return CountChild(relation, site.columns.place("id"))
 
 
 def _all(compiler: "Compiler", site: Site) -> Child:

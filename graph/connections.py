@@ -95,7 +95,8 @@ class ConnectionChild(Child):
     def _totals(self, run: Run, keys: list[int], asked: Page) -> Steps[Mapping[int, int]]:
         if self.relation is None:
             return {0: (yield loaders.count(run.viewer, run.dialect, self.source, asked))[0][0]}
-        return dict((yield loaders.counts_of(run.viewer, run.dialect, self.relation, keys, asked)))
+        found = yield loaders.counts_of(run.viewer, run.dialect, self.relation, keys, asked)
+        return {row[0]: row[1] for row in found}
 
 
 class _Pages:
@@ -111,9 +112,9 @@ class _Pages:
 
     def keep(self, found: Sequence[Record]) -> Sequence[Record]:
         """Drop the row past each page's end, remembering that it was there, and put backward pages in order."""
-        if len(found) <= self._asked.size and not self._asked.backwards and not self._child.infos:
-            if not self._child.edge_parts:
-                return found  # no page can be too long, and none is looked at again
+        looked_at = self._child.infos or self._child.edge_parts
+        if len(found) <= self._asked.size and not self._asked.backwards and not looked_at:
+            return found
         self._rows = grouped(found, found)
         for parent, rows in self._rows.items():
             if len(rows) > self._asked.size:

@@ -1,7 +1,7 @@
 """Documents: parsed, measured and validated once, and kept with their plans."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,11 +47,22 @@ class RequestError(Exception):
 
 @dataclass
 class Plan:
-    """One operation compiled for one set of rights: a query's level, or its mutations' payloads by response name."""
+    """One operation compiled for one set of rights: a query's level, or its mutations' payloads by response name.
+
+    `is_bounded`: it reads no more rows than it answers. `constants` are the evaluated arguments, by place, of fields
+    whose arguments name no variable.
+    """
 
     level: Level | None
     payloads: Mapping[str, Level]
     argued: list[Argued]
+    is_bounded: bool = False
+    constants: dict[int, Any] = field(default_factory=dict)
+
+    def is_quick(self, arguments: Sequence[Any]) -> bool:
+        """Whether indexes lead to all that it reads, with these arguments."""
+        pairs = zip(self.argued, arguments, strict=True)
+        return self.is_bounded and all(a.source is None or given.is_quick(a.source) for a, given in pairs)
 
 
 @dataclass
@@ -64,6 +75,7 @@ class Prepared:
     switches: frozenset[str]
     roots: set[str]
     plans: "OrderedDict[Any, Plan]" = field(default_factory=OrderedDict)
+    costs: "OrderedDict[Any, int]" = field(default_factory=OrderedDict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises RequestError where the name does not tell which."""

@@ -1,6 +1,7 @@
 """From a request to an answer: refused before a row is read, compiled once, run level by level."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +23,9 @@ from graph.context import Context
 from graph.documents import Documents, Plan, Prepared, RequestError
 from graph.errors import coded, discreet, forbidden, public, unauthenticated
 from graph.levels import Level, Run
-from graph.limits import Cost
+from graph.limits import Cost, sizes
 from graph.selection import Compiler
-from graph.sites import Argued, spec_of
+from graph.sites import spec_of
 from models.dialects import Dialect
 from models.errors import Refusal
 from models.settings import Settings
@@ -32,7 +33,9 @@ from resolvers.policy import FOR_STRANGERS, Reach, Viewer, visible_fields
 from resolvers.selected import Selected
 from resolvers.sources import Source
 
+NO_VARIABLES = VariableValues({}, {})
 MOST_PLANS = 20
+QUICK = 6_000  # rows that a plan may touch, by its cost, to be run without a thread of its own
 
 
 @dataclass(frozen=True)
@@ -85,16 +88,22 @@ class Engine:
             operation = prepared.operation(operation_name)
             if read_only and operation.operation is not OperationType.QUERY:
                 raise RequestError([coded("GET is for queries. Send mutations by POST.", "METHOD_NOT_ALLOWED")])
-            coerced = get_variable_values(self.schema, operation.variable_definitions or (), variables, max_errors=20)
-            if isinstance(coerced, list):
-                raise RequestError([discreet(error, "BAD_USER_INPUT") for error in coerced])
+            coerced = self._coerced(operation, variables)
             cost = self._cost(prepared, operation, coerced.coerced)
         except RequestError as refused:
             return Answer(errors=refused.errors)
         context.document, context.variables = query, variables
-        answer = await self._run(context, prepared, operation, coerced, variables, operation_name)
+        answer = await self._run(context, prepared, operation, coerced, variables, operation_name, cost)
         answer.extensions["cost"] = {"rows": cost, "limit": self.settings.max_cost}
         return answer
+
+    def _coerced(self, operation: OperationDefinitionNode, variables: dict[str, Any]) -> VariableValues:
+        if not operation.variable_definitions:
+            return NO_VARIABLES
+        coerced = get_variable_values(self.schema, operation.variable_definitions, variables, max_errors=20)
+        if isinstance(coerced, list):
+            raise RequestError([discreet(error, "BAD_USER_INPUT") for error in coerced])
+        return coerced
 
     def _admit(self, viewer: Viewer, roots: set[str]) -> None:
         """Without a key there are only the mutations that bring their own token, and (a setting) introspection."""
@@ -105,10 +114,12 @@ class Engine:
                 raise RequestError([unauthenticated()])
 
     def _cost(self, prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
-        root = self.schema.get_root_type(operation.operation)
-        cost = Cost(self.schema, prepared.fragments, variables, self.settings.default_page).of(
-            root, operation.selection_set
-        )
+        key = (operation.name.value if operation.name else None, sizes(variables))
+        cost = prepared.costs.get(key)
+        if cost is None:
+            counting = Cost(self.schema, prepared.fragments, variables, self.settings.default_page)
+            cost = counting.of(self.schema.get_root_type(operation.operation), operation.selection_set)
+            _remember(prepared.costs, key, cost)
         if cost > self.settings.max_cost:
             limit = self.settings.max_cost
             message = f"This may touch {cost} rows, more than {limit}. Ask for smaller pages or fewer fields."
@@ -123,10 +134,14 @@ class Engine:
         coerced: VariableValues,
         variables: dict[str, Any],
         operation_name: str | None,
+        cost: int,
     ) -> Answer:
         try:
             plan = self.plan(prepared, operation, coerced, context.viewer)
-            arguments = [self._bind(each, coerced, context.viewer) for each in plan.argued]
+            arguments = [
+                plan.constants[place] if place in plan.constants else self._bind(plan, place, coerced, context.viewer)
+                for place in range(len(plan.argued))
+            ]
         except (RequestError, Refusal, GraphQLError) as refused:
             errors = refused.errors if isinstance(refused, RequestError) else [public(refused, context.request_id)]
             return Answer(errors=errors, executed=True)
@@ -135,7 +150,8 @@ class Engine:
             try:
                 row = (None, *self._root_row(plan.level.selected.names, context.viewer))
                 run = Run(context.viewer, self.dialect, arguments)
-                roots = await context.database.read(plan.level.run(run, [row]))
+                quick = cost <= QUICK and plan.is_quick(arguments)
+                roots = await context.database.read(plan.level.run(run, [row]), quick=quick)
             except Exception as error:
                 return Answer(errors=[public(error, context.request_id)], executed=True)
             if not any(name.startswith("__") and name != "__typename" for name in prepared.roots):
@@ -167,11 +183,11 @@ class Engine:
             own,
             switches,
         )
-        if key not in prepared.plans:
-            prepared.plans[key] = self._compile(prepared, operation, coerced, viewer, own)
-            if len(prepared.plans) > MOST_PLANS:
-                prepared.plans.popitem(last=False)
-        return prepared.plans[key]
+        plan = prepared.plans.get(key)
+        if plan is None:
+            plan = self._compile(prepared, operation, coerced, viewer, own)
+            _remember(prepared.plans, key, plan)
+        return plan
 
     def _root_row(self, columns: list[str], viewer: Viewer) -> list[Any]:
         """What root fields take for their parent's row: who asks."""
@@ -221,23 +237,36 @@ class Engine:
         reach = Reach.OWN if own else Reach.FAR
         if operation.operation is OperationType.QUERY:
             level = compiler.level(root, [operation.selection_set], Selected(None), Reach.FAR, [])
-            plan = Plan(level, {}, compiler.argued)
+            plan = Plan(level, {}, compiler.argued, compiler.is_bounded)
         else:
             plan = Plan(None, _payloads(compiler, root, operation, reach), compiler.argued)
         if compiler.forbidden:
             raise RequestError([forbidden(compiler.forbidden)])
         return plan
 
-    def _bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer) -> Any:
-        """A field's arguments for this request. Raises with the place in the answer they belong to."""
+    def _bind(self, plan: Plan, place: int, coerced: VariableValues, viewer: Viewer) -> Any:
+        """A field's arguments for this request. Raises with the place in the answer they belong to.
+
+        What is checked beside them, the viewer's rights, is part of what the plan was made for.
+        """
+        argued = plan.argued[place]
         try:
-            given = plain(argued.evaluate(coerced))
+            bound = given = plain(argued.evaluate(coerced))
             if argued.source is not None:
-                return page_of(given, argued.source, viewer, self.settings, whole=not argued.paged)
-            check_lookup(viewer, given, self.settings)
-            return given
+                bound = page_of(given, argued.source, viewer, self.settings, whole=not argued.paged)
+            else:
+                check_lookup(viewer, given, self.settings)
         except Refusal as refusal:
             raise public(refusal, None, argued.response_path) from refusal
+        if argued.is_constant:
+            plan.constants[place] = bound
+        return bound
+
+
+def _remember(kept: "OrderedDict[Any, Any]", key: Any, value: Any) -> None:
+    kept[key] = value
+    if len(kept) > MOST_PLANS:
+        kept.popitem(last=False)
 
 
 def _payloads(

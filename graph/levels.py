@@ -205,7 +205,7 @@ class LookupChild(Child):
         ids = yield from users.ids_by_keys(run.dialect, keys)
         wanted = [number for number in ids if number is not None]
         found = (yield from self.level.of_ids(run, wanted)) if wanted else {}
-        return [found.get(number) for number in ids]
+        return [None if number is None else found.get(number) for number in ids]
 
 
 @dataclass
@@ -262,4 +262,3 @@ class RecordChild(Child):
 
 def as_rows(level: Level, records: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     return [(None, *(record.get(name) for name in level.selected.names)) for record in records]
-

@@ -39,6 +39,7 @@ class Compiler(Collector):
         self.sources = sources
         self.forbidden: list[str] = []
         self.argued: list[Argued] = []
+        self.is_bounded = True  # whether no more rows are read than are answered
 
     def level(
         self,

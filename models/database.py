@@ -76,9 +76,9 @@ class Threaded(Connection):
         return await self.raw.do(lambda: self._fetch(Statement(sql, values)))
 
     async def run(self, steps: Steps[T]) -> T:
-        return await self.raw.do(lambda: self._drive(steps))
+        return await self.raw.do(lambda: self.drive(steps))
 
-    def _drive(self, steps: Steps[T]) -> T:
+    def drive(self, steps: Steps[T]) -> T:
         rows: Any = None
         while True:
             try:
@@ -145,9 +145,14 @@ class Database:
         """`async with database.reading() as connection`. Raises Unavailable where none is free in time."""
         return _Reading(self)
 
-    async def read(self, steps: Steps[T]) -> T:
-        """Run a plan on a connection of its own."""
+    async def read(self, steps: Steps[T], *, quick: bool = False) -> T:
+        """Run a plan on a connection of its own.
+
+        A `quick` plan reads few rows by index. SQLite runs it here and now: handing it to a thread would take longer.
+        """
         async with _Reading(self) as connection:
+            if quick and isinstance(connection, Threaded):
+                return connection.drive(steps)
             return await connection.run(steps)
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:

@@ -42,4 +42,4 @@ SOURCE: Source = Source(
         "user": One("{t}.user_id", lambda: users.SOURCE),
     },
 )
-OF_USER = Relation(lambda: SOURCE, "t.user_id")
+OF_USER = Relation(lambda: SOURCE, "t.user_id", few=True)

@@ -28,4 +28,4 @@ SOURCE: Source = Source(
         ),
     },
 )
-OF_USER = Relation(lambda: SOURCE, "m.user_id", "JOIN group_members m ON m.group_id = t.id")
+OF_USER = Relation(lambda: SOURCE, "m.user_id", "JOIN group_members m ON m.group_id = t.id", few=True)

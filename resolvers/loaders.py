@@ -24,6 +24,10 @@ class Page:
     search: str | None = None
     order: Sequence[tuple[str, bool]] = ()
 
+    def is_quick(self, source: Source) -> bool:
+        """Whether an index leads to its rows and to no others."""
+        return not self.where and not self.search and source.unindexed.isdisjoint(name for name, _ in self.order)
+
 
 def by_ids(viewer: Viewer, dialect: Dialect, selected: Selected, ids: Sequence[int]) -> Statement:
     """The visible rows of these ids, in no order."""

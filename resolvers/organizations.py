@@ -32,8 +32,8 @@ SOURCE: Source = Source(
         ),
     },
 )
-OF_USER = Relation(lambda: SOURCE, "m.user_id", "JOIN organization_members m ON m.organization_id = t.id")
-CHILDREN = Relation(lambda: SOURCE, "t.parent_id")
+OF_USER = Relation(lambda: SOURCE, "m.user_id", "JOIN organization_members m ON m.organization_id = t.id", few=True)
+CHILDREN = Relation(lambda: SOURCE, "t.parent_id", few=True)
 
 
 def visible_members(sql: Sql, alias: str) -> str | None:
@@ -65,4 +65,4 @@ MEMBERS: Source = Source(
     },
 )
 MEMBERS_OF_ORGANIZATION = Relation(lambda: MEMBERS, "t.organization_id")
-MEMBERSHIPS_OF_USER = Relation(lambda: MEMBERS, "t.user_id")
+MEMBERSHIPS_OF_USER = Relation(lambda: MEMBERS, "t.user_id", few=True)

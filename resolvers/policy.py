@@ -111,7 +111,7 @@ class Viewer:
 
     @property
     def somewhere(self) -> frozenset[Right]:
-        return self.rights.union(*(grant.rights for grant in self.grants))
+        return self.rights.union(*(grant.rights for grant in self.grants)) if self.grants else self.rights
 
     def organizations_with(self, right: Right) -> list[int]:
         """The organizations at and below which the viewer holds `right` through a membership."""

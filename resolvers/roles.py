@@ -27,7 +27,7 @@ SOURCE: Source = Source(
     },
 )
 
-SYNONYMS = Relation(lambda: _SYNONYMS, "t.role_id")
+SYNONYMS = Relation(lambda: _SYNONYMS, "t.role_id", few=True)
 _SYNONYMS: Source = Source(
     type_name="RoleName",
     table="(SELECT * FROM role_names WHERE is_synonym)",

@@ -59,7 +59,7 @@ class Source:
     """A readable type. Keys of `columns`, `filters` and `orders` are GraphQL names.
 
     `visible(sql, alias)` is the condition on the rows the viewer may see, None for no condition; it is part of every
-    statement that reads the table.
+    statement that reads the table. `unindexed` are the orders for which every row is read.
     """
 
     type_name: str
@@ -71,18 +71,20 @@ class Source:
     filters: "Mapping[str, Any]" = field(default_factory=dict)
     search: Callable[[Sql, str, str], str] | None = None
     default_order: tuple[tuple[str, bool], ...] = ()
+    unindexed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
 class Relation:
     """The rows of `source` that belong to a parent's key: `key` is that key, reached over `join`.
 
-    `covers` names the policy field where the relation is counted or listed under another name than its own.
+    `few`: a parent has some dozens at most, so that reading them is quick.
     """
 
     source: Callable[[], Source]
     key: str
     join: str = ""
+    few: bool = False
 
 
 def everything(sql: Sql, alias: str) -> None:

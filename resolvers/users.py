@@ -190,6 +190,7 @@ SOURCE: Source = Source(
     orders=ORDERS,
     filters=FILTERS,
     search=search,
+    unindexed=frozenset({"ROLE", "GROUP_COUNT"}),
 )
 
 
@@ -206,9 +207,9 @@ def _value_source(type_name: str, table: str, columns: dict[str, Column], first:
 
 
 _VALUE = {"value": Column("{t}.value")}
-TAGS = Relation(lambda: _TAGS, "t.user_id")
-ALIASES = Relation(lambda: _ALIASES, "t.user_id")
-VARIABLES = Relation(lambda: _VARIABLES, "t.user_id")
+TAGS = Relation(lambda: _TAGS, "t.user_id", few=True)
+ALIASES = Relation(lambda: _ALIASES, "t.user_id", few=True)
+VARIABLES = Relation(lambda: _VARIABLES, "t.user_id", few=True)
 _TAGS: Source = _value_source("UserTag", "user_tags", _VALUE, "value_key")
 _ALIASES: Source = _value_source("UserAlias", "user_aliases", _VALUE, "value_key")
 _VARIABLES: Source = _value_source("UserVariable", "user_variables", {"name": Column("{t}.name"), **_VALUE}, "name_key")

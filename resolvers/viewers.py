@@ -2,12 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from models.database import Connection, Database, Record, Transaction
+from models.database import Connection, Database, Record, Statement, Steps, Transaction
+from models.dialects import Dialect
 from models.errors import Unauthenticated, Unavailable
 from models.values import key, now
 from resolvers import tokens
@@ -19,27 +23,76 @@ TOUCH_EVERY = timedelta(seconds=60)
 
 _FIND = """
 SELECT k.id, k.rights, k.expires_at, k.revoked_at, k.last_used_at, u.id, u.username, u.state, r.id, r.weight, r.rights,
-       EXISTS (SELECT 1 FROM organization_members m WHERE m.user_id = u.id AND m.role_id IS NOT NULL)
+       EXISTS (SELECT 1 FROM organization_members m WHERE m.user_id = u.id AND m.role_id IS NOT NULL), k.digest
 FROM api_keys k JOIN users u ON u.id = k.user_id JOIN roles r ON r.id = u.role_id
 WHERE {}
 """
-BY_SECRET = _FIND.format("k.digest = $1")
 BY_KEY = _FIND.format("k.id = $1")
 GRANTS = """
-SELECT m.organization_id, r.rights, r.weight
+SELECT m.user_id, m.organization_id, r.rights, r.weight
 FROM organization_members m JOIN roles r ON r.id = m.role_id
-WHERE m.user_id = $1
+WHERE {}
 """
 
 
-async def by_key(connection: Connection, secret: str, request_id: str) -> tuple[Viewer, bool]:
-    """The viewer of a key, and whether its last use is long enough ago to be recorded anew.
+class Doorkeeper:
+    """Who comes with which key. Nothing is remembered: a key that is revoked opens nothing from that moment on.
 
-    Raises Unauthenticated, with one message, for keys that are unknown, revoked, expired or of an inactive owner.
+    Requests that come while one look-up is on its way share the next, so that many at once cost few statements.
     """
-    digest = tokens.digest(tokens.Purpose.API_KEY, secret)
-    row = await connection.one(BY_SECRET, digest)
-    return await _viewer(connection, row, request_id), _is_stale(row)
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: dict[str, list[asyncio.Future[Found | None]]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def viewer(self, secret: str, request_id: str) -> tuple[Viewer, bool]:
+        """The viewer of a key, and whether its last use is long enough ago to be recorded anew.
+
+        Raises Unauthenticated, with one message, for keys that are unknown, revoked, expired or of an inactive owner.
+        """
+        future: asyncio.Future[Found | None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(tokens.digest(tokens.Purpose.API_KEY, secret), []).append(future)
+        if self._task is None:
+            self._task = asyncio.create_task(self._look_up())
+        found = await future
+        if found is None:
+            raise Unauthenticated
+        return _viewer(found, request_id), _is_stale(found.row)
+
+    async def _look_up(self) -> None:
+        while self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            try:
+                found = await self._database.read(_by_digests(self._database.dialect, list(waiting)), quick=True)
+            except Exception as error:
+                for future in _unanswered(waiting):
+                    future.set_exception(error)
+                continue
+            for digest, futures in waiting.items():
+                for future in futures:
+                    if not future.done():
+                        future.set_result(found.get(digest))
+        self._task = None
+
+
+def _unanswered(waiting: Mapping[str, Sequence[asyncio.Future[Any]]]) -> list[asyncio.Future[Any]]:
+    return [future for futures in waiting.values() for future in futures if not future.done()]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A key's row with its owner and role, and the owner's roles in organizations."""
+
+    row: Record
+    grants: Sequence[Record] = ()
+
+
+def _by_digests(dialect: Dialect, digests: list[str]) -> Steps[dict[str, Found]]:
+    rows = yield Statement(_FIND.format(dialect.among("k.digest", "$1", "text")), [digests])
+    granted = [row[5] for row in rows if row[11]]
+    grants = (yield Statement(GRANTS.format(dialect.among("m.user_id", "$1", "bigint")), [granted])) if granted else []
+    return {row[12]: Found(row, [each for each in grants if each[0] == row[5]]) for row in rows}
 
 
 async def as_of_now(connection: Connection, viewer: Viewer) -> Viewer:
@@ -50,26 +103,28 @@ async def as_of_now(connection: Connection, viewer: Viewer) -> Viewer:
     if viewer.key_id is None:
         return viewer
     row = await connection.one(BY_KEY, viewer.key_id)
-    return await _viewer(connection, row, viewer.request_id)
+    if row is None:
+        raise Unauthenticated
+    grants = await connection.rows(GRANTS.format("m.user_id = $1"), row[5]) if row[11] else []
+    return _viewer(Found(row, grants), viewer.request_id)
 
 
-def _is_stale(row: Record | None) -> bool:
-    return row is not None and (row[4] is None or as_time(row[4]) < now() - TOUCH_EVERY)
+def _is_stale(row: Record) -> bool:
+    return row[4] is None or as_time(row[4]) < now() - TOUCH_EVERY
 
 
-async def _viewer(connection: Connection, row: Record | None, request_id: str | None) -> Viewer:
-    moment = now()
-    if row is None or row[3] is not None or row[7] != "ACTIVE" or (row[2] is not None and as_time(row[2]) <= moment):
+def _viewer(found: Found, request_id: str | None) -> Viewer:
+    row = found.row
+    if row[3] is not None or row[7] != "ACTIVE" or (row[2] is not None and as_time(row[2]) <= now()):
         raise Unauthenticated
     narrow = rights_of(row[1]) if row[1] is not None else None
-    grants = await connection.rows(GRANTS, row[5]) if row[11] else []
     return Viewer(
         user_id=row[5],
         username=row[6],
         role_id=row[8],
         weight=row[9],
         rights=_narrowed(rights_of(row[10]), narrow),
-        grants=tuple(Grant(each[0], _narrowed(rights_of(each[1]), narrow), each[2]) for each in grants),
+        grants=tuple(Grant(each[1], _narrowed(rights_of(each[2]), narrow), each[3]) for each in found.grants),
         key_id=row[0],
         key_is_narrow=narrow is not None,
         key_expires_at=None if row[2] is None else as_time(row[2]),
@@ -86,14 +141,14 @@ async def by_username(connection: Connection, username: str) -> Viewer | None:
     )
     if row is None:
         return None
-    grants = await connection.rows(GRANTS, row[0])
+    grants = await connection.rows(GRANTS.format("m.user_id = $1"), row[0])
     return Viewer(
         user_id=row[0],
         username=row[1],
         role_id=row[2],
         weight=row[3],
         rights=rights_of(row[4]),
-        grants=tuple(Grant(each[0], rights_of(each[1]), each[2]) for each in grants),
+        grants=tuple(Grant(each[1], rights_of(each[2]), each[3]) for each in grants),
     )
 
 
@@ -103,10 +158,17 @@ def _narrowed(rights: frozenset[Right], narrow: frozenset[Right] | None) -> froz
 
 def rights_of(stored: Any) -> frozenset[Right]:
     """Stored rights; a name that this version does not know gives nothing."""
+    return _rights(stored) if isinstance(stored, str) else _known(stored)
+
+
+@lru_cache(maxsize=256)
+def _rights(stored: str) -> frozenset[Right]:
+    return _known(orjson.loads(stored))
+
+
+def _known(names: Sequence[str]) -> frozenset[Right]:
     known = Right.__members__
-    return frozenset(
-        known[name] for name in (orjson.loads(stored) if isinstance(stored, str) else stored) if name in known
-    )
+    return frozenset(known[name] for name in names if name in known)
 
 
 def as_time(value: Any) -> datetime:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from graphql import GraphQLObjectType, GraphQLSchema, execute, get_named_type, parse
@@ -18,6 +19,7 @@ from resolvers import loaders, users
 from resolvers.cursors import encode, orders
 from resolvers.filters import number_of
 from resolvers.policy import OWN_NEIGHBOURS, Viewer, visible_fields
+from resolvers.selected import Selected
 from resolvers.sources import Kind, Source, everything
 
 
@@ -28,6 +30,15 @@ class World:
         self.connection = connection
         self.viewer = viewer
         self.settings = settings
+
+    async def ask(self, statement: Any, *given: Any) -> Any:
+        """The rows of a loader's statement."""
+        made = statement(self.viewer, self.connection.dialect, *given)
+        return await self.connection.rows(made.sql, *made.values)
+
+
+def _every(source: Source) -> Selected:
+    return Selected.of(source, list(source.columns))
 
 
 class Row:
@@ -43,7 +54,7 @@ class Row:
         if column.kind is Kind.ID:
             return f"{column.prefix}_{raw}"
         if column.kind is Kind.INSTANT:
-            return moment(raw)
+            return raw.isoformat().replace("+00:00", "Z") if isinstance(raw, datetime) else moment(raw)
         if column.kind is Kind.FLAG:
             return None if raw is None else bool(raw)
         return parsed(raw) if column.kind is Kind.JSON else raw
@@ -83,7 +94,7 @@ def _own(name: str) -> Any:
 
 
 async def _by_ids(world: World, source: Source, ids: Sequence[int]) -> dict[int, Row]:
-    rows = await loaders.by_ids(world.connection, world.viewer, source, list(source.columns), ids)
+    rows = await world.ask(loaders.by_ids, _every(source), ids)
     return {row[0]: Row(source, row[1:]) for row in rows}
 
 
@@ -117,13 +128,12 @@ def _many(spec: Any, name: str) -> Any:
         world, source = info.context, spec.source()
         asked = page_of(_graphql_names(plain(given)), source, world.viewer, world.settings)
         if spec.relation is None:
-            found = await loaders.page(world.connection, world.viewer, source, list(source.columns), asked)
-            total = await loaders.count(world.connection, world.viewer, source, asked)
+            found = await world.ask(loaders.page, _every(source), asked)
+            total = (await world.ask(loaders.count, source, asked))[0][0]
         else:
             key, relation = parent.values["id"], spec.relation()
-            columns = list(source.columns)
-            found = await loaders.pages_of(world.connection, world.viewer, relation, columns, [key], asked)
-            total = (await loaders.counts_of(world.connection, world.viewer, relation, [key], asked)).get(key, 0)
+            found = await world.ask(loaders.pages_of, relation, _every(source), [key], asked)
+            total = dict(await world.ask(loaders.counts_of, relation, [key], asked)).get(key, 0)
         return _connection(source, asked, list(found), total)
 
     return resolve
@@ -148,8 +158,7 @@ def _connection(source: Source, asked: Any, found: list[Any], total: int) -> Map
 def _values(spec: Any, name: str) -> Any:
     async def resolve(parent: Row, info: Any) -> list[Any]:
         world, relation = info.context, spec.relation()
-        columns = list(relation.source().columns)
-        found = await loaders.values_of(world.connection, world.viewer, relation, columns, [parent.values["id"]])
+        found = await world.ask(loaders.values_of, relation, _every(relation.source()), [parent.values["id"]])
         rows = [Row(relation.source(), row[1:]) for row in found]
         return [row.values[spec.column] for row in rows] if spec.column else rows
 
@@ -159,7 +168,7 @@ def _values(spec: Any, name: str) -> Any:
 def _count(spec: Any, name: str) -> Any:
     async def resolve(parent: Row, info: Any) -> int:
         world, key = info.context, parent.values["id"]
-        return (await loaders.counts_of(world.connection, world.viewer, spec.relation(), [key])).get(key, 0)
+        return dict(await world.ask(loaders.counts_of, spec.relation(), [key])).get(key, 0)
 
     return resolve
 
@@ -168,7 +177,7 @@ def _all(spec: Any, name: str) -> Any:
     async def resolve(parent: Any, info: Any, **given: Any) -> list[Row]:
         world, source = info.context, spec.source()
         asked = page_of(_graphql_names(plain(given)), source, world.viewer, world.settings, whole=True)
-        found = await loaders.page(world.connection, world.viewer, source, list(source.columns), asked)
+        found = await world.ask(loaders.page, _every(source), asked)
         return [Row(source, row[1 : len(source.columns) + 1]) for row in found]
 
     return resolve
@@ -180,7 +189,7 @@ def _lookup(spec: Any, name: str) -> Any:
         keys = [next(iter(key.items())) for key in (given["keys"] if spec.many else [given["by"]])]
         found = []
         for key in keys:
-            number = (await users.ids_by_keys(world.connection, [key]))[0]
+            number = (await world.connection.run(users.ids_by_keys(world.connection.dialect, [key])))[0]
             rows = await _by_ids(world, spec.source(), [number]) if number is not None else {}
             found.append(rows.get(number or 0))
         return found if spec.many else found[0]

@@ -1,0 +1,171 @@
+"""Requests as they come: bodies read within bounds, media types and parameters as GraphQL over HTTP has them."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
+
+from models.errors import Unauthenticated
+
+GRAPHQL = "application/graphql-response+json"
+JSON = "application/json"
+MOST_KEY = 200
+MOST_URL = 64_000
+_CLEAN = re.compile("\x00|[\ud800-\udfff]")
+
+Parameters = tuple[str, dict[str, Any], str | None]
+
+
+class BadRequest(Exception):
+    def __init__(self, message: str, code: str = "BAD_REQUEST") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Incoming:
+    """A request whose headers are looked up by name; of a header sent twice the first counts."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self._receive = receive
+        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+
+    def header(self, name: bytes, default: str = "") -> str:
+        value = self._headers.get(name)
+        return default if value is None else value.decode("latin-1")
+
+    def secret(self) -> str | None:
+        """The key sent, if any. Never from the URL: addresses are logged, shared and kept."""
+        found = self.header(b"x-apikey")
+        if not found:
+            scheme, _, bearer = self.header(b"authorization").partition(" ")
+            found = bearer.strip() if scheme.lower() == "bearer" else ""
+        if len(found) > MOST_KEY:
+            raise Unauthenticated
+        return found or None
+
+    async def parameters(self, most: int) -> Parameters:
+        """Query, variables and operation name, of a body of at most so many bytes. Raises BadRequest."""
+        if self.method == "GET":
+            return _from_url(Request(self.scope))
+        if self.method != "POST":
+            raise BadRequest("Send GraphQL by POST, or queries by GET.", "METHOD_NOT_ALLOWED")
+        _check_media(self.header(b"content-type"), self.header(b"content-encoding", "identity"))
+        return _from_body(await self._body(most))
+
+    async def _body(self, most: int) -> bytes:
+        too_large = f"The body is larger than {most} bytes."
+        declared = self.header(b"content-length", "0")
+        if not declared.isdecimal() or int(declared) > most:
+            raise BadRequest(too_large, "BODY_TOO_LARGE")
+        parts, size, more = [], 0, True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            part = message.get("body", b"")
+            size += len(part)
+            if size > most:
+                raise BadRequest(too_large, "BODY_TOO_LARGE")
+            parts.append(part)
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+
+@lru_cache(maxsize=100)
+def media_of(accept: str) -> str | None:
+    """The media type to answer in: the one wanted more, the newer one on a tie, JSON where nothing is said."""
+    if not accept.strip():
+        return JSON
+    weights = dict(_weighed(part) for part in accept.split(",") if part.strip())
+    anything = weights.get("application/*", weights.get("*/*", 0.0))
+    newer = weights.get(GRAPHQL, 0.0)
+    # Old clients that take anything were written for application/json.
+    older = weights.get(JSON, anything)
+    if max(newer, older) <= 0:
+        return None
+    return GRAPHQL if newer >= older else JSON
+
+
+def _weighed(part: str) -> tuple[str, float]:
+    media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return media, float(parameter[2:])
+            except ValueError:
+                return media, 0.0
+    return media, 1.0
+
+
+@lru_cache(maxsize=100)
+def _check_media(content: str, encoding: str) -> None:
+    """JSON only: forms and plain text are what another site's page can send without asking."""
+    kind, _, parameters = content.partition(";")
+    if kind.strip().lower() != JSON:
+        raise BadRequest(f"Send the body as {JSON}.", "UNSUPPORTED_MEDIA_TYPE")
+    charset = re.search(r"charset=\"?([\w-]+)", parameters, re.IGNORECASE)
+    if charset and charset[1].lower() not in ("utf-8", "utf8"):
+        raise BadRequest("Send the body in UTF-8.", "UNSUPPORTED_MEDIA_TYPE")
+    if encoding.lower() != "identity":
+        raise BadRequest("Send the body uncompressed.", "UNSUPPORTED_MEDIA_TYPE")
+
+
+def _from_url(request: Request) -> tuple[str, dict[str, Any], str | None]:
+    if len(request.url.query) > MOST_URL:
+        raise BadRequest("The address is too long. Send the query by POST.")
+    given: dict[str, Any] = dict(request.query_params)
+    for name in ("variables", "extensions"):
+        if name in given:
+            given[name] = _loads(given[name].encode("utf-8", "replace"), name)
+    return _checked(given)
+
+
+def _from_body(body: bytes) -> tuple[str, dict[str, Any], str | None]:
+    given = _loads(body, "The body")
+    if not isinstance(given, dict):
+        raise BadRequest('The body is one JSON object: {"query": …, "variables": …, "operationName": …}.')
+    return _checked(given)
+
+
+def _loads(text: bytes, what: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except (orjson.JSONDecodeError, RecursionError) as error:
+        raise BadRequest(f"{what} is not JSON in UTF-8: {str(error)[:100]}") from error
+
+
+def _checked(given: Mapping[str, Any]) -> tuple[str, dict[str, Any], str | None]:
+    query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
+    if not isinstance(query, str) or not query.strip():
+        raise BadRequest("query is a GraphQL document, as text.")
+    if variables is not None and not isinstance(variables, dict):
+        raise BadRequest("variables is an object.")
+    if name is not None and not isinstance(name, str):
+        raise BadRequest("operationName is a text.")
+    if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
+        raise BadRequest("extensions is an object.")
+    if _CLEAN.search(query) or not _is_clean(variables):
+        raise BadRequest("There is a NUL or half a character in a text. Take it out.")
+    return query, variables or {}, name or None
+
+
+def _is_clean(value: Any) -> bool:
+    """Whether no text in it has a NUL, which PostgreSQL cannot store. Walks without recursion."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, str):
+            if _CLEAN.search(each):
+                return False
+        elif isinstance(each, dict):
+            waiting += each.values()
+            waiting += each.keys()
+        elif isinstance(each, list):
+            waiting += each
+    return True
