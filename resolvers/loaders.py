@@ -23,6 +23,9 @@ class Page:
     order: Sequence[tuple[str, bool]] = ()
 
 
+EVERYTHING = Page(size=0)
+
+
 async def by_ids(
     connection: Connection, viewer: Viewer, source: Source, columns: Sequence[str], ids: Sequence[int]
 ) -> Sequence[Record]:
@@ -41,12 +44,13 @@ async def page(
 ) -> Sequence[Record]:
     """Up to size + 1 rows of a list, in reading order of the statement: the last may only tell that there are more."""
     sql = Sql(viewer, connection.dialect)
-    condition, listed = _asked(sql, source, asked)
+    condition, listed = await _asked(connection, sql, source, asked)
     limit = sql.place(asked.size + 1)
     return await connection.rows(
         f"SELECT 0{_list(source, columns)}{_keys(listed)} FROM {source.table} t WHERE {condition}"
         f" ORDER BY {order_by(listed, 't', backwards=asked.backwards, dialect=sql.dialect.name)} LIMIT {limit}",
         *sql.values,
+        plan_anew=_searches(source, asked),
     )
 
 
@@ -62,7 +66,7 @@ async def pages_of(
     source = relation.source()
     sql = Sql(viewer, connection.dialect)
     wanted = sql.among(relation.key, list(keys))
-    condition, listed = _asked(sql, source, asked)
+    condition, listed = await _asked(connection, sql, source, asked)
     order = order_by(listed, "t", backwards=asked.backwards, dialect=sql.dialect.name)
     width = len(columns) + len(listed) + 1
     names = [f"c{i}" for i in range(width)]
@@ -74,6 +78,7 @@ async def pages_of(
         f" FROM {source.table} t {relation.join} WHERE {wanted} AND {condition}) ranked"
         f" WHERE place <= {sql.place(asked.size + 1)} ORDER BY place",
         *sql.values,
+        plan_anew=_searches(source, asked),
     )
 
 
@@ -94,8 +99,13 @@ async def values_of(
 
 async def count(connection: Connection, viewer: Viewer, source: Source, asked: Page) -> int:
     sql = Sql(viewer, connection.dialect)
-    condition = _condition(sql, source, asked)
-    return int(await connection.scalar(f"SELECT COUNT(*) FROM {source.table} t WHERE {condition}", *sql.values))
+    condition = await _condition(connection, sql, source, asked)
+    found = await connection.rows(
+        f"SELECT COUNT(*) FROM {source.table} t WHERE {condition}",
+        *sql.values,
+        plan_anew=_searches(source, asked),
+    )
+    return int(found[0][0])
 
 
 async def counts_of(
@@ -105,18 +115,19 @@ async def counts_of(
     source = relation.source()
     sql = Sql(viewer, connection.dialect)
     wanted = sql.among(relation.key, list(keys))
-    condition = _condition(sql, source, asked) if asked else conditions(sql, source, "t", None)
+    condition = await _condition(connection, sql, source, asked or EVERYTHING)
     found = await connection.rows(
         f"SELECT {relation.key}, COUNT(*) FROM {source.table} t {relation.join}"
         f" WHERE {wanted} AND {condition} GROUP BY {relation.key}",
         *sql.values,
+        plan_anew=_searches(source, asked or EVERYTHING),
     )
     return {row[0]: row[1] for row in found}
 
 
-def _asked(sql: Sql, source: Source, asked: Page) -> tuple[str, list[Order]]:
+async def _asked(connection: Connection, sql: Sql, source: Source, asked: Page) -> tuple[str, list[Order]]:
     listed = orders(source, asked.order)
-    parts = [_condition(sql, source, asked)]
+    parts = [await _condition(connection, sql, source, asked)]
     for cursor, argument, backwards in ((asked.after, "after", False), (asked.before, "before", True)):
         if cursor is not None:
             values = decode(source, listed, cursor, argument)
@@ -124,11 +135,17 @@ def _asked(sql: Sql, source: Source, asked: Page) -> tuple[str, list[Order]]:
     return " AND ".join(parts), listed
 
 
-def _condition(sql: Sql, source: Source, asked: Page) -> str:
+async def _condition(connection: Connection, sql: Sql, source: Source, asked: Page) -> str:
     condition = conditions(sql, source, "t", asked.where)
-    if asked.search and asked.search.strip() and source.search is not None:
-        return f"{condition} AND {source.search(sql, 't', asked.search)}"
-    return condition
+    if asked.search is None or source.search is None or not _searches(source, asked):
+        return condition
+    hits_first = source.has_few_hits is not None and await source.has_few_hits(connection, asked.search)
+    return f"{condition} AND {source.search(sql, 't', asked.search, hits_first=hits_first)}"
+
+
+def _searches(source: Source, asked: Page) -> bool:
+    """Whether words are looked for. How rare they are decides the plan, so one made for other words is no use."""
+    return source.search is not None and bool(asked.search and asked.search.strip())
 
 
 def _expressions(source: Source, columns: Sequence[str]) -> list[str]:
