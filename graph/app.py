@@ -1,5 +1,6 @@
 """The application: routes, security headers, and what opens and closes with the process."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -26,9 +27,12 @@ from resolvers.viewers import Touches
 log = logging.getLogger("usergraph")
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The service over these settings. Its database must be up to date; the lifespan opens and closes it."""
-    database = Database(settings.database_url, pool=settings.database_pool, wait=settings.database_wait)
+def create_app(settings: Settings, *, patient: bool = False) -> Starlette:
+    """The service over these settings. Its database must be up to date; the lifespan opens and closes it.
+
+    `patient` waits for a database that is away, instead of refusing to start.
+    """
+    database = Database.of(settings)
     services = Services(settings, database, sealer(settings.secret_key, database.file), Hasher())
     touches = Touches(database)
     engine = Engine(schema.build()._schema, settings, schema.SOURCES)
@@ -36,7 +40,7 @@ def create_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await database.open()
+        await _open(database, patient)
         try:
             await check_version(database)
             yield
@@ -60,6 +64,20 @@ def create_app(settings: Settings) -> Starlette:
     app.state.engine = engine
     app.state.touches = touches
     return app
+
+
+async def _open(database: Database, patient: bool) -> None:
+    told = False
+    while True:
+        try:
+            return await database.open()
+        except Unavailable as error:
+            if not patient:
+                raise
+            if not told:
+                log.warning("waiting for the database: %s", error)
+            told = True
+        await asyncio.sleep(1)
 
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]  # all but two are answered with 405
