@@ -6,7 +6,7 @@ PORT ?= 8000
 export USERGRAPH_PORT := $(PORT)
 export USERGRAPH_PUBLIC_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: help serve test check schema migrations lock clean playground dev
+.PHONY: help serve test check bench schema migrations lock clean playground dev
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ check: dev ## format, lint, types, architecture, schema and migration snapshots
 	@$(BIN)/mypy
 	@$(BIN)/usergraph schema --check schema.graphql
 	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_migrations.py
+
+bench: dev ## measure beside PostGraphile, Strawberry and hand-written SQL into benchmarks/results.md
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 schema: dev ## print schema.graphql from the code
 	@$(BIN)/usergraph schema > schema.graphql

@@ -1,5 +1,6 @@
 """The application: routes, security headers, and what opens and closes with the process."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -27,16 +28,19 @@ from resolvers.viewers import Touches
 log = logging.getLogger("usergraph")
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The service over these settings. Its database must be up to date; the lifespan opens and closes it."""
-    database = Database(settings.database_url, pool=settings.database_pool, wait=settings.database_wait)
+def create_app(settings: Settings, *, patient: bool = False) -> Starlette:
+    """The service over these settings. Its database must be up to date; the lifespan opens and closes it.
+
+    `patient` waits for a database that is away, instead of refusing to start.
+    """
+    database = Database.of(settings)
     services = Services(settings, database, sealer(settings.secret_key, database.file), Hasher())
     touches = Touches(database)
     engine = Engine(schema.build()._schema, settings, schema.SOURCES, database.dialect)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await database.open()
+        await _open(database, patient)
         try:
             await check_version(database)
             yield
@@ -75,6 +79,20 @@ class Service(Starlette):
             await self._graphql(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
+
+
+async def _open(database: Database, patient: bool) -> None:
+    told = False
+    while True:
+        try:
+            return await database.open()
+        except Unavailable as error:
+            if not patient:
+                raise
+            if not told:
+                log.warning("waiting for the database: %s", error)
+            told = True
+        await asyncio.sleep(1)
 
 
 async def check_version(database: Database) -> None:

@@ -1,27 +1,21 @@
-"""The command `usergraph`: serve, migrate, schema, demo, admin, import."""
+"""The command `usergraph`: serve, migrate, schema, demo, admin, import, copy."""
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
-from tqdm import tqdm
-
 from graph import schema
-from graph.app import create_app
+from graph.copy_directory import add_copy
 from graph.import_users import add_import
-from graph.protocol import protocol
+from graph.serve import DEMO_USERS, add_serve, ready
 from models import migrate
 from models.database import Database
-from models.errors import NotFound, Refusal, Unavailable
+from models.errors import Refusal, Unavailable
 from models.settings import BadSetting, Settings
-from resolvers import bootstrap, demo, references
-
-DEMO_USERS = 300
+from resolvers import bootstrap
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,9 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="usergraph", description="A GraphQL service for user management.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="serve GraphQL and GraphiQL; migrates the database first")
-    serve.add_argument("--demo", action="store_true", help="fill an empty database with a demo directory")
-    serve.set_defaults(run=_serve)
+    add_serve(commands)
     commands.add_parser("migrate", help="bring the database up to date").set_defaults(run=_migrate)
     printed = commands.add_parser("schema", help="print the schema")
     printed.add_argument("--check", type=Path, metavar="FILE", help="compare with FILE instead; exit 1 if it differs")
@@ -56,61 +48,12 @@ def _parser() -> argparse.ArgumentParser:
     admin.add_argument("username", help="whose; `admin` is the first administrator")
     admin.set_defaults(run=_admin)
     add_import(commands)
+    add_copy(commands)
     return parser
 
 
-def _serve(given: argparse.Namespace, settings: Settings) -> int:
-    logging.getLogger("usergraph").setLevel(settings.log_level.upper())
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    app = create_app(settings)  # refuses bad settings before anything is made
-    key, _ = asyncio.run(_ready(settings, DEMO_USERS if given.demo else 0))
-    if key is not None:
-        print(f"The administrator's API key, shown this once:  {key}", flush=True)
-        print("Send it as X-ApiKey. Lost it?  usergraph admin key admin", flush=True)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        http=protocol(settings.read_seconds),
-        log_level=settings.log_level,
-        access_log=False,
-        timeout_graceful_shutdown=8,
-        limit_concurrency=500,
-        server_header=False,
-    )
-    address = f"http://{settings.host}:{settings.port}/graphql"
-    print(f"usergraph serves {address}  (GraphiQL in a browser, GraphQL for programs)", flush=True)
-    uvicorn.Server(config).run()
-    return 0
-
-
-async def _ready(settings: Settings, demo_users: int) -> tuple[str | None, bool]:
-    """An up-to-date database with an administrator: their key, to be told this once, and whether it was empty."""
-    await migrate.bring_up_to_date(settings.database_url)
-    database = Database(settings.database_url)
-    await database.open()
-    try:
-        key = await database.transaction(lambda tx: bootstrap.fill_empty(tx, settings.admin_key))
-        await _check_default_role(database, settings)
-        if key is not None and demo_users:
-            with tqdm(total=demo_users, desc="demo users", unit=" users", disable=None) as bar:
-                await demo.fill(database.transaction, demo_users, bar.update)
-    finally:
-        await database.close()
-    return None if settings.admin_key else key, key is not None
-
-
-async def _check_default_role(database: Database, settings: Settings) -> None:
-    async with database.reading() as connection:
-        roles = await references.roles(connection)
-    try:
-        roles.find({"name": settings.default_role})
-    except NotFound as error:
-        raise BadSetting(f"USERGRAPH_DEFAULT_ROLE: {error}") from error
-
-
 def _migrate(given: argparse.Namespace, settings: Settings) -> int:
-    asyncio.run(migrate.bring_up_to_date(settings.database_url, _told))
+    asyncio.run(migrate.bring_up_to_date(settings.database_url, _told, prepare=settings.database_prepare))
     print("The database is up to date.")
     return 0
 
@@ -132,7 +75,7 @@ def _schema(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _demo(given: argparse.Namespace, settings: Settings) -> int:
-    key, was_empty = asyncio.run(_ready(settings, max(given.users, 0)))
+    key, was_empty = asyncio.run(ready(settings, max(given.users, 0)))
     if not was_empty:
         message = "this directory has users already. Name an empty one in USERGRAPH_DATABASE_URL."
         print(f"usergraph: {message}", file=sys.stderr)
@@ -148,8 +91,8 @@ def _admin(given: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _rescue(settings: Settings, username: str, make_administrator: bool) -> str:
-    await migrate.bring_up_to_date(settings.database_url)
-    database = Database(settings.database_url)
+    await migrate.bring_up_to_date(settings.database_url, prepare=settings.database_prepare)
+    database = Database.of(settings)
     await database.open()
     try:
         first = await database.transaction(lambda tx: bootstrap.fill_empty(tx, settings.admin_key))

@@ -85,17 +85,17 @@ class ConnectionChild(Child):
 
     def _load_rows(self, run: Run, keys: list[int], asked: Page, pages: "_Pages") -> Steps[None]:
         if self.relation is None:
-            found = yield loaders.page(run.viewer, run.dialect, self.selected, asked)
+            found = yield from loaders.page(run.viewer, run.dialect, self.selected, asked)
         else:
-            found = yield loaders.pages_of(run.viewer, run.dialect, self.relation, self.selected, keys, asked)
+            found = yield from loaders.pages_of(run.viewer, run.dialect, self.relation, self.selected, keys, asked)
         kept = pages.keep(found)
         for number, level in enumerate(self.levels):
             pages.levels[number] = grouped(kept, (yield from level.run(run, kept)))
 
     def _totals(self, run: Run, keys: list[int], asked: Page) -> Steps[Mapping[int, int]]:
         if self.relation is None:
-            return {0: (yield loaders.count(run.viewer, run.dialect, self.source, asked))[0][0]}
-        found = yield loaders.counts_of(run.viewer, run.dialect, self.relation, keys, asked)
+            return {0: (yield from loaders.count(run.viewer, run.dialect, self.source, asked))[0][0]}
+        found = yield from loaders.counts_of(run.viewer, run.dialect, self.relation, keys, asked)
         return {row[0]: row[1] for row in found}
 
 

@@ -72,8 +72,8 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
 
 
 async def _import(given: argparse.Namespace, settings: Settings, source: Source, refused: RefusedWriter) -> Tally:
-    await migrate.bring_up_to_date(settings.database_url)
-    database = Database(settings.database_url)
+    await migrate.bring_up_to_date(settings.database_url, prepare=settings.database_prepare)
+    database = Database.of(settings)
     await database.open()
     hasher = Hasher()
     how = Import(

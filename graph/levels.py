@@ -102,7 +102,7 @@ class Level:
 
     def of_ids(self, run: Run, ids: Sequence[int], selected: Selected | None = None) -> Steps[dict[int, Any]]:
         """The visible rows of these ids, shaped."""
-        found = yield loaders.by_ids(run.viewer, run.dialect, selected or self.selected, ids)
+        found = yield from loaders.by_ids(run.viewer, run.dialect, selected or self.selected, ids)
         shaped = yield from self.run(run, found)
         return {row[0]: each for row, each in zip(found, shaped, strict=True)}
 
@@ -145,7 +145,9 @@ class ValuesChild(Child):
 
     def load(self, run: Run, rows: Sequence[Record]) -> Steps[Mapping[int, list[Any]]]:
         keys = self.keys(rows)
-        found = (yield loaders.values_of(run.viewer, run.dialect, self.relation, self.selected, keys)) if keys else []
+        found = (
+            (yield from loaders.values_of(run.viewer, run.dialect, self.relation, self.selected, keys)) if keys else []
+        )
         shaped = [row[1] for row in found] if self.level is None else (yield from self.level.run(run, found))
         return grouped(found, shaped)
 
@@ -171,7 +173,7 @@ class CountChild(Child):
 
     def load(self, run: Run, rows: Sequence[Record]) -> Steps[Mapping[int, int]]:
         keys = self.keys(rows)
-        found = (yield loaders.counts_of(run.viewer, run.dialect, self.relation, keys)) if keys else []
+        found = (yield from loaders.counts_of(run.viewer, run.dialect, self.relation, keys)) if keys else []
         return {row[0]: row[1] for row in found}
 
 
@@ -184,7 +186,7 @@ class AllChild(Child):
         return f"c{number}"
 
     def load(self, run: Run, rows: Sequence[Record]) -> Steps[list[Any]]:
-        found = yield loaders.page(run.viewer, run.dialect, self.level.selected, run.arguments[self.argued])
+        found = yield from loaders.page(run.viewer, run.dialect, self.level.selected, run.arguments[self.argued])
         return (yield from self.level.run(run, found))
 
 

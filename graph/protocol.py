@@ -1,20 +1,20 @@
 """The HTTP protocol with bounds on reading: nobody may send for ever, nor stop in the middle and hold a connection."""
 
 import asyncio
-from typing import Any, ClassVar
+from typing import Any
 
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MOST_HEAD = 64 * 1024  # bytes of request line and headers
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Headers are complete within MOST_HEAD bytes and `seconds`, a body within `seconds` more; else it closes."""
+    """Headers are complete within MOST_HEAD bytes and `read_seconds`, a body within as many more; else it closes."""
 
-    seconds: ClassVar[float] = 30
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(self, config: "BoundedConfig", *arguments: Any, **named: Any) -> None:
+        super().__init__(config, *arguments, **named)
+        self._seconds = config.read_seconds
         self._head = 0
         self._is_in_head = True
         self._deadline: asyncio.TimerHandle | None = None
@@ -51,7 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _expect_more(self) -> None:
         self._expect_nothing()
-        self._deadline = self.loop.call_later(self.seconds, self._late)
+        self._deadline = self.loop.call_later(self._seconds, self._late)
 
     def _expect_nothing(self) -> None:
         if self._deadline is not None:
@@ -63,6 +63,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
 
-def protocol(seconds: int) -> type[BoundedProtocol]:
-    """The protocol with a deadline of the settings; uvicorn takes a class and nothing with it."""
-    return type("Protocol", (BoundedProtocol,), {"seconds": seconds})
+class BoundedConfig(uvicorn.Config):
+    """uvicorn's configuration with this protocol and its deadline: all that is sent to a process of several."""
+
+    def __init__(self, app: Any, *, read_seconds: float, **options: Any) -> None:
+        super().__init__(app, http=BoundedProtocol, **options)
+        self.read_seconds = read_seconds

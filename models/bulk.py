@@ -50,22 +50,45 @@ async def insert(
     answer: list[Record] = []
     for chunk in _chunks(rows):
         columns = list(chunk[0])
-        source, values = _source(tx, model, columns, chunk)
-        names = ", ".join(f'"{name}"' for name in columns)
-        picked = ", ".join(f'v."{name}"' for name in columns)
-        answer += await tx.rows(
-            f"INSERT INTO {table(model)} ({names}) SELECT {picked} FROM {source} ORDER BY v._row"
-            f" RETURNING {', '.join(returning)}",
-            *values,
-        )
+        values = _rows(tx, model, columns, chunk)
+        answer += await _insert(tx, model, columns, values, f" RETURNING {', '.join(returning)}")
     return answer
+
+
+async def _insert(
+    tx: Transaction, model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]], returning: str = ""
+) -> Sequence[Record]:
+    source, values = _source(tx, model, columns, rows)
+    names = ", ".join(f'"{name}"' for name in columns)
+    picked = ", ".join(f'v."{name}"' for name in columns)
+    sql = f"INSERT INTO {table(model)} ({names}) SELECT {picked} FROM {source} ORDER BY v._row{returning}"
+    return await tx.rows(sql, *values)
+
+
+async def reserve(tx: Transaction, model: type[Model], count: int) -> range:
+    """Ids for rows to be loaded, so that what hangs on them is known before they are written."""
+    if tx.dialect.name == "sqlite":
+        last = (await tx.scalar(f"SELECT COALESCE(MAX(id), 0) FROM {table(model)}")) + count
+    else:
+        sequence = f"pg_get_serial_sequence('{model._meta.db_table}', 'id')"
+        last = await tx.scalar(f"SELECT setval({sequence}, nextval({sequence}) + $1 - 1)", count)
+    return range(last - count + 1, last + 1)
+
+
+async def load(tx: Transaction, model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert very many rows of plain values (no JSON), nothing returned: PostgreSQL takes them as a stream."""
+    if tx.dialect.name == "postgres":
+        await tx.raw.copy_records_to_table(model._meta.db_table, columns=columns, records=rows)
+        return
+    for start in range(0, len(rows), CHUNK):
+        await _insert(tx, model, columns, rows[start : start + CHUNK])
 
 
 async def update(tx: Transaction, model: type[Model], rows: Sequence[Mapping[str, Any]]) -> None:
     """Update by `id` rows that all have the same columns."""
     for chunk in _chunks(rows):
         columns = list(chunk[0])
-        source, values = _source(tx, model, columns, chunk)
+        source, values = _source(tx, model, columns, _rows(tx, model, columns, chunk))
         changes = ", ".join(f'"{name}" = v."{name}"' for name in columns if name != "id")
         await tx.rows(f"UPDATE {table(model)} SET {changes} FROM {source} WHERE {table(model)}.id = v.id", *values)
 
@@ -78,12 +101,19 @@ def _chunks(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any
     return [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
 
 
-def _source(
+def _rows(
     tx: Transaction, model: type[Model], columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> list[list[Any]]:
+    kinds = column_kinds(model)
+    return [[_value(row[name], kinds[name], tx) for name in columns] for row in rows]
+
+
+def _source(
+    tx: Transaction, model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> tuple[str, list[Any]]:
     kinds = column_kinds(model)
     typed = [(name, kinds[name]) for name in columns]
-    values = tx.dialect.spread([[_value(row[name], kinds[name], tx) for name in columns] for row in rows], len(columns))
+    values = tx.dialect.spread(rows, len(columns))
     return tx.dialect.unnest([f"${i + 1}" for i in range(len(values))], typed), values
 
 

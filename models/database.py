@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from models.dialects import Dialect
 from models.errors import Unavailable
 from models.pools import Pool, PostgresPool, Reader, SQLitePool
-from models.settings import BadSetting
+from models.settings import BadSetting, Settings
 
 T = TypeVar("T")
 Record = Sequence[Any]
@@ -17,8 +17,11 @@ Tracer = Callable[[str], None]
 
 
 class Statement(NamedTuple):
+    """`anew`: the best plan depends on these very values, so PostgreSQL may not use one it has kept."""
+
     sql: str
     values: Sequence[Any]
+    anew: bool = False
 
 
 # A plan for reading that knows no connection: it yields statements and is sent their rows.
@@ -38,7 +41,7 @@ class Connection:
         self._tracer = tracer
         self._turn = asyncio.Lock()
 
-    async def rows(self, sql: str, *values: Any) -> Sequence[Record]:
+    async def rows(self, sql: str, *values: Any, plan_anew: bool = False) -> Sequence[Record]:
         if self._tracer is not None:
             self._tracer(sql)
         bound = [self.dialect.bind(value) for value in values]
@@ -46,6 +49,8 @@ class Connection:
             if self.dialect.name == "sqlite":
                 fetched: Sequence[Record] = await self.raw.execute_fetchall(self.dialect.text(sql), bound)
                 return fetched
+            if plan_anew:
+                return await (await self.raw.prepare(sql)).fetch(*bound)  # type: ignore[no-any-return]
             return await self.raw.fetch(sql, *bound)  # type: ignore[no-any-return]
 
     async def run(self, steps: Steps[T]) -> T:
@@ -54,7 +59,7 @@ class Connection:
         try:
             while True:
                 statement = steps.send(rows)
-                rows = await self.rows(statement.sql, *statement.values)
+                rows = await self.rows(statement.sql, *statement.values, plan_anew=statement.anew)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
 
@@ -72,7 +77,7 @@ class Threaded(Connection):
 
     raw: Reader
 
-    async def rows(self, sql: str, *values: Any) -> Sequence[Record]:
+    async def rows(self, sql: str, *values: Any, plan_anew: bool = False) -> Sequence[Record]:
         return await self.raw.do(lambda: self._fetch(Statement(sql, values)))
 
     async def run(self, steps: Steps[T]) -> T:
@@ -107,11 +112,11 @@ class Transaction(Connection):
     def discard(self) -> None:
         self.discarded = True
 
-    async def rows(self, sql: str, *values: Any) -> Sequence[Record]:
+    async def rows(self, sql: str, *values: Any, plan_anew: bool = False) -> Sequence[Record]:
         if self.ended:
             raise RuntimeError("this transaction has ended; a task has outlived it")
         try:
-            return await super().rows(sql, *values)
+            return await super().rows(sql, *values, plan_anew=plan_anew)
         except Exception as error:
             self.failed = self.failed or error
             raise
@@ -120,13 +125,22 @@ class Transaction(Connection):
 class Database:
     """The open database. `reading()` lends a connection; `transaction(work)` is the only way to write."""
 
-    def __init__(self, url: str, *, pool: int = 8, wait: int = 5) -> None:
+    def __init__(self, url: str, *, pool: int = 8, wait: int = 5, prepare: bool = True) -> None:
         self.url = url
         self.wait = wait
         self.file = sqlite_file(url)
-        self._pool: Pool = SQLitePool(self.file, pool, wait) if self.file else PostgresPool(url, pool, wait)
+        self._pool: Pool = SQLitePool(self.file, pool, wait) if self.file else PostgresPool(url, pool, wait, prepare)
         self._running: set[asyncio.Task[Any]] = set()
         self.tracer: Tracer | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Database":
+        return cls(
+            settings.database_url,
+            pool=settings.database_pool,
+            wait=settings.database_wait,
+            prepare=settings.database_prepare,
+        )
 
     @property
     def dialect(self) -> Dialect:

@@ -93,6 +93,7 @@ def _outside_quotes(sql: str) -> str:
     return "'".join(part if i % 2 else part.replace("$", "?") for i, part in enumerate(parts))
 
 
+@lru_cache(maxsize=1024)  # the rows of one change share their moment
 def instant(value: Any) -> str:
     """A time as SQLite keeps it: UTC text whose order is the order in time."""
     if not isinstance(value, datetime):

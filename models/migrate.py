@@ -33,11 +33,14 @@ def newest() -> str:
     return max(path.stem for path in (Path(__file__).parent / "migrations").glob("[0-9]*.py"))
 
 
-async def bring_up_to_date(url: str, report: Callable[[str], None] = lambda _: None) -> None:
-    """Apply the missing migrations, each in a transaction; two processes take turns. Raises Unavailable."""
+async def bring_up_to_date(url: str, report: Callable[[str], None] = lambda _: None, *, prepare: bool = True) -> None:
+    """Apply the missing migrations, each in a transaction; two processes take turns. Raises Unavailable.
+
+    Without `prepare`, that is behind a pooler by transaction, nothing may be missing: taking turns needs a session.
+    """
     file = sqlite_file(url)
     if file is None:
-        await _migrate_postgres(url, report)
+        await (_migrate_postgres(url, report) if prepare else _require_migrated(url))
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -83,17 +86,41 @@ def _locked(file: Path) -> int:
 
 
 async def _migrate_postgres(url: str, report: Callable[[str], None]) -> None:
-    try:
-        turn = await asyncpg.connect(url, timeout=10)
-    except (OSError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
-        raise Unavailable(f"PostgreSQL does not answer at USERGRAPH_DATABASE_URL: {error}") from error
+    turn = await _connected(url)
     try:
         await turn.fetch("SELECT pg_advisory_lock($1)", WRITER_LOCK + 1)
-        if await turn.fetchval("SELECT to_regclass('tortoise_migrations') IS NOT NULL"):
-            refuse_newer([row[0] for row in await turn.fetch(APPLIED)])
+        refuse_newer(await _applied_to(turn))
         await _migrate(url, report)
     finally:
         await turn.close()
+
+
+async def _require_migrated(url: str) -> None:
+    connection = await _connected(url, statement_cache_size=0)
+    try:
+        async with connection.transaction():
+            found = await _applied_to(connection)
+    finally:
+        await connection.close()
+    refuse_newer(found)
+    if not found or max(found) < newest():
+        raise Unavailable(
+            "The database is not up to date, and is not migrated through a pooler. Run `usergraph migrate` with"
+            " USERGRAPH_DATABASE_URL leading to PostgreSQL itself and without USERGRAPH_DATABASE_PREPARE."
+        )
+
+
+async def _connected(url: str, **options: Any) -> Any:
+    try:
+        return await asyncpg.connect(url, timeout=10, **options)
+    except (OSError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
+        raise Unavailable(f"PostgreSQL does not answer at USERGRAPH_DATABASE_URL: {error}") from error
+
+
+async def _applied_to(connection: Any) -> list[str]:
+    if not await connection.fetchval("SELECT to_regclass('tortoise_migrations') IS NOT NULL"):
+        return []
+    return [row[0] for row in await connection.fetch(APPLIED)]
 
 
 async def _migrate(url: str, report: Callable[[str], None]) -> None:

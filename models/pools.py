@@ -168,27 +168,35 @@ class SQLitePool:
 
 
 class PostgresPool:
-    """An asyncpg pool; writing takes its turn through an advisory lock that all processes share."""
+    """An asyncpg pool; writing takes its turn through an advisory lock that all processes share.
 
-    def __init__(self, url: str, size: int, wait: int) -> None:
+    Without `prepare` it works behind a pooler that lends a server's connection for one transaction: nothing is kept
+    in a session, no prepared statement and no setting.
+    """
+
+    def __init__(self, url: str, size: int, wait: int, prepare: bool = True) -> None:
         self.dialect: Dialect = Postgres()
         self._url = url
         self._size = size
         self._wait = wait
+        self._prepare = prepare
+        self._bound = f"lock_timeout = {wait * 1000}"
         self._pool: Any = None
-        self._open: dict[int, Any] = {}
 
     async def open(self) -> None:
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,
-                min_size=1,
+                min_size=0,  # a floor is tried for again and again while the server is away, with tracebacks
                 max_size=self._size,
                 timeout=self._wait,
                 command_timeout=120,
                 reset=_leave_as_it_is,
-                server_settings={"timezone": "UTC", "lock_timeout": str(self._wait * 1000)},
+                init=self._begin_session,
+                statement_cache_size=100 if self._prepare else 0,
+                server_settings={"timezone": "UTC"},  # poolers refuse most others, lock_timeout among them
             )
+            await self.give(await self.take())
         except (OSError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
             raise Unavailable(f"PostgreSQL does not answer at USERGRAPH_DATABASE_URL: {error}") from error
 
@@ -200,6 +208,10 @@ class PostgresPool:
                 self._pool.terminate()
             self._pool = None
 
+    async def _begin_session(self, raw: Any) -> None:
+        if self._prepare:
+            await raw.execute(f"SET {self._bound}")
+
     async def take(self) -> Any:
         return await self._pool.acquire(timeout=self._wait)
 
@@ -207,25 +219,25 @@ class PostgresPool:
         await self._pool.release(raw)
 
     async def begin(self) -> Any:
+        """One round trip. Each statement sees what was committed before it, so also what its turn waited for."""
+        turn = f"SELECT pg_advisory_xact_lock({WRITER_LOCK})"
         raw = await self._pool.acquire(timeout=self._wait)
-        transaction = raw.transaction()
         try:
-            await transaction.start()
-            self._open[id(raw)] = transaction
-            await raw.fetch("SELECT pg_advisory_xact_lock($1)", WRITER_LOCK)
+            await raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL {self._bound}; {turn}")
         except BaseException:
-            await self.rollback(raw)
-            await self.end(raw)
+            try:
+                await self.rollback(raw)
+            finally:
+                await self.end(raw)
             raise
         return raw
 
     async def commit(self, raw: Any) -> None:
-        await self._open.pop(id(raw)).commit()
+        await raw.execute("COMMIT")
 
     async def rollback(self, raw: Any) -> None:
-        transaction = self._open.pop(id(raw), None)
-        if transaction is not None and not raw.is_closed():
-            await transaction.rollback()
+        if not raw.is_closed():
+            await raw.execute("ROLLBACK")
 
     async def end(self, raw: Any) -> None:
         await self._pool.release(raw)
@@ -246,6 +258,7 @@ class PostgresPool:
                 asyncpg.CannotConnectNowError,
                 asyncpg.TooManyConnectionsError,
                 asyncpg.AdminShutdownError,
+                asyncpg.CrashShutdownError,
                 asyncpg.ReadOnlySQLTransactionError,
                 asyncpg.InsufficientResourcesError,
             ),

@@ -24,10 +24,14 @@ class Settings:
     database_url: str = setting(
         "sqlite://.data/usergraph.sqlite3", "Where the directory is kept: `sqlite://PATH` or `postgres://…`."
     )
-    database_pool: int = setting(8, "Connections a process keeps for reading.", low=1, high=200)
+    database_pool: int = setting(8, "Connections that a process keeps to the database at most.", low=1, high=200)
     database_wait: int = setting(5, "Seconds to wait for a connection or a lock before answering 503.", low=1, high=120)
+    database_prepare: bool = setting(
+        True, "Whether PostgreSQL may keep prepared statements; off behind a pooler by transaction, such as pgbouncer."
+    )
     host: str = setting("127.0.0.1", "Address to listen on.")
     port: int = setting(8000, "Port to listen on.", low=1, high=65535)
+    workers: int = setting(1, "Processes that serve on this port.", low=1, high=64)
     public_url: str = setting(
         "http://127.0.0.1:8000",
         "Address that invitation and reset links begin with; never taken from a request.",
@@ -70,6 +74,11 @@ class Settings:
 
 def variable(name: str) -> str:
     return PREFIX + name.upper()
+
+
+def parse(field_name: str, text: str) -> Any:
+    """The value of one setting that is given otherwise than by the environment. Raises BadSetting."""
+    return _parse(variable(field_name), text, {f.name: f for f in fields(Settings)}[field_name])
 
 
 def _parse(name: str, text: str, declared: Any) -> Any:

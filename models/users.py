@@ -45,6 +45,7 @@ class User(Row):
     updated_at = fields.DatetimeField()
     updated_by = parent("User", null=True, on_delete=fields.SET_NULL)
     version = fields.IntField(default=1)
+    search_key = fields.TextField(default="", db_default="")  # models/values.py: search_key()
 
     class Meta:
         table = "users"

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import idna
@@ -89,6 +90,14 @@ def email_part(text: str) -> str:
         return f"{local}@{idna.encode(domain, uts46=True).decode()}"
     except idna.IDNAError:
         return key(text)
+
+
+SEPARATOR = "\x1f"  # in no normal form: key() makes a space of it, so no word reaches from one name into the next
+
+
+def search_key(name_key: str, username_key: str, email_key: str, alias_keys: Iterable[str] = ()) -> str:
+    """All normal forms that a search for a user looks into, as one text that one index can hold."""
+    return SEPARATOR.join((name_key, username_key, email_key, *sorted(alias_keys)))
 
 
 _DN_SPACES = re.compile(r"\s*(?<!\\)([,=+])\s*")

@@ -11,7 +11,7 @@ from models.organizations import Organization
 from models.providers import IdentityProvider
 from models.roles import Role, RoleName
 from models.users import User
-from models.values import key, now
+from models.values import key, now, search_key
 from models.values import username as username_of
 from resolvers import tokens
 from resolvers.audit import Action, Event, Subject, record
@@ -70,6 +70,7 @@ async def _make_administrator(tx: Transaction, moment: datetime, role_id: int) -
         "username_key": key(ADMIN["username"]),
         "email_key": ADMIN["email"],
         "name_key": key(ADMIN["name"]),
+        "search_key": search_key(key(ADMIN["name"]), key(ADMIN["username"]), ADMIN["email"]),
         "state": "ACTIVE",
         "role_id": role_id,
         "provider_id": await tx.scalar("SELECT id FROM identity_providers WHERE kind = 'LOCAL' ORDER BY id LIMIT 1"),

@@ -10,7 +10,7 @@ from models.errors import Duplicate, InvalidToken, NotFound, Required, WrongStat
 from models.invitations import Invitation, InvitationState
 from models.letters import LetterKind
 from models.users import User, UserState
-from models.values import clean, key
+from models.values import clean, key, search_key
 from resolvers import audit, letters, references, targets, tokens
 from resolvers.activate_users import drop_letters
 from resolvers.audit import Action, Event, Subject
@@ -62,6 +62,7 @@ async def accept_invitation(
     if name is not None:
         columns["name"] = clean(name, "name", what="The name")
         columns["name_key"] = key(columns["name"])
+        columns["search_key"] = await _search_key(change, row[1], columns["name_key"])
     stamps = {"updated_at": change.moment, "updated_by_id": row[1], "version": row[5] + 1}
     await bulk.update(change.tx, User, [{"id": row[1], **columns, **stamps}])
     await _close(change, [row[0]], InvitationState.ACCEPTED)
@@ -70,6 +71,12 @@ async def accept_invitation(
     event = Event(Action.INVITATION_ACCEPTED, Subject.USER, row[1], row[3], {"state": ("INVITED", "ACTIVE")})
     await audit.record(change.tx, change.reader, change.moment, [event])
     return {"user": row[1], "errors": []}
+
+
+async def _search_key(change: Change, user_id: int, name_key: str) -> str:
+    aliases = await change.tx.rows("SELECT value_key FROM user_aliases WHERE user_id = $1", user_id)
+    names = await change.tx.rows("SELECT username_key, email_key FROM users WHERE id = $1", user_id)
+    return search_key(name_key, names[0][0], names[0][1], [row[0] for row in aliases])
 
 
 async def _close(change: Change, ids: Sequence[int], state: InvitationState) -> None:

@@ -27,7 +27,10 @@ NAMES = {
 
 @dataclass
 class Draft:
-    """`columns` are those of `users` to be stored; `path` leads to this row in the input."""
+    """`columns` are those of `users` to be stored; `path` leads to this row in the input.
+
+    `aliases` are new ones; `kept_aliases` are normal forms of those that the user has and keeps.
+    """
 
     index: int
     given: Mapping[str, Any]
@@ -39,6 +42,7 @@ class Draft:
     group_ids: list[int] = field(default_factory=list)
     organization_ids: list[int] = field(default_factory=list)
     removed: dict[str, list[str]] = field(default_factory=dict)
+    kept_aliases: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     target: Target | None = None
     matched_by: str | None = None

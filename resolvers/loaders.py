@@ -1,9 +1,12 @@
-"""Batched reading: one statement a level, rows as tuples that begin with the key they belong to."""
+"""Batched reading: one statement a level, rows as tuples that begin with the key they belong to.
+
+Each loader is a plan: it yields its statement, returns the rows, and knows no connection.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from models.database import Statement
+from models.database import Record, Statement, Steps
 from models.dialects import Dialect
 from resolvers.cursors import Order, beyond, decode, order_by, orders
 from resolvers.filters import Where, conditions
@@ -29,85 +32,102 @@ class Page:
         return not self.where and not self.search and source.unindexed.isdisjoint(name for name, _ in self.order)
 
 
-def by_ids(viewer: Viewer, dialect: Dialect, selected: Selected, ids: Sequence[int]) -> Statement:
+EVERYTHING = Page(size=0)
+
+
+def by_ids(viewer: Viewer, dialect: Dialect, selected: Selected, ids: Sequence[int]) -> Steps[Sequence[Record]]:
     """The visible rows of these ids, in no order."""
     sql, source = Sql(viewer, dialect), _source(selected)
     wanted = sql.among("t.id", list(ids))
-    return Statement(
-        f"SELECT t.id{selected.list} FROM {source.table} t{selected.joined(sql)}"
-        f" WHERE {wanted} AND {conditions(sql, source, 't', None)}",
-        sql.values,
+    return (
+        yield Statement(
+            f"SELECT t.id{selected.list} FROM {source.table} t{selected.joined(sql)}"
+            f" WHERE {wanted} AND {conditions(sql, source, 't', None)}",
+            sql.values,
+        )
     )
 
 
-def page(viewer: Viewer, dialect: Dialect, selected: Selected, asked: Page) -> Statement:
+def page(viewer: Viewer, dialect: Dialect, selected: Selected, asked: Page) -> Steps[Sequence[Record]]:
     """Up to size + 1 rows of a list, in reading order of the statement: the last may only tell that there are more.
 
     The limit stands in the text: a plan that PostgreSQL keeps would otherwise be made for a tenth of the table.
     """
     sql, source = Sql(viewer, dialect), _source(selected)
-    condition, listed = _asked(sql, source, asked)
-    return Statement(
-        f"SELECT 0{selected.list}{_keys(listed)} FROM {source.table} t{selected.joined(sql)} WHERE {condition}"
-        f" ORDER BY {order_by(listed, 't', backwards=asked.backwards, dialect=dialect.name)}"
-        f" LIMIT {int(asked.size) + 1}",
-        sql.values,
+    condition, listed = yield from _asked(sql, source, asked)
+    return (
+        yield Statement(
+            f"SELECT 0{selected.list}{_keys(listed)} FROM {source.table} t{selected.joined(sql)} WHERE {condition}"
+            f" ORDER BY {order_by(listed, 't', backwards=asked.backwards, dialect=dialect.name)}"
+            f" LIMIT {int(asked.size) + 1}",
+            sql.values,
+            anew=_searches(source, asked),
+        )
     )
 
 
 def pages_of(
     viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int], asked: Page
-) -> Statement:
+) -> Steps[Sequence[Record]]:
     """As `page`, for many parents at once: up to size + 1 rows for each key."""
     sql, source = Sql(viewer, dialect), _source(selected)
     wanted = sql.among(relation.key, list(keys))
-    condition, listed = _asked(sql, source, asked)
+    condition, listed = yield from _asked(sql, source, asked)
     order = order_by(listed, "t", backwards=asked.backwards, dialect=dialect.name)
     values = [relation.key, *selected.expressions, *(o.column.sql.format(t="t") for o in listed)]
     names = [f"c{i}" for i in range(len(values))]
     inner = ", ".join(f"{expression} AS {name}" for expression, name in zip(values, names, strict=True))
-    return Statement(
-        f"SELECT {', '.join(names)} FROM (SELECT {inner},"
-        f" ROW_NUMBER() OVER (PARTITION BY {relation.key} ORDER BY {order}) AS place"
-        f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}) ranked"
-        f" WHERE place <= {int(asked.size) + 1} ORDER BY place",
-        sql.values,
+    return (
+        yield Statement(
+            f"SELECT {', '.join(names)} FROM (SELECT {inner},"
+            f" ROW_NUMBER() OVER (PARTITION BY {relation.key} ORDER BY {order}) AS place"
+            f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}) ranked"
+            f" WHERE place <= {int(asked.size) + 1} ORDER BY place",
+            sql.values,
+            anew=_searches(source, asked),
+        )
     )
 
 
 def values_of(
     viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int]
-) -> Statement:
+) -> Steps[Sequence[Record]]:
     """All rows of short lists that are bounded when they are written (tags, aliases, variables)."""
     sql, source = Sql(viewer, dialect), _source(selected)
     wanted = sql.among(relation.key, list(keys))
     order = order_by(orders(source, ()), "t", backwards=False, dialect=dialect.name)
-    return Statement(
-        f"SELECT {relation.key}{selected.list} FROM {source.table} t {relation.join}{selected.joined(sql)}"
-        f" WHERE {wanted} AND {conditions(sql, source, 't', None)} ORDER BY {order}",
-        sql.values,
+    return (
+        yield Statement(
+            f"SELECT {relation.key}{selected.list} FROM {source.table} t {relation.join}{selected.joined(sql)}"
+            f" WHERE {wanted} AND {conditions(sql, source, 't', None)} ORDER BY {order}",
+            sql.values,
+        )
     )
 
 
-def count(viewer: Viewer, dialect: Dialect, source: Source, asked: Page) -> Statement:
+def count(viewer: Viewer, dialect: Dialect, source: Source, asked: Page) -> Steps[Sequence[Record]]:
     """One row with one number."""
     sql = Sql(viewer, dialect)
-    condition = _condition(sql, source, asked)
-    return Statement(f"SELECT COUNT(*) FROM {source.table} t WHERE {condition}", sql.values)
+    condition = yield from _condition(sql, source, asked)
+    statement = f"SELECT COUNT(*) FROM {source.table} t WHERE {condition}"
+    return (yield Statement(statement, sql.values, anew=_searches(source, asked)))
 
 
 def counts_of(
     viewer: Viewer, dialect: Dialect, relation: Relation, keys: Sequence[int], asked: Page | None = None
-) -> Statement:
+) -> Steps[Sequence[Record]]:
     """Each key with how many visible rows it has; keys without rows are absent."""
     source = relation.source()
     sql = Sql(viewer, dialect)
     wanted = sql.among(relation.key, list(keys))
-    condition = _condition(sql, source, asked) if asked else conditions(sql, source, "t", None)
-    return Statement(
-        f"SELECT {relation.key}, COUNT(*) FROM {source.table} t {relation.join}"
-        f" WHERE {wanted} AND {condition} GROUP BY {relation.key}",
-        sql.values,
+    condition = yield from _condition(sql, source, asked or EVERYTHING)
+    return (
+        yield Statement(
+            f"SELECT {relation.key}, COUNT(*) FROM {source.table} t {relation.join}"
+            f" WHERE {wanted} AND {condition} GROUP BY {relation.key}",
+            sql.values,
+            anew=_searches(source, asked or EVERYTHING),
+        )
     )
 
 
@@ -116,9 +136,9 @@ def _source(selected: Selected) -> Source:
     return selected.source
 
 
-def _asked(sql: Sql, source: Source, asked: Page) -> tuple[str, list[Order]]:
+def _asked(sql: Sql, source: Source, asked: Page) -> Steps[tuple[str, list[Order]]]:
     listed = orders(source, asked.order)
-    parts = [_condition(sql, source, asked)]
+    parts = [(yield from _condition(sql, source, asked))]
     for cursor, argument, backwards in ((asked.after, "after", False), (asked.before, "before", True)):
         if cursor is not None:
             values = decode(source, listed, cursor, argument)
@@ -126,11 +146,17 @@ def _asked(sql: Sql, source: Source, asked: Page) -> tuple[str, list[Order]]:
     return " AND ".join(parts), listed
 
 
-def _condition(sql: Sql, source: Source, asked: Page) -> str:
+def _condition(sql: Sql, source: Source, asked: Page) -> Steps[str]:
     condition = conditions(sql, source, "t", asked.where)
-    if asked.search and asked.search.strip() and source.search is not None:
-        return f"{condition} AND {source.search(sql, 't', asked.search)}"
-    return condition
+    if asked.search is None or source.search is None or not _searches(source, asked):
+        return condition
+    hits_first = source.has_few_hits is not None and (yield from source.has_few_hits(sql.dialect, asked.search))
+    return f"{condition} AND {source.search(sql, 't', asked.search, hits_first=hits_first)}"
+
+
+def _searches(source: Source, asked: Page) -> bool:
+    """Whether words are looked for. How rare they are decides the plan, so one made for other words is no use."""
+    return source.search is not None and bool(asked.search and asked.search.strip())
 
 
 def _keys(listed: Sequence[Order]) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
+from models.database import Steps
 from models.dialects import Dialect
 from resolvers.policy import Viewer
 
@@ -54,12 +55,19 @@ class Sql:
 Visible = Callable[[Sql, str], str | None]
 
 
+class Search(Protocol):
+    """The condition on the rows that hold the words of a text, by way of an index where `hits_first`."""
+
+    def __call__(self, sql: Sql, alias: str, text: str, *, hits_first: bool) -> str: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A readable type. Keys of `columns`, `filters` and `orders` are GraphQL names.
 
     `visible(sql, alias)` is the condition on the rows the viewer may see, None for no condition; it is part of every
     statement that reads the table. `unindexed` are the orders for which every row is read.
+    `has_few_hits` tells whether a search takes its rows from an index first.
     """
 
     type_name: str
@@ -69,7 +77,8 @@ class Source:
     visible: Visible
     orders: Mapping[str, str] = field(default_factory=dict)
     filters: "Mapping[str, Any]" = field(default_factory=dict)
-    search: Callable[[Sql, str, str], str] | None = None
+    search: Search | None = None
+    has_few_hits: Callable[[Dialect, str], Steps[bool]] | None = None
     default_order: tuple[tuple[str, bool], ...] = ()
     unindexed: frozenset[str] = frozenset()
 

@@ -8,7 +8,7 @@ from models.errors import Required
 from models.groups import GroupMember
 from models.organizations import OrganizationMember
 from models.users import User, UserAlias, UserTag, UserVariable
-from models.values import key
+from models.values import key, search_key
 from resolvers import references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
@@ -120,7 +120,12 @@ def new_columns(change: Change, draft: Draft, state: str) -> dict[str, Any]:
     )
     stamps = {"created_at": change.moment, "updated_at": change.moment, "version": 1}
     by = {"created_by_id": change.viewer.user_id, "updated_by_id": change.viewer.user_id}
-    return {**blank, **columns, "state": state, **stamps, **by}
+    return {**blank, **columns, "state": state, "search_key": _search_key(draft, columns), **stamps, **by}
+
+
+def _search_key(draft: Draft, columns: Mapping[str, Any]) -> str:
+    aliases = [*draft.kept_aliases, *map(key, draft.aliases)]
+    return search_key(columns["name_key"], columns["username_key"], columns["email_key"], aliases)
 
 
 NEW = (
@@ -135,6 +140,7 @@ NEW = (
     "last_name",
     "last_name_key",
     "external_id",
+    "search_key",
     "state",
     "role_id",
     "provider_id",
@@ -167,9 +173,9 @@ async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, s
         draft.user_id = ids[draft.columns["email_key"]]
 
 
-CHANGEABLE = tuple(
-    name for name in NEW if name not in ("created_at", "created_by_id", "updated_at", "updated_by_id", "version")
-)
+COMPUTED = ("search_key", "created_at", "created_by_id", "updated_at", "updated_by_id", "version")
+CHANGEABLE = tuple(name for name in NEW if name not in COMPUTED)
+SEARCHED = ("name_key", "username_key", "email_key")
 
 
 async def update(change: Change, drafts: Sequence[Draft]) -> None:
@@ -180,7 +186,9 @@ async def update(change: Change, drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         assert draft.target is not None
         values = {name: draft.columns.get(name, draft.target[name]) for name in names}
-        rows.append({"id": draft.target.id, **values, **stamps, "version": draft.target["version"] + 1})
+        searched = {name: draft.columns.get(name, draft.target[name]) for name in SEARCHED}
+        computed = {"search_key": _search_key(draft, searched), "version": draft.target["version"] + 1}
+        rows.append({"id": draft.target.id, **values, **stamps, **computed})
     await bulk.update(change.tx, User, rows)
     for name, table, column in REMOVABLE:
         gone = [(d.user_id, each) for d in drafts for each in d.removed.get(name, ())]

@@ -54,6 +54,7 @@ def settle(draft: Draft, known: Details) -> None:
             wanted |= {key(each): each for each in values_of(draft, f"set_{name}", what)}
             gone |= set(have) - set(wanted)
         setattr(draft, name, _settled(draft, name, have, wanted, gone))
+    draft.kept_aliases = sorted(set(known.aliases) - set(draft.removed["aliases"]))
     _settle_variables(draft, known)
 
 

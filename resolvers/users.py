@@ -1,11 +1,11 @@
-"""Users as they are read: their columns, orders, filters, search, and which rows a viewer sees."""
+"""Users as they are read: their columns, orders, filters, and which rows a viewer sees."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from models.database import Statement, Steps
 from models.dialects import Dialect
-from models.values import email_key, email_part, key
-from resolvers import api_keys, groups, invitations, organizations, providers, roles
+from models.values import email_key, key
+from resolvers import api_keys, groups, invitations, organizations, providers, roles, user_search
 from resolvers.filters import (
     Choice,
     Flag,
@@ -19,7 +19,6 @@ from resolvers.filters import (
     Text,
     email_text,
     exact,
-    like,
     number_of,
 )
 from resolvers.policy import Right
@@ -62,20 +61,6 @@ def visible_through(sql: Sql, column: str, right: Right, listing: Right | None =
         )
         return f"({own} OR {column} IN ({members}))"
     return own
-
-
-def search(sql: Sql, alias: str, text: str) -> str:
-    """Every word stands somewhere in the name, username, email or an alias."""
-    return " AND ".join(_word(sql, alias, word) for word in key(text).split(" "))
-
-
-def _word(sql: Sql, alias: str, word: str) -> str:
-    place = sql.place(f"%{like(word)}%")
-    address = place if word.isascii() else sql.place(f"%{like(email_part(word))}%")
-    places = {"name_key": place, "username_key": place, "email_key": address}
-    columns = [f"{alias}.{column} LIKE {at} ESCAPE '\\'" for column, at in places.items()]
-    aliases = f"{alias}.id IN (SELECT a.user_id FROM user_aliases a WHERE a.value_key LIKE {place} ESCAPE '\\')"
-    return f"({' OR '.join([*columns, aliases])})"
 
 
 COLUMNS = {
@@ -189,7 +174,8 @@ SOURCE: Source = Source(
     visible=visible,
     orders=ORDERS,
     filters=FILTERS,
-    search=search,
+    search=user_search.search,
+    has_few_hits=user_search.has_few_hits,
     unindexed=frozenset({"ROLE", "GROUP_COUNT"}),
 )
 

@@ -15,7 +15,7 @@ from models.groups import Group, GroupMember
 from models.organizations import Organization, OrganizationMember
 from models.providers import IdentityProvider
 from models.users import User
-from models.values import key, now
+from models.values import key, now, search_key
 from resolvers import bootstrap, tokens
 from resolvers.hashing import Hasher
 from tests.service import PEOPLE, key_of
@@ -89,6 +89,7 @@ def _user(username: str, role_id: int, hashed: str, stamps: dict[str, object]) -
         "email_key": f"{username}@usergraph.test",
         "name": name,
         "name_key": key(name),
+        "search_key": search_key(key(name), username, f"{username}@usergraph.test"),
         "state": "ACTIVE",
         "role_id": role_id,
         "provider_id": None if username == "robot" else 1,

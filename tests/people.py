@@ -12,7 +12,7 @@ from models.groups import GroupMember
 from models.invitations import Invitation
 from models.organizations import OrganizationMember
 from models.users import User, UserAlias, UserTag, UserVariable
-from models.values import key
+from models.values import key, search_key
 
 START = datetime(2023, 5, 1, 8, 0, 0, tzinfo=UTC)
 FAR = START + timedelta(days=40_000)
@@ -114,7 +114,7 @@ def people() -> list[Person]:
 
 
 async def store(tx: Transaction, made: list[Person]) -> None:
-    rows = await bulk.insert(tx, User, [person.row for person in made], returning=("id", "email_key"))
+    rows = await bulk.insert(tx, User, [stored(person) for person in made], returning=("id", "email_key"))
     ids = {row[1]: row[0] for row in rows}
     for person in made:
         person.id = ids[person.row["email_key"]]
@@ -160,6 +160,12 @@ async def store(tx: Transaction, made: list[Person]) -> None:
     invitations = [invitation(p) for p in made if p.invited]
     for number, user in await bulk.insert(tx, Invitation, invitations, returning=("id", "user_id")):
         by_id[user].invitations.append(number)
+
+
+def stored(p: Person) -> dict[str, Any]:
+    """The row of a person as it stands in `users`."""
+    names = [p.row[name] for name in ("name_key", "username_key", "email_key")]
+    return {**p.row, "search_key": search_key(*names, map(key, p.aliases))}
 
 
 def held(p: Person) -> int | None:

@@ -31,10 +31,9 @@ class World:
         self.viewer = viewer
         self.settings = settings
 
-    async def ask(self, statement: Any, *given: Any) -> Any:
-        """The rows of a loader's statement."""
-        made = statement(self.viewer, self.connection.dialect, *given)
-        return await self.connection.rows(made.sql, *made.values)
+    async def ask(self, loader: Any, *given: Any) -> Any:
+        """The rows of a loader."""
+        return await self.connection.run(loader(self.viewer, self.connection.dialect, *given))
 
 
 def _every(source: Source) -> Selected:

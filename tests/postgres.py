@@ -33,7 +33,7 @@ def binaries() -> Path:
     return folder
 
 
-def _owner() -> str | None:
+def owner() -> str | None:
     """PostgreSQL refuses to run as root: somebody else does it then."""
     if os.geteuid() != 0:
         return None
@@ -46,7 +46,7 @@ class Server:
 
     def __init__(self) -> None:
         self._bin = binaries()
-        self._owner = _owner()
+        self._owner = owner()
         self._folder = Path(tempfile.mkdtemp(prefix="usergraph-postgres-"))
         self.data = self._folder / "data"
         if self._owner:

@@ -94,7 +94,9 @@ async def test_the_issues_document_deactivates_a_user(service: Service) -> None:
 
 
 async def test_the_issues_document_lists_users_with_everything(service: Service) -> None:
-    await service.write("UPDATE users SET name = 'It Smith', name_key = 'it smith' WHERE id = 2")
+    await service.write(
+        "UPDATE users SET name = 'It Smith', name_key = 'it smith', search_key = 'it smith' WHERE id = 2"
+    )
     data = await service.data("""query { users(first: 20, where: {and: [{role: {name: {eq: "IT"}}}, {createdAt: {after: "2024-01-01T00:00:00Z"}}]}, orderBy: [{field: LAST_LOGIN_AT, direction: DESC}], search: "smith") { totalCount pageInfo { hasNextPage endCursor } nodes { id username email name state accessibility isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword groupCount lastLoginAt lastApiRequestAt createdAt createdBy { id username role { name } } role { id name weight } groups { nodes { id name } } organizations { nodes { id name } } tags aliases variables { name value } } } }""")  # fmt: skip  # noqa: E501
     users = data["users"]
     assert users["totalCount"] == 1

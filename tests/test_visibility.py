@@ -128,6 +128,7 @@ async def test_an_organizations_administrator_meets_nobody_from_outside_by_whate
 
     await join(service, "group_members", 1, 9)
     await service.write("INSERT INTO user_aliases (user_id, value, value_key) VALUES (9, 'wanderer', 'wanderer')")
+    await service.write("UPDATE users SET search_key = search_key || ' wanderer' WHERE id = 9")
     found = {name: await answer(query) for name, (query, _) in WITHIN_ACME.items() if name not in INVITED}
     invited = await service.data("""mutation { inviteUsers(input: {users: [
         {email: "near@x.test", name: "Near", organizationIds: ["organization_3"]},

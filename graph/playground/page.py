@@ -37,6 +37,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
 }
 ASSET_NAME = re.compile(r"\w+-[A-Z0-9]{8}\.(js|css)")

@@ -1,0 +1,1 @@
+"""Throughput and latency beside what usergraph's users would pick instead. Run: make bench"""

@@ -1,0 +1,162 @@
+"""The command `usergraph serve`: the database is made ready once, then one process serves, or several on one port."""
+
+import argparse
+import asyncio
+import dataclasses
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from functools import partial
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from tqdm import tqdm
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from graph.app import create_app
+from graph.protocol import BoundedConfig
+from models import migrate
+from models.database import Database
+from models.errors import NotFound
+from models.settings import BadSetting, Settings, parse
+from resolvers import bootstrap, demo, references
+
+DEMO_USERS = 300
+GRACE = 8  # seconds for what is in flight, of the ten within which everything has ended
+PATIENCE = 9.5  # seconds until a worker that was told to end is killed
+HEALTH = 10  # seconds until a worker that does not answer its supervisor is killed and replaced
+STARTING = 60  # the same while all start at once, on a machine that may be busy
+
+
+def add_serve(commands: Any) -> None:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "serve", help="serve GraphQL and GraphiQL; migrates the database first"
+    )
+    parser.add_argument("--demo", action="store_true", help="fill an empty database with a demo directory")
+    parser.add_argument("--workers", type=_workers, metavar="N", help="processes on this port (USERGRAPH_WORKERS)")
+    parser.set_defaults(run=run_serve)
+
+
+def _workers(text: str) -> int:
+    try:
+        return int(parse("workers", text))
+    except BadSetting as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def run_serve(given: argparse.Namespace, settings: Settings) -> int:
+    settings = dataclasses.replace(settings, workers=given.workers or settings.workers)
+    app = _application(settings)  # refuses bad settings before anything is made
+    key, _ = asyncio.run(ready(settings, DEMO_USERS if given.demo else 0))
+    if key is not None:
+        print(f"The administrator's API key, shown this once:  {key}", flush=True)
+        print("Send it as X-ApiKey. Lost it?  usergraph admin key admin", flush=True)
+    address = f"http://{settings.host}:{settings.port}/graphql"
+    processes = f", {settings.workers} processes" if settings.workers > 1 else ""
+    print(f"usergraph serves {address}  (GraphiQL in a browser, GraphQL for programs{processes})", flush=True)
+    try:
+        if settings.workers > 1:
+            return _supervise(settings)
+        uvicorn.Server(_config(settings, app)).run()
+    except SystemExit:  # uvicorn has said why, such as a port in use
+        return 1
+    return 0
+
+
+def _supervise(settings: Settings) -> int:
+    config = _config(settings, partial(_worker, settings), factory=True)
+    supervisor = Supervisor(config, sockets=[config.bind_socket()])
+    supervisor.run()
+    return 1 if STARTUP_FAILURE in [process.exitcode for process in supervisor.processes] else 0
+
+
+def _config(settings: Settings, app: Any, *, factory: bool = False) -> BoundedConfig:
+    return BoundedConfig(
+        app,
+        factory=factory,
+        read_seconds=settings.read_seconds,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_level=settings.log_level,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=HEALTH,
+        limit_concurrency=500,
+        server_header=False,
+    )
+
+
+def _application(settings: Settings, *, patient: bool = False) -> Starlette:
+    logging.getLogger("usergraph").setLevel(settings.log_level.upper())
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return create_app(settings, patient=patient)
+
+
+def _worker(settings: Settings) -> Starlette:
+    """The application of one process of several. It may start again while the database is away, and then waits."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    return _application(settings, patient=True)
+
+
+def _end_with_parent() -> None:
+    """A supervisor that was killed tells nobody; without it a worker would hold the port for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Supervisor(Multiprocess):
+    """uvicorn's own, which gives its workers time to start, and takes nothing new and waits for none once it stops."""
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        end = time.monotonic() + STARTING
+        for process in self.processes:
+            while process.process.is_alive() and not process.ping(timeout=1):
+                if self.signal_queue or time.monotonic() > end:
+                    return
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
+
+    def join_all(self) -> None:
+        end = time.monotonic() + PATIENCE
+        for process in self.processes:
+            process.process.join(max(0.0, end - time.monotonic()))
+            if process.process.is_alive():
+                process.process.kill()
+        super().join_all()
+
+
+async def ready(settings: Settings, demo_users: int) -> tuple[str | None, bool]:
+    """An up-to-date database with an administrator: their key, to be told this once, and whether it was empty."""
+    await migrate.bring_up_to_date(settings.database_url, prepare=settings.database_prepare)
+    database = Database.of(settings)
+    await database.open()
+    try:
+        key = await database.transaction(lambda tx: bootstrap.fill_empty(tx, settings.admin_key))
+        await _check_default_role(database, settings)
+        if key is not None and demo_users:
+            with tqdm(total=demo_users, desc="demo users", unit=" users", disable=None) as bar:
+                await demo.fill(database.transaction, demo_users, bar.update)
+    finally:
+        await database.close()
+    return None if settings.admin_key else key, key is not None
+
+
+async def _check_default_role(database: Database, settings: Settings) -> None:
+    async with database.reading() as connection:
+        roles = await references.roles(connection)
+    try:
+        roles.find({"name": settings.default_role})
+    except NotFound as error:
+        raise BadSetting(f"USERGRAPH_DEFAULT_ROLE: {error}") from error
