@@ -112,8 +112,9 @@ class _Pages:
 
     def keep(self, found: Sequence[Record]) -> Sequence[Record]:
         """Drop the row past each page's end, remembering that it was there, and put backward pages in order."""
-        looked_at = self._child.infos or self._child.edge_parts
-        if len(found) <= self._asked.size and not self._asked.backwards and not looked_at:
+        longest = (found[-1][-1] if self._child.relation else len(found)) if found else 0
+        looked_at = self._asked.backwards or self._child.infos or self._child.edge_parts
+        if longest <= self._asked.size and not looked_at:
             return found
         self._rows = grouped(found, found)
         for parent, rows in self._rows.items():
@@ -144,7 +145,8 @@ class _Pages:
         return orders(self._child.source, self._asked.order)
 
     def cursor(self, row: Record) -> str:
-        return encode(self._child.source, self._orders, list(row[len(self._child.selected.columns) + 1 :]))
+        first = len(self._child.selected.columns) + 1
+        return encode(self._child.source, self._orders, list(row[first : first + len(self._orders)]))
 
     def info(self, number: int, parent: int) -> dict[str, Any]:
         return {name: self._info(what, parent) for name, what in self._child.infos[number].items()}

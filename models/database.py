@@ -203,6 +203,7 @@ class Database:
 
     async def _once(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         raw = await self._pool.begin()
+        sound = False
         try:
             transaction = Transaction(raw, self.dialect, self.tracer)
             try:
@@ -219,9 +220,10 @@ class Database:
                 await self._pool.rollback(raw)
             else:
                 await self._commit(raw)
+            sound = True
             return result
         finally:
-            await self._pool.end(raw)
+            await self._pool.end(raw, sound=sound)
 
     async def _commit(self, raw: Any) -> None:
         try:
@@ -253,7 +255,7 @@ class _Reading:
         return kind(self._raw, database.dialect, database.tracer)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        await self._database._pool.give(self._raw)
+        await self._database._pool.give(self._raw, sound=error is None)
         if isinstance(error, Exception):
             translated = self._database._translated(error)
             if translated is not error:

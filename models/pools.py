@@ -31,7 +31,7 @@ class Pool(Protocol):
 
     async def take(self) -> Any: ...
 
-    async def give(self, raw: Any) -> None: ...
+    async def give(self, raw: Any, *, sound: bool = True) -> None: ...
 
     async def begin(self) -> Any: ...
 
@@ -39,7 +39,7 @@ class Pool(Protocol):
 
     async def rollback(self, raw: Any) -> None: ...
 
-    async def end(self, raw: Any) -> None: ...
+    async def end(self, raw: Any, *, sound: bool) -> None: ...
 
     def is_conflict(self, error: BaseException) -> bool: ...
 
@@ -134,7 +134,7 @@ class SQLitePool:
             return await asyncio.wait_for(self._readers.get(), self._wait)
         return self._readers.get_nowait()
 
-    async def give(self, raw: Reader) -> None:
+    async def give(self, raw: Reader, *, sound: bool = True) -> None:
         self._readers.put_nowait(raw)
 
     async def begin(self) -> aiosqlite.Connection:
@@ -155,7 +155,7 @@ class SQLitePool:
         if raw.in_transaction:
             await raw.execute_fetchall("ROLLBACK")
 
-    async def end(self, raw: aiosqlite.Connection) -> None:
+    async def end(self, raw: aiosqlite.Connection, *, sound: bool) -> None:
         self._turn.release()
 
     def is_conflict(self, error: BaseException) -> bool:
@@ -182,6 +182,8 @@ class PostgresPool:
         self._prepare = prepare
         self._bound = f"lock_timeout = {wait * 1000}"
         self._pool: Any = None
+        self._at_hand: list[Any] = []
+        self._waiting = 0
 
     async def open(self) -> None:
         try:
@@ -202,6 +204,8 @@ class PostgresPool:
 
     async def close(self) -> None:
         if self._pool is not None:
+            while self._at_hand:
+                await self._pool.release(self._at_hand.pop())
             try:
                 await asyncio.wait_for(self._pool.close(), 5)
             except TimeoutError:
@@ -213,22 +217,35 @@ class PostgresPool:
             await raw.execute(f"SET {self._bound}")
 
     async def take(self) -> Any:
-        return await self._pool.acquire(timeout=self._wait)
+        """A connection at hand, without asyncpg's bookkeeping, which costs as much as a small query."""
+        while self._at_hand:
+            raw = self._at_hand.pop()
+            if not raw.is_closed():
+                return raw
+            await self._pool.release(raw)
+        self._waiting += 1
+        try:
+            return await self._pool.acquire(timeout=self._wait)
+        finally:
+            self._waiting -= 1
 
-    async def give(self, raw: Any) -> None:
-        await self._pool.release(raw)
+    async def give(self, raw: Any, *, sound: bool = True) -> None:
+        if sound and not self._waiting and self._pool is not None:
+            self._at_hand.append(raw)
+        else:
+            await self._pool.release(raw)  # which waits for a broken-off statement to end
 
     async def begin(self) -> Any:
         """One round trip. Each statement sees what was committed before it, so also what its turn waited for."""
         turn = f"SELECT pg_advisory_xact_lock({WRITER_LOCK})"
-        raw = await self._pool.acquire(timeout=self._wait)
+        raw = await self.take()
         try:
             await raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL {self._bound}; {turn}")
         except BaseException:
             try:
                 await self.rollback(raw)
             finally:
-                await self.end(raw)
+                await self.end(raw, sound=False)
             raise
         return raw
 
@@ -239,8 +256,8 @@ class PostgresPool:
         if not raw.is_closed():
             await raw.execute("ROLLBACK")
 
-    async def end(self, raw: Any) -> None:
-        await self._pool.release(raw)
+    async def end(self, raw: Any, *, sound: bool) -> None:
+        await self.give(raw, sound=sound)
 
     def is_conflict(self, error: BaseException) -> bool:
         return isinstance(error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError))

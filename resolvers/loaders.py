@@ -69,7 +69,10 @@ def page(viewer: Viewer, dialect: Dialect, selected: Selected, asked: Page) -> S
 def pages_of(
     viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int], asked: Page
 ) -> Steps[Sequence[Record]]:
-    """As `page`, for many parents at once: up to size + 1 rows for each key."""
+    """As `page`, for many parents at once: up to size + 1 rows for each key, those of the longest pages last.
+
+    A row ends in its place, from 1.
+    """
     sql, source = Sql(viewer, dialect), _source(selected)
     wanted = sql.among(relation.key, list(keys))
     condition, listed = yield from _asked(sql, source, asked)
@@ -79,7 +82,7 @@ def pages_of(
     inner = ", ".join(f"{expression} AS {name}" for expression, name in zip(values, names, strict=True))
     return (
         yield Statement(
-            f"SELECT {', '.join(names)} FROM (SELECT {inner},"
+            f"SELECT {', '.join(names)}, place FROM (SELECT {inner},"
             f" ROW_NUMBER() OVER (PARTITION BY {relation.key} ORDER BY {order}) AS place"
             f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}) ranked"
             f" WHERE place <= {int(asked.size) + 1} ORDER BY place",

@@ -142,7 +142,7 @@ def _connection(source: Source, asked: Any, found: list[Any], total: int) -> Map
     more, kept = len(found) > asked.size, found[: asked.size]
     kept = list(reversed(kept)) if asked.backwards else kept
     width, order = len(source.columns) + 1, orders(source, asked.order)
-    cursors = [encode(source, order, list(row[width:])) for row in kept]
+    cursors = [encode(source, order, list(row[width : width + len(order)])) for row in kept]
     rows = [Row(source, row[1:width]) for row in kept]
     info = {
         "hasNextPage": asked.before is not None if asked.backwards else more,

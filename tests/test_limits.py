@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.service import Service
+from tests.service import Service, beyond_who_asks
 
 GRAPHQL = {"accept": "application/graphql-response+json"}
 HANG = 10.0  # seconds of this process's own time: far above what any of these takes, far below a hang
@@ -101,12 +101,6 @@ HOSTILE: dict[str, tuple[str, str]] = {
 }
 
 
-def work(statements: list[str]) -> list[str]:
-    """The statements beyond the question who asks, and the record that they did."""
-    own = ("WHERE k.digest =", "SET last_used_at =", "SET last_api_request_at =")
-    return [statement for statement in statements if not any(part in statement for part in own)]
-
-
 async def refusal(service: Service, query: str, variables: dict[str, Any] | None = None) -> tuple[int, list[str]]:
     begun = time.process_time()
     answer = await service.post({"query": query, "variables": variables}, headers=GRAPHQL)
@@ -122,7 +116,7 @@ async def test_a_hostile_document_is_refused_by_name_before_any_work(service: Se
         with service.statements() as statements:
             status, codes = await refusal(service, query)
         found[name] = (status, codes[0] if codes else None)
-        assert work(statements) == [], name
+        assert beyond_who_asks(statements) == [], name
         assert await service.data("{ me { username } }") == {"me": {"username": "admin"}}
     assert found == {name: (400, code) for name, (_, code) in HOSTILE.items()}
     assert await service.snapshot() == before
@@ -236,7 +230,7 @@ async def test_the_cost_is_told_and_bounded_however_the_sizes_are_written(servic
     for query, variables in ways:
         with service.statements() as statements:
             body = await service.ask(query, variables)
-        assert work(statements) == [], query
+        assert beyond_who_asks(statements) == [], query
         (error,) = body["errors"]
         assert error["extensions"] == {"code": "TOO_COSTLY", "cost": 1_010_100, "limit": 250_000}, query
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import csv
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models.database import Connection, Record
+from models.database import Statement, Steps
 from models.values import search_key
 from resolvers import loaders, user_search, users
 from resolvers.loaders import Page
 from resolvers.policy import Right, Viewer
+from resolvers.selected import Selected
 from tests.server import usergraph
 from tests.service import SECRET, Service
 
@@ -129,27 +129,27 @@ async def test_signs_of_the_index_are_letters(service: Service) -> None:
     assert await found(service, words) == []
 
 
-class Explained(Connection):
-    """Keeps the plan of each statement."""
-
-    plans: list[str]
-
-    async def rows(self, sql: str, *values: Any, plan_anew: bool = False) -> Sequence[Record]:
-        explain = "EXPLAIN QUERY PLAN" if self.dialect.name == "sqlite" else "EXPLAIN"
-        plan = await super().rows(f"{explain} {sql}", *values, plan_anew=plan_anew)
-        self.plans.append("\n".join(str(row[-1]) for row in plan))
-        return await super().rows(sql, *values, plan_anew=plan_anew)
+def explained(steps: Steps[Any], explain: str, plans: list[str]) -> Steps[Any]:
+    """The same steps, with the database's plan of each statement noted before it."""
+    rows: Any = None
+    while True:
+        try:
+            statement = steps.send(rows)
+        except StopIteration as done:
+            return done.value
+        found = yield Statement(f"{explain} {statement.sql}", statement.values, statement.anew)
+        plans.append("\n".join(str(row[-1]) for row in found))
+        rows = yield statement
 
 
 async def plans(service: Service, asked: Page, *, count: bool = False) -> tuple[list[int], list[str]]:
     """The rows of a page (or their number), and the plans of the statements that read them."""
-    async with service.database.reading() as plain:
-        connection = Explained(plain.raw, plain.dialect)
-        connection.plans = []
-        if count:
-            return [await loaders.count(connection, EVERYONE, users.SOURCE, asked)], connection.plans
-        rows = await loaders.page(connection, EVERYONE, users.SOURCE, ["id"], asked)
-        return [row[1] for row in rows], connection.plans
+    dialect, seen = service.database.dialect, list[str]()
+    wanted: Any = users.SOURCE if count else Selected.of(users.SOURCE, ["id"])
+    steps = (loaders.count if count else loaders.page)(EVERYONE, dialect, wanted, asked)
+    explain = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"
+    rows = await service.database.read(explained(steps, explain, seen))
+    return [row[0 if count else 1] for row in rows], seen
 
 
 INDEX = {"sqlite": "user_search VIRTUAL TABLE", "postgres": "on users_search"}
@@ -191,7 +191,8 @@ async def test_a_plan_is_made_for_the_words_asked(crowded: Service) -> None:
     """PostgreSQL keeps no statement whose plan was made for a common word and would serve a rare one."""
     async with crowded.database.reading() as connection:
         for word in ["crowd"] * 10 + ["zimmermann"]:
-            await loaders.page(connection, EVERYONE, users.SOURCE, ["id"], Page(size=20, search=word))
+            selected = Selected.of(users.SOURCE, ["id"])
+            await connection.run(loaders.page(EVERYONE, connection.dialect, selected, Page(size=20, search=word)))
         if crowded.dialect == "postgres":
             kept = await connection.rows("SELECT statement FROM pg_prepared_statements")
             assert [row[0] for row in kept if "search_key LIKE" in row[0]] == []
