@@ -24,6 +24,7 @@ from graphql import (
     validate,
     visit,
 )
+from graphql.execution.values import VariableValues
 
 from graph.errors import coded, discreet
 from graph.levels import Level
@@ -32,6 +33,7 @@ from graph.sites import Argued
 from models.settings import Settings
 
 MOST_DOCUMENTS = 500
+MOST_REMEMBERED = 20  # plans of a document, sets of variables of a plan
 MOST_KEPT = 64_000  # characters of a document that is worth keeping
 TOKEN_LENGTH = 50  # characters a token may have on average
 MOST_ERRORS = 20
@@ -49,20 +51,53 @@ class RequestError(Exception):
 class Plan:
     """One operation compiled for one set of rights: a query's level, or its mutations' payloads by response name.
 
-    `is_bounded`: it reads no more rows than it answers. `constants` are the evaluated arguments, by place, of fields
-    whose arguments name no variable.
+    `is_bounded`: it reads no more rows than it answers. `bound` are the arguments of its fields, by the variables they
+    were evaluated with.
     """
 
     level: Level | None
     payloads: Mapping[str, Level]
     argued: list[Argued]
     is_bounded: bool = False
-    constants: dict[int, Any] = field(default_factory=dict)
+    bound: "OrderedDict[Any, list[Any]]" = field(default_factory=OrderedDict)
 
     def is_quick(self, arguments: Sequence[Any]) -> bool:
         """Whether indexes lead to all that it reads, with these arguments."""
         pairs = zip(self.argued, arguments, strict=True)
         return self.is_bounded and all(a.source is None or given.is_quick(a.source) for a, given in pairs)
+
+
+@dataclass
+class Coerced:
+    """Variables as an operation takes them, and what it may cost with them.
+
+    `key` tells equal variables apart from others; None for those that are too much to remember.
+    """
+
+    values: VariableValues
+    cost: int
+    key: Any
+
+
+def key_of(variables: Mapping[str, Any]) -> Any:
+    """Numbers, flags and short texts make a key; True is not 1."""
+    found = []
+    for name, value in variables.items():
+        if type(value) not in _PLAIN or (type(value) is str and len(value) > LONGEST_KEY):
+            return None
+        found.append((name, type(value), value))
+    return tuple(found)
+
+
+_PLAIN = {str, int, float, bool, type(None)}
+LONGEST_KEY = 300
+
+
+def remember(kept: "OrderedDict[Any, Any]", key: Any, value: Any) -> Any:
+    kept[key] = value
+    if len(kept) > MOST_REMEMBERED:
+        kept.popitem(last=False)
+    return value
 
 
 @dataclass
@@ -75,7 +110,7 @@ class Prepared:
     switches: frozenset[str]
     roots: set[str]
     plans: "OrderedDict[Any, Plan]" = field(default_factory=OrderedDict)
-    costs: "OrderedDict[Any, int]" = field(default_factory=OrderedDict)
+    coerced: "OrderedDict[Any, Coerced]" = field(default_factory=OrderedDict)
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to run. Raises RequestError where the name does not tell which."""

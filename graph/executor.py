@@ -1,7 +1,6 @@
 """From a request to an answer: refused before a row is read, compiled once, run level by level."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,12 +19,12 @@ from graphql.execution.values import VariableValues, get_argument_values, get_va
 
 from graph.arguments import check_lookup, page_of, plain
 from graph.context import Context
-from graph.documents import Documents, Plan, Prepared, RequestError
+from graph.documents import Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
 from graph.errors import coded, discreet, forbidden, public, unauthenticated
 from graph.levels import Level, Run
-from graph.limits import Cost, sizes
+from graph.limits import Cost
 from graph.selection import Compiler
-from graph.sites import spec_of
+from graph.sites import Argued, spec_of
 from models.dialects import Dialect
 from models.errors import Refusal
 from models.settings import Settings
@@ -33,8 +32,6 @@ from resolvers.policy import FOR_STRANGERS, Reach, Viewer, visible_fields
 from resolvers.selected import Selected
 from resolvers.sources import Source
 
-NO_VARIABLES = VariableValues({}, {})
-MOST_PLANS = 20
 QUICK = 6_000  # rows that a plan may touch, by its cost, to be run without a thread of its own
 
 
@@ -88,22 +85,25 @@ class Engine:
             operation = prepared.operation(operation_name)
             if read_only and operation.operation is not OperationType.QUERY:
                 raise RequestError([coded("GET is for queries. Send mutations by POST.", "METHOD_NOT_ALLOWED")])
-            coerced = self._coerced(operation, variables)
-            cost = self._cost(prepared, operation, coerced.coerced)
+            coerced = self._coerced(prepared, operation, variables)
         except RequestError as refused:
             return Answer(errors=refused.errors)
         context.document, context.variables = query, variables
-        answer = await self._run(context, prepared, operation, coerced, variables, operation_name, cost)
-        answer.extensions["cost"] = {"rows": cost, "limit": self.settings.max_cost}
+        answer = await self._run(context, prepared, operation, coerced, variables, operation_name)
+        answer.extensions["cost"] = {"rows": coerced.cost, "limit": self.settings.max_cost}
         return answer
 
-    def _coerced(self, operation: OperationDefinitionNode, variables: dict[str, Any]) -> VariableValues:
-        if not operation.variable_definitions:
-            return NO_VARIABLES
-        coerced = get_variable_values(self.schema, operation.variable_definitions, variables, max_errors=20)
-        if isinstance(coerced, list):
-            raise RequestError([discreet(error, "BAD_USER_INPUT") for error in coerced])
-        return coerced
+    def _coerced(self, prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any]) -> Coerced:
+        """The variables as the operation takes them. Raises RequestError where it does not, or costs too much."""
+        key, name = key_of(variables), operation.name and operation.name.value
+        known = prepared.coerced.get((name, key)) if key is not None else None
+        if known is not None:
+            return known
+        values = get_variable_values(self.schema, operation.variable_definitions or (), variables, max_errors=20)
+        if isinstance(values, list):
+            raise RequestError([discreet(error, "BAD_USER_INPUT") for error in values])
+        coerced = Coerced(values, self._cost(prepared, operation, values.coerced), key)
+        return coerced if key is None else remember(prepared.coerced, (name, key), coerced)
 
     def _admit(self, viewer: Viewer, roots: set[str]) -> None:
         """Without a key there are only the mutations that bring their own token, and (a setting) introspection."""
@@ -114,12 +114,8 @@ class Engine:
                 raise RequestError([unauthenticated()])
 
     def _cost(self, prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
-        key = (operation.name.value if operation.name else None, sizes(variables))
-        cost = prepared.costs.get(key)
-        if cost is None:
-            counting = Cost(self.schema, prepared.fragments, variables, self.settings.default_page)
-            cost = counting.of(self.schema.get_root_type(operation.operation), operation.selection_set)
-            _remember(prepared.costs, key, cost)
+        counting = Cost(self.schema, prepared.fragments, variables, self.settings.default_page)
+        cost = counting.of(self.schema.get_root_type(operation.operation), operation.selection_set)
         if cost > self.settings.max_cost:
             limit = self.settings.max_cost
             message = f"This may touch {cost} rows, more than {limit}. Ask for smaller pages or fewer fields."
@@ -131,17 +127,13 @@ class Engine:
         context: Context,
         prepared: Prepared,
         operation: OperationDefinitionNode,
-        coerced: VariableValues,
+        coerced: Coerced,
         variables: dict[str, Any],
         operation_name: str | None,
-        cost: int,
     ) -> Answer:
         try:
-            plan = self.plan(prepared, operation, coerced, context.viewer)
-            arguments = [
-                plan.constants[place] if place in plan.constants else self._bind(plan, place, coerced, context.viewer)
-                for place in range(len(plan.argued))
-            ]
+            plan = self.plan(prepared, operation, coerced.values, context.viewer)
+            arguments = self._arguments(plan, coerced, context.viewer)
         except (RequestError, Refusal, GraphQLError) as refused:
             errors = refused.errors if isinstance(refused, RequestError) else [public(refused, context.request_id)]
             return Answer(errors=errors, executed=True)
@@ -150,7 +142,7 @@ class Engine:
             try:
                 row = (None, *self._root_row(plan.level.selected.names, context.viewer))
                 run = Run(context.viewer, self.dialect, arguments)
-                quick = cost <= QUICK and plan.is_quick(arguments)
+                quick = coerced.cost <= QUICK and plan.is_quick(arguments)
                 roots = await context.database.read(plan.level.run(run, [row]), quick=quick)
             except Exception as error:
                 return Answer(errors=[public(error, context.request_id)], executed=True)
@@ -186,7 +178,7 @@ class Engine:
         plan = prepared.plans.get(key)
         if plan is None:
             plan = self._compile(prepared, operation, coerced, viewer, own)
-            _remember(prepared.plans, key, plan)
+            remember(prepared.plans, key, plan)
         return plan
 
     def _root_row(self, columns: list[str], viewer: Viewer) -> list[Any]:
@@ -244,29 +236,24 @@ class Engine:
             raise RequestError([forbidden(compiler.forbidden)])
         return plan
 
-    def _bind(self, plan: Plan, place: int, coerced: VariableValues, viewer: Viewer) -> Any:
-        """A field's arguments for this request. Raises with the place in the answer they belong to.
+    def _arguments(self, plan: Plan, coerced: Coerced, viewer: Viewer) -> list[Any]:
+        """The arguments of the plan's fields. What is checked beside them, rights, is what the plan was made for."""
+        known = plan.bound.get(coerced.key) if coerced.key is not None else None
+        if known is not None:
+            return known
+        arguments = [self._bind(argued, coerced.values, viewer) for argued in plan.argued]
+        return arguments if coerced.key is None else remember(plan.bound, coerced.key, arguments)
 
-        What is checked beside them, the viewer's rights, is part of what the plan was made for.
-        """
-        argued = plan.argued[place]
+    def _bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer) -> Any:
+        """A field's arguments. Raises with the place in the answer they belong to."""
         try:
-            bound = given = plain(argued.evaluate(coerced))
+            given = plain(argued.evaluate(coerced))
             if argued.source is not None:
-                bound = page_of(given, argued.source, viewer, self.settings, whole=not argued.paged)
-            else:
-                check_lookup(viewer, given, self.settings)
+                return page_of(given, argued.source, viewer, self.settings, whole=not argued.paged)
+            check_lookup(viewer, given, self.settings)
+            return given
         except Refusal as refusal:
             raise public(refusal, None, argued.response_path) from refusal
-        if argued.is_constant:
-            plan.constants[place] = bound
-        return bound
-
-
-def _remember(kept: "OrderedDict[Any, Any]", key: Any, value: Any) -> None:
-    kept[key] = value
-    if len(kept) > MOST_PLANS:
-        kept.popitem(last=False)
 
 
 def _payloads(

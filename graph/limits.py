@@ -120,19 +120,6 @@ class _Walk:
         return self._roots[name]
 
 
-def sizes(variables: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What a cost takes of the variables: numbers, and how long lists are."""
-    return tuple((name, _size(value)) for name, value in variables.items()) if variables else ()
-
-
-def _size(value: Any) -> Any:
-    if isinstance(value, dict):
-        return tuple(len(each) for each in value.values() if isinstance(each, list))
-    if isinstance(value, list):
-        return ("list", len(value))
-    return value if isinstance(value, (int, float)) else None
-
-
 class Cost:
     """How many rows a query may touch, from its page sizes; each fragment is costed once."""
 

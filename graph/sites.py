@@ -1,18 +1,9 @@
 """Where a field stands while its selection is compiled: its declaration, its nodes, its parent's columns."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-from graphql import (
-    FieldNode,
-    GraphQLField,
-    ListValueNode,
-    ObjectValueNode,
-    SelectionSetNode,
-    VariableNode,
-    get_named_type,
-)
+from graphql import FieldNode, GraphQLField, SelectionSetNode, get_named_type
 from graphql.execution.values import VariableValues, get_argument_values
 
 from graph import fields as declared
@@ -23,7 +14,7 @@ from resolvers.sources import Source
 
 @dataclass
 class Argued:
-    """A field with arguments. They are evaluated before anything is read, anew for each request if variables are."""
+    """A field with arguments; they are evaluated before anything is read."""
 
     definition: GraphQLField
     node: FieldNode
@@ -31,21 +22,8 @@ class Argued:
     source: Source | None = None
     paged: bool = False
 
-    @cached_property
-    def is_constant(self) -> bool:
-        """Whether no variable stands in the arguments."""
-        return not any(_names_variable(argument.value) for argument in self.node.arguments or ())
-
     def evaluate(self, variables: VariableValues) -> dict[str, Any]:
         return get_argument_values(self.definition, self.node, variables)
-
-
-def _names_variable(value: Any) -> bool:
-    if isinstance(value, ListValueNode):
-        return any(_names_variable(each) for each in value.values)
-    if isinstance(value, ObjectValueNode):
-        return any(_names_variable(field.value) for field in value.fields)
-    return isinstance(value, VariableNode)
 
 
 @dataclass(frozen=True)
