@@ -9,8 +9,8 @@ from models.errors import Invalid
 from models.settings import Settings
 from models.values import camel
 from resolvers import users
+from resolvers.conditions import One, Some, unreadable
 from resolvers.cursors import decode, orders
-from resolvers.filters import One, Some, unreadable
 from resolvers.loaders import Page
 from resolvers.policy import Viewer, may_read
 from resolvers.sources import Source

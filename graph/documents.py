@@ -48,6 +48,15 @@ class RequestError(Exception):
 
 
 @dataclass
+class Bound:
+    """The arguments of a plan's fields, what is to be said of them, and whether indexes lead to all that they ask."""
+
+    arguments: Sequence[Any]
+    warnings: Sequence[Mapping[str, Any]]
+    is_quick: bool
+
+
+@dataclass
 class Plan:
     """One operation compiled for one set of rights: a query's level, or its mutations' payloads by response name.
 
@@ -59,12 +68,7 @@ class Plan:
     payloads: Mapping[str, Level]
     argued: list[Argued]
     is_bounded: bool = False
-    bound: "OrderedDict[Any, list[Any]]" = field(default_factory=OrderedDict)
-
-    def is_quick(self, arguments: Sequence[Any]) -> bool:
-        """Whether indexes lead to all that it reads, with these arguments."""
-        pairs = zip(self.argued, arguments, strict=True)
-        return self.is_bounded and all(a.source is None or given.is_quick(a.source) for a, given in pairs)
+    bound: "OrderedDict[Any, Bound]" = field(default_factory=OrderedDict)
 
 
 @dataclass
@@ -130,6 +134,11 @@ class Documents:
         self._schema = schema
         self._settings = settings
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
+        self.hits = self.misses = self.plan_hits = self.plan_misses = 0
+
+    def sizes(self) -> tuple[int, int]:
+        """How many documents are kept, and how many plans with them."""
+        return len(self._kept), sum(len(prepared.plans) for prepared in self._kept.values())
 
     def prepare(self, query: str, admit: Callable[[set[str]], None]) -> Prepared:
         """The document of this text, parsed, measured and validated once. Raises RequestError.
@@ -138,9 +147,11 @@ class Documents:
         """
         known = self._kept.get(query)
         if known is not None:
+            self.hits += 1
             self._kept.move_to_end(query)
             admit(known.roots)
             return known
+        self.misses += 1
         prepared = _prepared(self._parsed(query))
         admit(prepared.roots)
         errors = validate(

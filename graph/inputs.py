@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from models.providers import ProviderKind
 from models.users import UserState
 from resolvers.audit import Action
-from resolvers.filters import One, Some
+from resolvers.conditions import One, Some
 from resolvers.sources import Source
 
 

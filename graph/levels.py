@@ -5,12 +5,13 @@ plan runs alike on an asynchronous connection, in a reader's thread, and within 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
 
+from graph.errors import coded
 from models.database import Record, Steps
 from models.dialects import Dialect
 from resolvers import loaders, users
@@ -18,6 +19,10 @@ from resolvers.filters import number_of
 from resolvers.policy import Viewer
 from resolvers.selected import Selected
 from resolvers.sources import Kind, Relation, Source
+
+A_ROW = 4  # values that a row weighs at least
+MOST_VALUES = A_ROW * (loaders.MOST_ROWS - 1)  # of an answer: some 150 MB while it is made
+LONG = 200  # characters of a text that weigh as much as one short value
 
 
 @dataclass
@@ -27,6 +32,14 @@ class Run:
     viewer: Viewer
     dialect: Dialect
     arguments: Sequence[Any]
+    values_left: int = field(default_factory=lambda: MOST_VALUES)
+
+    def spend(self, values: int) -> None:
+        """Raises ANSWER_TOO_LARGE where the answer would hold more than a process should keep in memory."""
+        self.values_left -= values
+        if self.values_left < 0:
+            message = f"This answer would hold more than {MOST_VALUES} values. Ask for smaller pages or fewer fields."
+            raise coded(message, "ANSWER_TOO_LARGE", limit=MOST_VALUES)
 
 
 class Child:
@@ -90,11 +103,13 @@ class Level:
     def __init__(self, selected: Selected, parts: Sequence[str], children: Sequence[Child]) -> None:
         self.selected = selected
         self.children = children
+        self.width = len(selected.columns) + len(parts)
         self.shape = _generate(parts, len(children))
 
     def run(self, run: Run, rows: Sequence[Record]) -> Steps[list[dict[str, Any]]]:
         if not rows:
             return []
+        run.spend(len(rows) * max(A_ROW, self.width))
         batches = []
         for child in self.children:
             batches.append((yield from child.load(run, rows)))
@@ -145,9 +160,10 @@ class ValuesChild(Child):
 
     def load(self, run: Run, rows: Sequence[Record]) -> Steps[Mapping[int, list[Any]]]:
         keys = self.keys(rows)
-        found = (
-            (yield from loaders.values_of(run.viewer, run.dialect, self.relation, self.selected, keys)) if keys else []
-        )
+        if not keys:
+            return {}
+        found = yield from loaders.values_of(run.viewer, run.dialect, self.relation, self.selected, keys)
+        run.spend(sum(A_ROW + len(row[-1]) // LONG for row in found))
         shaped = [row[1] for row in found] if self.level is None else (yield from self.level.run(run, found))
         return grouped(found, shaped)
 

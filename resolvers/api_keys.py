@@ -1,7 +1,8 @@
 """API keys as they are read; their secrets cannot be."""
 
 from resolvers import users
-from resolvers.filters import Flag, Identity, Instant, One, Text
+from resolvers.conditions import One
+from resolvers.filters import Flag, Identity, Instant, Text
 from resolvers.policy import Right
 from resolvers.sources import Column, Kind, Relation, Source, Sql
 
@@ -30,6 +31,8 @@ SOURCE: Source = Source(
         "createdById": Column("{t}.created_by_id", Kind.NUMBER, nullable=True),
     },
     visible=visible,
+    indexed=frozenset({"id", "user", "createdAt"}),
+    unindexed=frozenset({"LAST_USED_AT"}),
     orders={"ID": "id", "CREATED_AT": "createdAt", "LAST_USED_AT": "lastUsedAt"},
     default_order=(("CREATED_AT", True),),
     filters={

@@ -14,6 +14,7 @@ from resolvers import users
 from resolvers.filters import Choice, Identity, Instant, Text, exact
 from resolvers.policy import Right, Viewer
 from resolvers.sources import Column, Kind, Source, Sql
+from resolvers.turns import in_turns
 
 
 class Action(StrEnum):
@@ -78,7 +79,7 @@ async def record(tx: Transaction, viewer: Viewer, moment: datetime, events: Sequ
                 "changes": {camel(name): [_plain(a), _plain(b)] for name, (a, b) in event.changes.items() if a != b},
                 "request_id": viewer.request_id,
             }
-            for event in events
+            async for event in in_turns(events)
         ],
     )
 
@@ -114,6 +115,7 @@ SOURCE: Source = Source(
         "requestId": Column("{t}.request_id", nullable=True),
     },
     visible=visible,
+    indexed=frozenset({"id", "createdAt", "actorId"}),
     orders={"ID": "id"},
     default_order=(("ID", True),),
     filters={

@@ -1,7 +1,8 @@
 """Groups as they are read."""
 
 from resolvers import users
-from resolvers.filters import Identity, Instant, Some, Text
+from resolvers.conditions import Some
+from resolvers.filters import Identity, Instant, Text
 from resolvers.sources import Column, Kind, Relation, Source, everything
 
 SOURCE: Source = Source(
@@ -19,13 +20,12 @@ SOURCE: Source = Source(
     visible=everything,
     orders={"ID": "id", "NAME": "nameKey", "CREATED_AT": "createdAt"},
     default_order=(("NAME", False),),
+    is_small=True,
     filters={
         "id": Identity("group"),
         "name": Text("{t}.name_key"),
         "createdAt": Instant("{t}.created_at"),
-        "users": Some(
-            "JOIN group_members m{i} ON m{i}.user_id = {i}.id WHERE m{i}.group_id = {t}.id", lambda: users.SOURCE
-        ),
+        "users": Some("m{i}.group_id", lambda: users.SOURCE, "JOIN group_members m{i} ON m{i}.user_id = {i}.id"),
     },
 )
 OF_USER = Relation(lambda: SOURCE, "m.user_id", "JOIN group_members m ON m.group_id = t.id", few=True)

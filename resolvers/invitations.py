@@ -1,7 +1,8 @@
 """Invitations as they are read."""
 
 from resolvers import users
-from resolvers.filters import Choice, Identity, Instant, One
+from resolvers.conditions import One
+from resolvers.filters import Choice, Identity, Instant
 from resolvers.policy import Right
 from resolvers.sources import Column, Kind, Relation, Source, Sql
 
@@ -28,6 +29,7 @@ SOURCE: Source = Source(
         "createdById": Column("{t}.created_by_id", Kind.NUMBER, nullable=True),
     },
     visible=visible,
+    indexed=frozenset({"id", "user", "createdAt", "expiresAt"}),
     orders={"ID": "id", "CREATED_AT": "createdAt", "EXPIRES_AT": "expiresAt"},
     default_order=(("CREATED_AT", True),),
     filters={

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 
 from models.database import Record, Statement, Steps
 from models.dialects import Dialect
+from resolvers.conditions import conditions
 from resolvers.cursors import Order, beyond, decode, order_by, orders
-from resolvers.filters import Where, conditions
+from resolvers.filters import Where
 from resolvers.policy import Viewer
 from resolvers.selected import Selected
 from resolvers.sources import Relation, Source, Sql
+
+MOST_ROWS = 150_001  # of a statement: one more than any answer may hold
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def pages_of(
             f"SELECT {', '.join(names)}, place FROM (SELECT {inner},"
             f" ROW_NUMBER() OVER (PARTITION BY {relation.key} ORDER BY {order}) AS place"
             f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}) ranked"
-            f" WHERE place <= {int(asked.size) + 1} ORDER BY place",
+            f" WHERE place <= {int(asked.size) + 1} ORDER BY place LIMIT {MOST_ROWS}",
             sql.values,
             anew=_searches(source, asked),
         )
@@ -102,7 +105,7 @@ def values_of(
     return (
         yield Statement(
             f"SELECT {relation.key}{selected.list} FROM {source.table} t {relation.join}{selected.joined(sql)}"
-            f" WHERE {wanted} AND {conditions(sql, source, 't', None)} ORDER BY {order}",
+            f" WHERE {wanted} AND {conditions(sql, source, 't', None)} ORDER BY {order} LIMIT {MOST_ROWS}",
             sql.values,
         )
     )

@@ -1,7 +1,8 @@
 """Organizations and memberships as they are read."""
 
 from resolvers import roles, users
-from resolvers.filters import Identity, Instant, One, Some, Text
+from resolvers.conditions import One, Some
+from resolvers.filters import Identity, Instant, Text
 from resolvers.policy import Right
 from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree
 
@@ -20,15 +21,17 @@ SOURCE: Source = Source(
     visible=everything,
     orders={"ID": "id", "NAME": "nameKey", "CREATED_AT": "createdAt"},
     default_order=(("NAME", False),),
+    is_small=True,
     filters={
         "id": Identity("organization", operators="OrganizationIDFilter"),
         "name": Text("{t}.name_key"),
         "createdAt": Instant("{t}.created_at"),
         "parent": One("{t}.parent_id", lambda: SOURCE),
-        "children": Some("WHERE {i}.parent_id = {t}.id", lambda: SOURCE),
+        "children": Some("{i}.parent_id", lambda: SOURCE),
         "users": Some(
-            "JOIN organization_members m{i} ON m{i}.user_id = {i}.id WHERE m{i}.organization_id = {t}.id",
+            "m{i}.organization_id",
             lambda: users.SOURCE,
+            "JOIN organization_members m{i} ON m{i}.user_id = {i}.id",
         ),
     },
 )
@@ -57,6 +60,7 @@ MEMBERS: Source = Source(
         "createdAt": Column("{t}.created_at", Kind.INSTANT),
     },
     visible=visible_members,
+    indexed=frozenset({"user", "organization"}),
     filters={
         "user": One("{t}.user_id", lambda: users.SOURCE),
         "organization": One("{t}.organization_id", lambda: SOURCE),

@@ -18,6 +18,7 @@ SOURCE: Source = Source(
         "updatedAt": Column("{t}.updated_at", Kind.INSTANT),
     },
     visible=everything,
+    is_small=True,
     filters={
         "id": Identity("provider"),
         "name": Text("{t}.name_key"),

@@ -17,6 +17,7 @@ SOURCE: Source = Source(
         "updatedAt": Column("{t}.updated_at", Kind.INSTANT),
     },
     visible=everything,
+    is_small=True,
     orders={"WEIGHT": "weight"},
     default_order=(("WEIGHT", True),),
     filters={

@@ -66,7 +66,8 @@ class Source:
     """A readable type. Keys of `columns`, `filters` and `orders` are GraphQL names.
 
     `visible(sql, alias)` is the condition on the rows the viewer may see, None for no condition; it is part of every
-    statement that reads the table. `unindexed` are the orders for which every row is read.
+    statement that reads the table. `indexed` are the filters whose column has an index,
+    `unindexed` the orders that have none; neither matters where `is_small`: a directory has some dozens or hundreds.
     `has_few_hits` tells whether a search takes its rows from an index first.
     """
 
@@ -80,7 +81,9 @@ class Source:
     search: Search | None = None
     has_few_hits: Callable[[Dialect, str], Steps[bool]] | None = None
     default_order: tuple[tuple[str, bool], ...] = ()
+    indexed: frozenset[str] = frozenset()
     unindexed: frozenset[str] = frozenset()
+    is_small: bool = False
 
 
 @dataclass(frozen=True, eq=False)

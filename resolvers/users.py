@@ -6,21 +6,8 @@ from models.database import Statement, Steps
 from models.dialects import Dialect
 from models.values import email_key, key
 from resolvers import api_keys, groups, invitations, organizations, providers, roles, user_search
-from resolvers.filters import (
-    Choice,
-    Flag,
-    Identity,
-    Instant,
-    Number,
-    One,
-    Some,
-    SomeText,
-    SomeVariable,
-    Text,
-    email_text,
-    exact,
-    number_of,
-)
+from resolvers.conditions import One, Some, SomeText, SomeVariable
+from resolvers.filters import Choice, Flag, Identity, Instant, Number, Text, email_text, exact, number_of
 from resolvers.policy import Right
 from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree
 
@@ -151,16 +138,15 @@ FILTERS = {
     "identityProvider": One("{t}.provider_id", lambda: providers.SOURCE),
     "createdBy": One("{t}.created_by_id", lambda: SOURCE),
     "updatedBy": One("{t}.updated_by_id", lambda: SOURCE),
-    "groups": Some(
-        "JOIN group_members m{i} ON m{i}.group_id = {i}.id WHERE m{i}.user_id = {t}.id", lambda: groups.SOURCE
-    ),
+    "groups": Some("m{i}.user_id", lambda: groups.SOURCE, "JOIN group_members m{i} ON m{i}.group_id = {i}.id"),
     "organizations": Some(
-        "JOIN organization_members m{i} ON m{i}.organization_id = {i}.id WHERE m{i}.user_id = {t}.id",
+        "m{i}.user_id",
         lambda: organizations.SOURCE,
+        "JOIN organization_members m{i} ON m{i}.organization_id = {i}.id",
     ),
-    "memberships": Some("WHERE {i}.user_id = {t}.id", lambda: organizations.MEMBERS),
-    "invitations": Some("WHERE {i}.user_id = {t}.id", lambda: invitations.SOURCE),
-    "apiKeys": Some("WHERE {i}.user_id = {t}.id", lambda: api_keys.SOURCE),
+    "memberships": Some("{i}.user_id", lambda: organizations.MEMBERS),
+    "invitations": Some("{i}.user_id", lambda: invitations.SOURCE),
+    "apiKeys": Some("{i}.user_id", lambda: api_keys.SOURCE),
     "tags": SomeText("user_tags"),
     "aliases": SomeText("user_aliases"),
     "variables": SomeVariable(),
@@ -177,6 +163,26 @@ SOURCE: Source = Source(
     search=user_search.search,
     has_few_hits=user_search.has_few_hits,
     unindexed=frozenset({"ROLE", "GROUP_COUNT"}),
+    indexed=frozenset(
+        {
+            "id",
+            "username",
+            "email",
+            "name",
+            "firstName",
+            "lastName",
+            "externalId",
+            "state",
+            "role",
+            "identityProvider",
+            "createdBy",
+            "updatedBy",
+            "createdAt",
+            "updatedAt",
+            "lastLoginAt",
+            "lastApiRequestAt",
+        }
+    ),
 )
 
 

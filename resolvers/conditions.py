@@ -1,0 +1,138 @@
+"""From a `where` to SQL: conditions joined, over relations too, each checked against what the viewer may read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from resolvers.filters import Text, Where, each_operator, exact
+from resolvers.policy import Viewer, may_read
+from resolvers.sources import Source, Sql
+
+
+@dataclass(frozen=True, eq=False)
+class One:
+    """A to-one relation: the conditions hold for the row it leads to; null asks for rows that have none."""
+
+    column: str
+    source: Callable[[], Source]
+    operators: str = "where"
+
+    def sql(self, sql: Sql, alias: str, given: Where | None) -> str:
+        if given is None:
+            return f"{self.column.format(t=alias)} IS NULL"
+        source, inner = self.source(), sql.alias()
+        condition = conditions(sql, source, inner, given)
+        return f"{self.column.format(t=alias)} IN (SELECT {inner}.id FROM {source.table} {inner} WHERE {condition})"
+
+
+@dataclass(frozen=True, eq=False)
+class Some:
+    """A to-many relation: some row, or none, meets the conditions. `key` is the parent's id, over `join` from `{i}`."""
+
+    key: str
+    source: Callable[[], Source]
+    join: str = ""
+    operators: str = "some"
+
+    def sql(self, sql: Sql, alias: str, given: Where) -> str:
+        def parents(where: Where) -> str:
+            source, inner = self.source(), sql.alias()
+            key, join = self.key.format(i=inner), self.join.format(i=inner)
+            condition = conditions(sql, source, inner, where)
+            return f"IN (SELECT {key} FROM {source.table} {inner} {join} WHERE {key} IS NOT NULL AND {condition})"
+
+        return _some_or_none(f"{alias}.id", given, parents)
+
+
+def _some_or_none(id: str, given: Where, parents: Callable[[Where], str]) -> str:
+    """Of the ids of parents in a subquery, which both databases may begin with."""
+    return each_operator(
+        given,
+        {"some": lambda where: f"{id} {parents(where)}", "none": lambda where: f"{id} NOT {parents(where)}"},
+    )
+
+
+@dataclass(frozen=True)
+class SomeText:
+    """A list of texts kept in a table of their own (tags, aliases)."""
+
+    table: str
+    operators: str = "StringListFilter"
+
+    def sql(self, sql: Sql, alias: str, given: Where) -> str:
+        def owners(where: Where) -> str:
+            inner = sql.alias()
+            condition = Text("").on(sql, f"{inner}.value_key", where)
+            return f"IN (SELECT {inner}.user_id FROM {self.table} {inner} WHERE {condition})"
+
+        return _some_or_none(f"{alias}.id", given, owners)
+
+
+@dataclass(frozen=True)
+class SomeVariable:
+    operators: str = "VariableListFilter"
+
+    def sql(self, sql: Sql, alias: str, given: Where) -> str:
+        def owners(where: Where) -> str:
+            inner = sql.alias()
+            parts = {
+                "name": lambda text: Text("").on(sql, f"{inner}.name_key", text),
+                "value": lambda text: Text("", normal=exact, part=exact).on(sql, f"{inner}.value", text),
+            }
+            return f"IN (SELECT {inner}.user_id FROM user_variables {inner} WHERE {each_operator(where, parts)})"
+
+        return _some_or_none(f"{alias}.id", given, owners)
+
+
+def conditions(sql: Sql, source: Source, alias: str, where: Where | None) -> str:
+    """The rows the viewer may see and `where` asks for."""
+    parts = [part for part in (source.visible(sql, alias), compiled(sql, source, alias, where)) if part]
+    return " AND ".join(f"({part})" for part in parts) or "true"
+
+
+def compiled(sql: Sql, source: Source, alias: str, where: Where | None) -> str | None:
+    asked = (where or {}).items()
+    parts = [
+        _part(sql, source, alias, name, given) for name, given in asked if given is not None or _is_one(source, name)
+    ]
+    return " AND ".join(parts) or None
+
+
+def _is_one(source: Source, name: str) -> bool:
+    """A to-one relation may be asked for with null: the rows that have none. Elsewhere null is as good as absent."""
+    return isinstance(source.filters.get(name), One)
+
+
+def _part(sql: Sql, source: Source, alias: str, name: str, given: Any) -> str:
+    if name == "not":
+        # A comparison with an absent value is null, and `not` must not lose that row.
+        return f"NOT coalesce(({compiled(sql, source, alias, given) or 'true'}), false)"
+    if name in ("and", "or"):
+        parts = [f"({compiled(sql, source, alias, each) or 'true'})" for each in given]
+        return f"({f' {name.upper()} '.join(parts) or str(name == 'and').lower()})"
+    condition: str = source.filters[name].sql(sql, alias, given)
+    return f"({condition})"
+
+
+def unreadable(viewer: Viewer, source: Source, where: Where | None) -> list[str]:
+    """The fields of a `where` that the viewer may not read, and so may not ask by."""
+    found: list[str] = []
+    for name, given in (where or {}).items():
+        if name in ("and", "or"):
+            found += [each for part in given or () for each in unreadable(viewer, source, part)]
+        elif name == "not":
+            found += unreadable(viewer, source, given)
+        else:
+            found += _unreadable_field(viewer, source, name, given)
+    return found
+
+
+def _unreadable_field(viewer: Viewer, source: Source, name: str, given: Any) -> list[str]:
+    if not may_read(viewer, source.type_name, name):
+        return [f"{source.type_name}.{name}"]
+    declared = source.filters[name]
+    if isinstance(declared, One):
+        return unreadable(viewer, declared.source(), given)
+    if isinstance(declared, Some):
+        return [each for part in (given or {}).values() for each in unreadable(viewer, declared.source(), part)]
+    return []

@@ -1,0 +1,111 @@
+"""Warnings: a list that no index helps is told about, with what would help; any other uses an index."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from resolvers import advice, users
+from resolvers.loaders import Page
+from tests.service import Service
+from tests.test_user_search import crowded, plans
+
+__all__ = ["crowded"]
+
+LIST = """query ($where: UserWhere, $orderBy: [UserOrder!], $search: String) {
+  users(first: 20, where: $where, orderBy: $orderBy, search: $search) { nodes { id } } }"""
+
+FOUND: list[dict[str, Any]] = [
+    {"id": {"in": ["user_5", "user_9000"]}},
+    {"username": {"eq": "c77"}},
+    {"email": {"in": ["c77@x.org", "c78@x.org"]}},
+    {"username": {"startsWith": "c1199"}},
+    {"firstName": {"eq": "ada"}},
+    {"externalId": {"eq": "x"}},
+    {"role": {"name": {"eq": "IT"}}},
+    {"identityProvider": {"kind": {"eq": "SAML"}}},
+    {"createdBy": {"username": {"eq": "it"}}},
+    {"createdAt": {"before": "2001-01-01T00:00:00Z"}},
+    {"lastLoginAt": {"after": "2001-01-01T00:00:00Z"}},
+    {"groups": {"some": {"name": {"contains": "work"}}}},
+    {"organizations": {"some": {"id": {"within": "organization_2"}}}},
+    {"tags": {"some": {"eq": "x"}}},
+    {"aliases": {"some": {"startsWith": "x"}}},
+    {"variables": {"some": {"name": {"eq": "x"}, "value": {"contains": "y"}}}},
+    {"and": [{"isLdap": {"eq": True}}, {"username": {"eq": "c77"}}]},
+    {"or": [{"username": {"eq": "c77"}}, {"email": {"eq": "c78@x.org"}}]},
+    {"memberships": {"some": {"organization": {"name": {"eq": "acme"}}}}},
+    {"invitations": {"some": {"createdAt": {"after": "2001-01-01T00:00:00Z"}}}},
+]
+READ_THROUGH: list[dict[str, Any]] = [
+    {"name": {"contains": "zz"}},
+    {"email": {"endsWith": "@y.org"}},
+    {"accessibility": {"eq": "NONE"}},
+    {"groupCount": {"gt": 3}},
+    {"isLdap": {"eq": True}},
+    {"hasValidPassword": {"eq": True}},
+    {"username": {"ne": "c77"}},
+    {"not": {"username": {"eq": "c77"}}},
+    {"or": [{"username": {"eq": "c77"}}, {"name": {"contains": "zz"}}]},
+    {"groups": {"none": {}}},
+    {"variables": {"some": {"value": {"eq": "x"}}}},
+    {"createdBy": {"name": {"contains": "zz"}}},
+    {"version": {"gt": 3}},
+]
+
+
+@pytest.mark.parametrize("where", FOUND, ids=str)
+async def test_what_is_not_told_about_is_found_by_an_index(crowded: Service, where: dict[str, Any]) -> None:
+    for order in ((("NAME", False),), (("LAST_LOGIN_AT", True),)):
+        for count in (False, True):
+            asked = Page(size=20, where=_values(where), order=order)
+            assert advice.warnings(users.SOURCE, asked) == []
+            _, (plan,) = await plans(crowded, asked, count=count)
+            assert not re.search(r"^SCAN t$|Seq Scan on users t\b", plan, re.MULTILINE), (order, count, plan)
+
+
+def _values(where: Any) -> Any:
+    """As the engine hands it on: moments as moments."""
+    from graph.inputs import parse_instant
+
+    if isinstance(where, dict):
+        return {name: parse_instant(v) if name in ("before", "after") else _values(v) for name, v in where.items()}
+    return [_values(each) for each in where] if isinstance(where, list) else where
+
+
+async def test_what_reads_every_user_is_told_with_what_would_help(service: Service) -> None:
+    for where in READ_THROUGH:
+        body = await service.ask(LIST, {"where": where})
+        (warning,) = body["extensions"]["warnings"]
+        assert warning["path"] == ["users"], where
+        assert warning["message"].startswith("No index finds Users by "), where
+        assert "username" in warning["message"]
+        assert body["data"] is not None
+    for where in FOUND:
+        body = await service.ask(LIST, {"where": where})
+        assert "warnings" not in body["extensions"], where
+
+
+def orders() -> Iterator[tuple[dict[str, Any], int]]:
+    yield {"orderBy": [{"field": "GROUP_COUNT"}]}, 1
+    yield {"orderBy": [{"field": "ROLE", "direction": "DESC"}, {"field": "NAME"}]}, 1
+    yield {"orderBy": [{"field": "ROLE"}], "where": {"username": {"eq": "it"}}}, 0
+    yield {"orderBy": [{"field": "ROLE"}], "search": "normal"}, 0
+    yield {"orderBy": [{"field": "NAME"}]}, 0
+    yield {"search": "no"}, 1
+    yield {"search": "no", "where": {"isLdap": {"eq": True}}}, 2
+    yield {"search": "normal", "where": {"isLdap": {"eq": True}}}, 0
+    yield {}, 0
+
+
+async def test_orders_and_searches_without_an_index_are_told(service: Service) -> None:
+    for given, count in orders():
+        for _ in range(2):  # the second answer comes of a plan that is remembered
+            body = await service.ask(LIST, given)
+            assert len(body["extensions"].get("warnings", [])) == count, given
+
+
+async def test_small_tables_are_not_worth_a_warning(service: Service) -> None:
+    body = await service.ask('{ roles { name } groups(where: {name: {contains: "w"}}) { nodes { id } } }')
+    assert "warnings" not in body["extensions"]
