@@ -6,10 +6,10 @@ PORT ?= 8000
 export USERGRAPH_PORT := $(PORT)
 export USERGRAPH_PUBLIC_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: help serve test check bench schema migrations lock clean playground dev
+.PHONY: help serve test check bench bench-writes schema migrations lock clean playground dev
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 serve: $(VENV)/.serve playground ## migrate, fill an empty directory with demo people, serve on PORT (8000)
 	@$(BIN)/usergraph serve --demo
@@ -26,6 +26,9 @@ check: dev ## format, lint, types, architecture, schema and migration snapshots
 
 bench: dev ## measure beside PostGraphile, Strawberry and hand-written SQL into benchmarks/results.md
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-writes: dev ## measure bulk calls and imports beside the driver's own inserts into benchmarks/writes.md
+	@$(BIN)/python -m benchmarks.writes $(ARGS)
 
 schema: dev ## print schema.graphql from the code
 	@$(BIN)/usergraph schema > schema.graphql

@@ -8,7 +8,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +22,9 @@ SECRET_KEY = "YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmU="  # 32 bytes that are
 DATABASE = "usergraph"
 # The first administrator was made when the database was; every peer is to give the same answer on both.
 SAME_MOMENT = "UPDATE users SET created_at = {0}, updated_at = {0} WHERE created_by_id IS NULL"
-# Reads are measured: what protects writes only makes loading slow. Compiling a statement of a few milliseconds
-# would cost several times what it saves, so jit is off, as is usual for such services.
-OPTIONS = (
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
+# Compiling a statement of a few milliseconds would cost several times what it saves, so jit is off, as is usual for
+# such services.
+DURABLE = (
     "autovacuum=off",
     "jit=off",
     "shared_buffers=512MB",
@@ -35,15 +32,18 @@ OPTIONS = (
     "max_wal_size=4GB",
     "max_connections=100",
 )
+# Where reads are measured: what protects writes only makes loading slow.
+OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", *DURABLE)
 
 
 @dataclass(frozen=True)
 class Directory:
-    """Where the same users are kept twice."""
+    """Where the same users are kept twice. `server`: the process id of PostgreSQL."""
 
     users: int
     sqlite: str
     postgres: str
+    server: int
 
     @property
     def sqlite_file(self) -> Path:
@@ -51,7 +51,7 @@ class Directory:
 
 
 @contextlib.contextmanager
-def directory(users: int) -> Iterator[Directory]:
+def directory(users: int, options: Sequence[str] = OPTIONS) -> Iterator[Directory]:
     """Both databases, filled, with their PostgreSQL server running."""
     folder = WORK / "data" / f"{users}-{_version()}"
     _drop_older(folder, users)
@@ -60,12 +60,12 @@ def directory(users: int) -> Iterator[Directory]:
     if not (folder / ".sqlite").exists():
         _fill_sqlite(file, users)
         (folder / ".sqlite").touch()
-    with _postgres(folder) as port:
+    with _postgres(folder, options) as (port, server):
         url = f"postgres://usergraph@{HOST}:{port}/{DATABASE}"
         if not (folder / ".postgres").exists():
             asyncio.run(_fill_postgres(url, users))
             (folder / ".postgres").touch()
-        yield Directory(users, f"sqlite://{file}", url)
+        yield Directory(users, f"sqlite://{file}", url, server)
 
 
 def _version() -> str:
@@ -121,8 +121,8 @@ async def _fill_postgres(url: str, users: int) -> None:
 
 
 @contextlib.contextmanager
-def _postgres(folder: Path) -> Iterator[int]:
-    """The port of a server whose data stays in `folder` between runs."""
+def _postgres(folder: Path, options: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Port and process id of a server whose data stays in `folder` between runs."""
     owner = tools.postgres_owner()
     home = folder / "postgres"
     if not (home / "data" / "PG_VERSION").exists():
@@ -134,12 +134,12 @@ def _postgres(folder: Path) -> Iterator[int]:
         _initialise(home, owner)
     port = tools.free_port()
     command: list[str | Path] = [tools.postgres("postgres"), "-D", home / "data", "-p", str(port), "-h", HOST, "-k", ""]
-    for option in OPTIONS:
+    for option in options:
         command += ["-c", option]
     with processes.running(
         "PostgreSQL", command, home / "log", lambda: asyncio.run(_lets_in(port)), user=owner, stop=signal.SIGINT
-    ):
-        yield port
+    ) as process:
+        yield port, process.pid
 
 
 def _initialise(home: Path, owner: str | None) -> None:

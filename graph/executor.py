@@ -11,23 +11,27 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    execute,
+    default_field_resolver,
+    default_type_resolver,
     get_named_type,
 )
+from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.executor import Executor
-from graphql.execution.values import VariableValues, get_argument_values, get_variable_values
+from graphql.execution.values import VariableValues, get_argument_values
 
 from graph.arguments import check_lookup, page_of, plain
 from graph.context import Context
-from graph.documents import Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
+from graph.documents import Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
 from graph.errors import coded, discreet, forbidden, public, unauthenticated
 from graph.levels import Level, Run
 from graph.limits import Cost
 from graph.selection import Compiler
 from graph.sites import Argued, spec_of
+from graph.variables import Variables
 from models.dialects import Dialect
 from models.errors import Refusal
 from models.settings import Settings
+from resolvers import advice
 from resolvers.policy import FOR_STRANGERS, Reach, Viewer, visible_fields
 from resolvers.selected import Selected
 from resolvers.sources import Source
@@ -69,7 +73,8 @@ class Engine:
         self.dialect = dialect
         self.settings = settings
         self.sources = dict(sources)
-        self._documents = Documents(schema, settings)
+        self.documents = Documents(schema, settings)
+        self._variables = Variables(schema)
 
     async def execute(
         self,
@@ -81,15 +86,16 @@ class Engine:
         read_only: bool,
     ) -> Answer:
         try:
-            prepared = self._documents.prepare(query, lambda names: self._admit(context.viewer, names))
+            prepared = self.documents.prepare(query, lambda names: self._admit(context.viewer, names))
             operation = prepared.operation(operation_name)
+            context.tell(operation)
             if read_only and operation.operation is not OperationType.QUERY:
                 raise RequestError([coded("GET is for queries. Send mutations by POST.", "METHOD_NOT_ALLOWED")])
             coerced = self._coerced(prepared, operation, variables)
         except RequestError as refused:
             return Answer(errors=refused.errors)
         context.document, context.variables = query, variables
-        answer = await self._run(context, prepared, operation, coerced, variables, operation_name)
+        answer = await self._run(context, prepared, operation, coerced)
         answer.extensions["cost"] = {"rows": coerced.cost, "limit": self.settings.max_cost}
         return answer
 
@@ -99,7 +105,7 @@ class Engine:
         known = prepared.coerced.get((name, key)) if key is not None else None
         if known is not None:
             return known
-        values = get_variable_values(self.schema, operation.variable_definitions or (), variables, max_errors=20)
+        values = self._variables.coerced(operation, variables, most_errors=20)
         if isinstance(values, list):
             raise RequestError([discreet(error, "BAD_USER_INPUT") for error in values])
         coerced = Coerced(values, self._cost(prepared, operation, values.coerced), key)
@@ -128,35 +134,39 @@ class Engine:
         prepared: Prepared,
         operation: OperationDefinitionNode,
         coerced: Coerced,
-        variables: dict[str, Any],
-        operation_name: str | None,
     ) -> Answer:
         try:
             plan = self.plan(prepared, operation, coerced.values, context.viewer)
-            arguments = self._arguments(plan, coerced, context.viewer)
+            bound = self._bound(plan, coerced, context.viewer)
         except (RequestError, Refusal, GraphQLError) as refused:
             errors = refused.errors if isinstance(refused, RequestError) else [public(refused, context.request_id)]
             return Answer(errors=errors, executed=True)
-        context.plan, context.arguments = plan, arguments
+        context.plan, context.arguments = plan, bound.arguments
         if plan.level is not None:
             try:
                 row = (None, *self._root_row(plan.level.selected.names, context.viewer))
-                run = Run(context.viewer, self.dialect, arguments)
-                quick = coerced.cost <= QUICK and plan.is_quick(arguments)
+                run = Run(context.viewer, self.dialect, bound.arguments)
+                quick = coerced.cost <= QUICK and bound.is_quick
                 roots = await context.database.read(plan.level.run(run, [row]), quick=quick)
             except Exception as error:
                 return Answer(errors=[public(error, context.request_id)], executed=True)
+            extensions: dict[str, Any] = {"warnings": bound.warnings} if bound.warnings else {}
             if not any(name.startswith("__") and name != "__typename" for name in prepared.roots):
-                return Answer(roots[0], executed=True)
+                return Answer(roots[0], executed=True, extensions=extensions)
             context.roots = roots[0]
-        result = execute(
+        # As graphql-core's execute(), which would coerce the variables once more.
+        result = CompleteExecutor(
             self.schema,
-            prepared.document,
-            context_value=context,
-            variable_values=variables,
-            operation_name=operation_name,
-            executor_class=CompleteExecutor,
-        )
+            prepared.fragments,
+            {name: FragmentDetails(definition) for name, definition in prepared.fragments.items()},
+            None,
+            context,
+            operation,
+            coerced.values,
+            default_field_resolver,
+            default_type_resolver,
+            default_field_resolver,
+        ).execute_operation()
         if asyncio.iscoroutine(result) or asyncio.isfuture(result):
             result = await result
         errors = [public(error, context.request_id) for error in result.errors or []]  # type: ignore[union-attr]
@@ -176,7 +186,10 @@ class Engine:
             switches,
         )
         plan = prepared.plans.get(key)
-        if plan is None:
+        if plan is not None:
+            self.documents.plan_hits += 1
+        else:
+            self.documents.plan_misses += 1
             plan = self._compile(prepared, operation, coerced, viewer, own)
             remember(prepared.plans, key, plan)
         return plan
@@ -210,8 +223,10 @@ class Engine:
             if name == "__typename":
                 continue
             subjects = spec_of(root.fields[name]).subjects
+            if subjects is None:
+                return False
             given = plain(get_argument_values(root.fields[name], nodes[0], coerced))["input"]
-            if subjects is None or set(subjects(given)) != {f"user_{viewer.user_id}" if viewer.user_id else ""}:
+            if set(subjects(given)) != {f"user_{viewer.user_id}" if viewer.user_id else ""}:
                 return False
         return True
 
@@ -236,13 +251,21 @@ class Engine:
             raise RequestError([forbidden(compiler.forbidden)])
         return plan
 
-    def _arguments(self, plan: Plan, coerced: Coerced, viewer: Viewer) -> list[Any]:
+    def _bound(self, plan: Plan, coerced: Coerced, viewer: Viewer) -> Bound:
         """The arguments of the plan's fields. What is checked beside them, rights, is what the plan was made for."""
         known = plan.bound.get(coerced.key) if coerced.key is not None else None
         if known is not None:
             return known
         arguments = [self._bind(argued, coerced.values, viewer) for argued in plan.argued]
-        return arguments if coerced.key is None else remember(plan.bound, coerced.key, arguments)
+        told: list[Mapping[str, Any]] = []
+        quick = plan.is_bounded
+        for argued, page in zip(plan.argued, arguments, strict=True):
+            if argued.source is not None:
+                quick = quick and page.is_quick(argued.source)
+                said = advice.warnings(argued.source, page)
+                told += [{"message": text, "path": argued.response_path} for text in said]
+        bound = Bound(arguments, told, quick)
+        return bound if coerced.key is None else remember(plan.bound, coerced.key, bound)
 
     def _bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer) -> Any:
         """A field's arguments. Raises with the place in the answer they belong to."""

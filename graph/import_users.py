@@ -8,6 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from graph import collector
 from models import migrate
 from models.database import Database
 from models.secrets import sealer
@@ -75,6 +76,7 @@ async def _import(given: argparse.Namespace, settings: Settings, source: Source,
     await migrate.bring_up_to_date(settings.database_url, prepare=settings.database_prepare)
     database = Database.of(settings)
     await database.open()
+    collector.settle()
     hasher = Hasher()
     how = Import(
         settings=settings,

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
 from graphql import GraphQLResolveInfo
 
-from graph.arguments import plain
 from graph.context import Context
 from graph.executor import Complete
 from graph.fields import Change as ChangeSpec
@@ -27,12 +27,14 @@ def snake(name: str) -> str:
 
 
 def pythonic(value: Any) -> Any:
-    """Input as resolvers take it: snake_case names, plain values; what was absent stays absent."""
+    """Coerced input as resolvers take it: snake_case names, enums by name; what was absent stays absent."""
+    if type(value) is str:
+        return value
     if isinstance(value, dict):
         return {snake(name): pythonic(each) for name, each in value.items()}
     if isinstance(value, list):
         return [pythonic(each) for each in value]
-    return value
+    return value.name if isinstance(value, Enum) else value
 
 
 def resolver_of(spec: ChangeSpec) -> Any:
@@ -41,7 +43,7 @@ def resolver_of(spec: ChangeSpec) -> Any:
     async def resolve(_: Any, info: GraphQLResolveInfo[Any], input: Mapping[str, Any]) -> Complete:
         context: Context = info.context
         level: Level = context.plan.payloads[info.path.key]
-        return Complete(await _Call(spec, str(info.path.key), level, context, plain(input)).answer())
+        return Complete(await _Call(spec, str(info.path.key), level, context, input).answer())
 
     return resolve
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from tortoise import fields
@@ -78,7 +79,7 @@ async def reserve(tx: Transaction, model: type[Model], count: int) -> range:
 async def load(tx: Transaction, model: type[Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Insert very many rows of plain values (no JSON), nothing returned: PostgreSQL takes them as a stream."""
     if tx.dialect.name == "postgres":
-        await tx.raw.copy_records_to_table(model._meta.db_table, columns=columns, records=rows)
+        await tx.load(model._meta.db_table, columns, rows)
         return
     for start in range(0, len(rows), CHUNK):
         await _insert(tx, model, columns, rows[start : start + CHUNK])
@@ -103,9 +104,13 @@ def _chunks(rows: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any
 
 def _rows(
     tx: Transaction, model: type[Model], columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> list[list[Any]]:
+) -> list[tuple[Any, ...]]:
+    """The rows as tuples in the order of the columns, JSON as the database takes it."""
     kinds = column_kinds(model)
-    return [[_value(row[name], kinds[name], tx) for name in columns] for row in rows]
+    pick = itemgetter(*columns)
+    picked = list(map(pick, rows)) if len(columns) > 1 else [(pick(row),) for row in rows]
+    packed = [place for place, name in enumerate(columns) if kinds[name] == "jsonb"]
+    return [_packed(row, packed, tx) for row in picked] if packed else picked
 
 
 def _source(
@@ -117,5 +122,9 @@ def _source(
     return tx.dialect.unnest([f"${i + 1}" for i in range(len(values))], typed), values
 
 
-def _value(value: Any, kind: str, tx: Transaction) -> Any:
-    return tx.dialect.json(value) if kind == "jsonb" and value is not None else value
+def _packed(row: Sequence[Any], places: Sequence[int], tx: Transaction) -> tuple[Any, ...]:
+    values = list(row)
+    for place in places:
+        if values[place] is not None:
+            values[place] = tx.dialect.json(values[place])
+    return tuple(values)

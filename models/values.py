@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import idna
 from email_validator import EmailNotValidError, validate_email
@@ -16,6 +17,7 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u2800\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")  # categories Cc, Cs, Zl and Zp
 _SPACES = re.compile(r"\s+")
 
 
@@ -25,7 +27,9 @@ def now() -> datetime:
 
 def key(text: str) -> str:
     """The normal form that comparing, sorting and uniqueness go by (NFKC, casefold, single spaces)."""
-    return _SPACES.sub(" ", unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())).strip()
+    if text.isascii():  # NFKC leaves it as it is
+        return " ".join(text.lower().split())
+    return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
 
 
 def clean(text: str, *path: str | int, what: str, limit: int = LABEL) -> str:
@@ -33,13 +37,11 @@ def clean(text: str, *path: str | int, what: str, limit: int = LABEL) -> str:
     kept = text.strip()
     if not kept:
         raise Required(*path, what=what)
+    if kept.isascii() and kept.isprintable() and len(kept) <= limit:  # nothing below can be wrong with it
+        return kept
     if len(kept) > limit or len(key(kept)) > limit:
         raise Invalid(*path, reason=f"{what} is longer than {limit} characters.")
-    if (
-        _INVISIBLE.search(kept)
-        or _INVISIBLE.search(unicodedata.normalize("NFKC", kept))
-        or any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in kept)
-    ):
+    if _INVISIBLE.search(kept) or _INVISIBLE.search(unicodedata.normalize("NFKC", kept)) or _CONTROL.search(kept):
         raise Invalid(*path, reason=f"{what} holds an invisible or control character. Type it again.")
     if not key(kept):
         raise Required(*path, what=what)
@@ -51,7 +53,7 @@ def username(text: str, *path: str | int) -> str:
     kept = clean(text, *path, what="The username")
     if _SPACES.search(kept):
         raise Invalid(*path, reason="A username has no spaces.")
-    if len(_alphabets(kept)) > 1:
+    if not kept.isascii() and len(_alphabets(kept)) > 1:
         raise Invalid(*path, reason="A username mixes letters of different alphabets. Use one.")
     return kept
 
@@ -62,15 +64,34 @@ def _alphabets(text: str) -> set[str]:
     return {name for name in names if name in ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")}
 
 
+_PLAIN = re.compile(r"([\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*)@([A-Za-z0-9.-]+)", re.ASCII)
+LONGEST_EMAIL = 254
+
+
 def email(text: str, *path: str | int) -> tuple[str, str]:
     """An address as typed and its normal form (casefolded, domain in IDNA form). Nothing is looked up."""
     kept = clean(text, *path, what="The email address", limit=EMAIL)
+    plain = _PLAIN.fullmatch(kept) if len(kept) <= LONGEST_EMAIL else None
+    # What stands before the @ is right by itself then, so the library is asked about each domain only once.
+    if plain and (known := _plain_domain(plain[2])):
+        return kept, f"{plain[1].lower()}@{known}"
     try:
         valid = validate_email(kept, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise Invalid(*path, reason=f"This is not an email address: {error}") from error
     domain = (valid.ascii_domain or valid.domain).casefold()
     return kept, f"{key(valid.local_part)}@{domain}"
+
+
+@lru_cache(maxsize=4096)
+def _plain_domain(domain: str) -> str | None:
+    """The normal form of a domain in ASCII; None where the whole address is to be looked at, if only to tell why."""
+    if "xn--" in domain.lower():
+        return None
+    try:
+        return validate_email(f"a@{domain}", check_deliverability=False, test_environment=True).domain.casefold()
+    except EmailNotValidError:
+        return None
 
 
 def email_key(text: str) -> str:
@@ -117,6 +138,7 @@ def split(values: list[str] | None) -> list[str]:
     return [part.strip() for value in values or [] for part in value.split("|") if part.strip()]
 
 
+@lru_cache(maxsize=1024)
 def camel(name: str) -> str:
     """The GraphQL name of a Python name."""
     head, *rest = name.split("_")

@@ -23,9 +23,10 @@ NAMES = {
     "last_name": "The last name",
     "external_id": "The external id",
 }
+KEYED = {"name": "name_key", "first_name": "first_name_key", "last_name": "last_name_key"}
 
 
-@dataclass
+@dataclass(slots=True)
 class Draft:
     """`columns` are those of `users` to be stored; `path` leads to this row in the input.
 
@@ -80,17 +81,18 @@ def read(draft: Draft) -> None:
     if given.get("username") is not None:
         draft.attempt(_username, draft, given["username"], "username")
     for name, what in NAMES.items():
-        if given.get(name) is not None:
-            kept = draft.attempt(lambda text=given[name], n=name, w=what: clean(text, *path, camel(n), what=w))
+        if name in given:
+            kept = None if given[name] is None else draft.attempt(_clean, given[name], what, *path, camel(name))
             draft.columns[name] = kept
-        elif name in given:
-            draft.columns[name] = None
-    for name in ("name", "first_name", "last_name"):
-        if name in draft.columns:
-            draft.columns[f"{name}_key"] = key(draft.columns[name]) if draft.columns[name] else None
+            if name in KEYED:
+                draft.columns[KEYED[name]] = key(kept) if kept else None
     draft.tags = values_of(draft, "tags", "A tag")
     draft.aliases = values_of(draft, "aliases", "An alias")
     draft.variables = variables_of(draft, "variables")
+
+
+def _clean(text: str, what: str, *path: str | int) -> str:
+    return clean(text, *path, what=what)
 
 
 def _email(draft: Draft, text: str) -> None:
@@ -114,7 +116,7 @@ def values_of(draft: Draft, name: str, what: str) -> list[str]:
     """Cleaned texts of an input field, "|" splitting a string into several, each once by its normal form."""
     found: dict[str, str] = {}
     for place, text in enumerate(split(draft.given.get(name))):
-        kept = draft.attempt(lambda t=text, p=place: clean(t, *draft.path, camel(name), p, what=what))
+        kept = draft.attempt(_clean, text, what, *draft.path, camel(name), place)
         if kept is not None:
             found.setdefault(key(kept), kept)
     _bound(draft, name, len(found))

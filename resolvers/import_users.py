@@ -1,6 +1,7 @@
 """Bringing the rows of a file in: in chunks through the same upsert as the API, refused rows handed back."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from models.values import camel, key
 from resolvers.changes import Before, Change
 from resolvers.hashing import Hasher
 from resolvers.importers import Problem, Row
+from resolvers.importers.seen import Seen
 from resolvers.policy import Viewer
 from resolvers.upsert_users import MOST_PASSWORDS, prepare, upsert_users
 from resolvers.viewers import by_username
@@ -78,20 +80,17 @@ async def import_rows(
 
 
 def _once(rows: Iterable[Row], noun: str) -> Iterator[Row]:
-    """Rows of which a later one is refused where it names an earlier one's user, however far apart the two stand.
-
-    What was seen costs some 200 bytes a row.
-    """
-    seen: dict[tuple[str, str], int] = {}
-    for row in rows:
-        problems = list(row.problems)
-        for name, what, normal in (("email", "email", key), ("external_id", "external id", str.strip)):
-            if row.user.get(name):
-                first = seen.setdefault((name, normal(row.user[name])), row.number)
-                if first != row.number:
-                    place = f"{noun} {first:,}"
-                    problems.append(Problem(camel(name), Duplicate(what=f"This {what}", first=place).message))
-        yield replace(row, problems=problems)
+    """Rows of which a later one is refused where it names an earlier one's user, however far apart the two stand."""
+    with closing(Seen()) as seen:
+        for row in rows:
+            problems = list(row.problems)
+            for name, what, normal in (("email", "email", key), ("external_id", "external id", str.strip)):
+                if row.user.get(name):
+                    first = seen.first(name, normal(row.user[name]), row.number)
+                    if first != row.number:
+                        place = f"{noun} {first:,}"
+                        problems.append(Problem(camel(name), Duplicate(what=f"This {what}", first=place).message))
+            yield replace(row, problems=problems)
 
 
 def chunks(rows: Iterable[Row], most: int = CHUNK) -> Iterator[list[Row]]:

@@ -16,6 +16,7 @@ from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates
 from resolvers.policy import Right
 from resolvers.references import Identity
 from resolvers.store_users import Placing
+from resolvers.turns import in_turns
 
 
 async def invite_users(
@@ -25,11 +26,11 @@ async def invite_users(
     change.viewer.require(Right.INVITE_USERS)
     change.bounded(users, "users", "users")
     drafts = [Draft(index, row, ("users", index)) for index, row in enumerate(users)]
-    for draft in drafts:
+    async for draft in in_turns(drafts):
         read(draft)
         store_users.require(draft, "email")
     placing = await Placing.load(change, Right.INVITE_USERS, drafts)
-    for draft in drafts:
+    async for draft in in_turns(drafts):
         _place(change, draft, placing)
     refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
@@ -37,7 +38,7 @@ async def invite_users(
     good = outcomes.accepted(change, drafts, error_policy)
     await store_users.insert(change, good, {draft.index: UserState.INVITED for draft in good}, placing.roles)
     await store_users.attach(change, good)
-    for draft in good:
+    async for draft in in_turns(good):
         store_users.describe(draft, placing)
     await store_users.record(change, good, Action.INVITED)
     issued = await issue(change, good)
@@ -70,7 +71,7 @@ def _suggest_resending(drafts: Sequence[Draft]) -> None:
 async def issue(change: Change, drafts: Sequence[Draft]) -> dict[int, dict[str, Any]]:
     """Make invitations and letters for new users; what to hand over, by the draft's index."""
     expires = change.moment + timedelta(days=change.settings.invitation_days)
-    secrets = {draft.index: tokens.make(tokens.Purpose.INVITATION) for draft in drafts}
+    secrets = {draft.index: tokens.make(tokens.Purpose.INVITATION) async for draft in in_turns(drafts)}
     rows = [
         {
             "user_id": draft.user_id,
@@ -82,7 +83,7 @@ async def issue(change: Change, drafts: Sequence[Draft]) -> dict[int, dict[str, 
             "created_at": change.moment,
             "created_by_id": change.viewer.user_id,
         }
-        for draft in drafts
+        async for draft in in_turns(drafts)
     ]
     ids = {row[1]: row[0] for row in await bulk.insert(change.tx, Invitation, rows, returning=("id", "user_id"))}
     links = {draft.index: letters.link(change, "invitation", secrets[draft.index]) for draft in drafts}

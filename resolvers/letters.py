@@ -7,6 +7,7 @@ from typing import Any
 from models import bulk
 from models.letters import Letter, LetterKind, LetterState
 from resolvers.changes import Change
+from resolvers.turns import in_turns
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ async def post(change: Change, letters: Sequence[Post]) -> None:
             "next_attempt_at": change.moment,
             "created_at": change.moment,
         }
-        for letter in letters
+        async for letter in in_turns(letters)
     ]
     await bulk.insert(change.tx, Letter, rows)
 

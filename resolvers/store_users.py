@@ -15,6 +15,7 @@ from resolvers.changes import Change
 from resolvers.drafts import Draft
 from resolvers.policy import ROOT_PROJECT_ROLES, Right, require_grantable, require_within
 from resolvers.references import Providers, RoleRow, Roles
+from resolvers.turns import in_turns
 
 
 class Placing:
@@ -161,7 +162,7 @@ AUDITED = ("username", "email", "name", "first_name", "last_name", "external_id"
 async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, str], roles: Roles) -> None:
     """Insert new users; `states` is by the draft's index. Sets each draft's user_id."""
     rows = []
-    for draft in drafts:
+    async for draft in in_turns(drafts):
         columns = new_columns(change, draft, states[draft.index])
         draft.columns = columns
         rows.append({name: columns[name] for name in NEW})
@@ -183,7 +184,7 @@ async def update(change: Change, drafts: Sequence[Draft]) -> None:
     names = [name for name in CHANGEABLE if any(name in draft.columns for draft in drafts)]
     stamps = {"updated_at": change.moment, "updated_by_id": change.viewer.user_id}
     rows = []
-    for draft in drafts:
+    async for draft in in_turns(drafts):
         assert draft.target is not None
         values = {name: draft.columns.get(name, draft.target[name]) for name in names}
         searched = {name: draft.columns.get(name, draft.target[name]) for name in SEARCHED}

@@ -16,6 +16,7 @@ from resolvers.policy import ADMINISTRATION, Right
 from resolvers.references import RoleRow, is_deactivated
 from resolvers.store_users import Placing
 from resolvers.targets import Target
+from resolvers.turns import in_turns
 from resolvers.update_users import update
 from resolvers.user_details import Details, details_of
 
@@ -49,7 +50,7 @@ async def upsert_users(
     change.bounded(users, "users", "users")
     rows, refused = await ensure_groups(change, users, create=bool(create_missing_groups))
     drafts = [Draft(index, row, ("users", index), refusals=refused[index]) for index, row in enumerate(rows)]
-    for draft in drafts:
+    async for draft in in_turns(drafts):
         read(draft)
         store_users.require(draft, "email")
     await _match(change, drafts)
@@ -57,7 +58,9 @@ async def upsert_users(
     known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
     administrators = await targets.administrators(change.tx, placing.roles)
     updating = await targets.scope(change, Right.UPDATE_USERS)
-    states = {draft.index: _place(change, draft, placing, updating, known, administrators) for draft in drafts}
+    states = {
+        draft.index: _place(change, draft, placing, updating, known, administrators) async for draft in in_turns(drafts)
+    }
     refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
     good = outcomes.accepted(change, drafts, error_policy)
@@ -156,7 +159,7 @@ async def _store(change: Change, good: Sequence[Draft], states: Mapping[int, str
     new = [draft for draft in good if draft.target is None]
     changed = [draft for draft in good if draft.target is not None and draft.changed]
     await store_users.insert(change, new, states, placing.roles)
-    for draft in new:
+    async for draft in in_turns(new):
         store_users.describe(draft, placing)
     await store_users.update(change, changed)
     await store_users.attach(change, [*new, *changed])

@@ -1,6 +1,7 @@
 """From an API key to a viewer, and the record of when keys were last used."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from models.database import Connection, Database, Record, Statement, Steps, Tran
 from models.dialects import Dialect
 from models.errors import Unauthenticated, Unavailable
 from models.values import key, now
+from models.watching import CURRENT, Asked
 from resolvers import tokens
 from resolvers.policy import Grant, Right, Viewer
 
@@ -44,6 +46,7 @@ class Doorkeeper:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: dict[str, list[asyncio.Future[Found | None]]] = {}
+        self._first: Asked | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def viewer(self, secret: str, request_id: str) -> tuple[Viewer, bool]:
@@ -52,6 +55,8 @@ class Doorkeeper:
         Raises Unauthenticated, with one message, for keys that are unknown, revoked, expired or of an inactive owner.
         """
         future: asyncio.Future[Found | None] = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            self._first = CURRENT.get()
         self._waiting.setdefault(tokens.digest(tokens.Purpose.API_KEY, secret), []).append(future)
         if self._task is None:
             self._task = asyncio.create_task(self._look_up())
@@ -63,6 +68,7 @@ class Doorkeeper:
     async def _look_up(self) -> None:
         while self._waiting:
             waiting, self._waiting = self._waiting, {}
+            CURRENT.set(self._first)  # whose statement it is that others share
             try:
                 found = await self._database.read(_by_digests(self._database.dialect, list(waiting)), quick=True)
             except Exception as error:
@@ -187,7 +193,8 @@ class Touches:
         if viewer.key_id is not None and viewer.user_id is not None:
             self._waiting[viewer.key_id] = (viewer.user_id, now())
             if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self.flush())
+                # In a context of its own: it is no request's, and logs must not say so.
+                self._task = asyncio.create_task(self.flush(), context=contextvars.Context())
 
     async def flush(self) -> None:
         """Write what waits. A database that is away loses last uses, never a request."""
