@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,11 +12,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graph import schema
+from graph import metrics, schema
 from graph.context import Services
 from graph.executor import Engine
-from graph.http import SECURITY, Endpoint
+from graph.http import SECURITY, Endpoint, Watcher
+from graph.logs import RequestLog
+from graph.metrics import Metrics
 from graph.playground.page import routes as playground
+from graph.traces import Traces
 from models import migrate
 from models.database import Database
 from models.errors import Unavailable
@@ -28,33 +31,41 @@ from resolvers.viewers import Touches
 log = logging.getLogger("usergraph")
 
 
-def create_app(settings: Settings, *, patient: bool = False) -> Starlette:
+def create_app(settings: Settings, *, patient: bool = False, shared: str | None = None) -> Starlette:
     """The service over these settings. Its database must be up to date; the lifespan opens and closes it.
 
-    `patient` waits for a database that is away, instead of refusing to start.
+    `patient` waits for a database that is away, instead of refusing to start. `shared` is the folder of the figures
+    of all processes on one port.
     """
     database = Database.of(settings)
     services = Services(settings, database, sealer(settings.secret_key, database.file), Hasher())
     touches = Touches(database)
     engine = Engine(schema.build()._schema, settings, schema.SOURCES, database.dialect)
+    figures = Metrics(database, engine.documents, shared) if settings.metrics else None
+    traces = database.observer = Traces.of(settings, database.dialect.name)
+    watchers: list[Watcher | None] = [figures, traces, RequestLog() if settings.log_requests else None]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await _open(database, patient)
         try:
             await check_version(database)
-            yield
+            async with figures.telling() if figures else nullcontext():
+                yield
         finally:
             await touches.close()
             services.hasher.close()
             await database.close()
+            if traces:
+                await asyncio.to_thread(traces.close)
 
     app = Service(
-        Endpoint(engine, services, touches),
+        Endpoint(engine, services, touches, [each for each in watchers if each], traces),
         routes=[
             Route("/", lambda _: RedirectResponse("/graphql")),
             Route("/healthz", healthz),
             Route("/readyz", _readyz(database)),
+            *([Route("/metrics", metrics.page(figures, settings.metrics_token))] if figures else []),
             *playground(),
         ],
         lifespan=lifespan,
@@ -63,6 +74,7 @@ def create_app(settings: Settings, *, patient: bool = False) -> Starlette:
     app.state.services = services
     app.state.engine = engine
     app.state.touches = touches
+    app.state.traces = traces
     return app
 
 
@@ -112,9 +124,9 @@ def _readyz(database: Database) -> Callable[[Request], Awaitable[Response]]:
     async def readyz(_: Request) -> Response:
         """The database answers too."""
         try:
-            async with database.reading() as connection:
+            async with asyncio.timeout(database.wait), database.reading() as connection:
                 await connection.scalar("SELECT 1")
-        except Unavailable:
+        except (Unavailable, TimeoutError):
             return JSONResponse({"status": "the database does not answer"}, 503, {"retry-after": "1"})
         return JSONResponse({"status": "ok"})
 

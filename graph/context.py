@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphql import OperationDefinitionNode, OperationType
+
 from models.database import Database
 from models.secrets import Sealer
 from models.settings import Settings
+from models.watching import ANONYMOUS, Asked
 from resolvers.hashing import Hasher
 from resolvers.policy import Viewer
 
@@ -27,12 +30,21 @@ class Context:
 
     services: Services
     viewer: Viewer
-    request_id: str
+    asked: Asked
     document: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
     plan: Any = None
     arguments: Sequence[Any] = ()
     roots: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def request_id(self) -> str:
+        return self.asked.id
+
+    def tell(self, operation: OperationDefinitionNode) -> None:
+        """Which operation it is, for whoever watches."""
+        self.asked.kind = "mutation" if operation.operation is OperationType.MUTATION else "query"
+        self.asked.operation = operation.name.value if operation.name else ANONYMOUS
 
     @property
     def database(self) -> Database:

@@ -1,8 +1,10 @@
 """GraphQL over HTTP: media types and status codes as the specification says."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from time import perf_counter
+from typing import Any, Protocol
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -13,7 +15,9 @@ from graph.errors import coded, formatted, public, unauthenticated, unavailable
 from graph.executor import Answer, Engine
 from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, media_of
 from graph.playground.page import page
+from graph.traces import Traces
 from models.errors import Unauthenticated, Unavailable
+from models.watching import CURRENT, Asked
 from resolvers import viewers
 from resolvers.policy import NOBODY, Viewer
 
@@ -26,6 +30,8 @@ _STATUS = {
     "NOT_ACCEPTABLE": 406,
     "INTERNAL": 500,
 }
+_OUTCOMES = {"INTERNAL": "failed", "SERVICE_UNAVAILABLE": "unavailable", "UNAUTHENTICATED": "unauthenticated"}
+OUTCOMES = ("ok", "refused", *_OUTCOMES.values(), "gone")
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -34,11 +40,26 @@ SECURITY = (
 _ALWAYS = [(b"cache-control", b"no-store"), (b"vary", b"accept, x-apikey, authorization"), *SECURITY]
 
 
+class Watcher(Protocol):
+    """Is told of every GraphQL request once it has been answered."""
+
+    def ended(self, asked: Asked) -> None: ...
+
+
 class Endpoint:
     """`/graphql` as an ASGI application."""
 
-    def __init__(self, engine: Engine, services: Services, touches: viewers.Touches) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        services: Services,
+        touches: viewers.Touches,
+        watchers: Sequence[Watcher] = (),
+        traces: Traces | None = None,
+    ) -> None:
         self._engine = engine
+        self._watchers = watchers
+        self._traces = traces
         self._services = services
         self._touches = touches
         self._doorkeeper = viewers.Doorkeeper(services.database)
@@ -50,29 +71,41 @@ class Endpoint:
             if "query" not in request.query_params:
                 await page(request)(scope, receive, send)
                 return
-        request_id = secrets.token_hex(8)
-        media = media_of(incoming.header(b"accept"))
+        asked = Asked(secrets.token_hex(8))
+        token = CURRENT.set(asked)
         try:
-            answer = await self._answer(incoming, request_id, media)
-        except ClientDisconnect:
-            return
-        except Exception as error:
-            answer = Answer(errors=[public(error, request_id)])
-        await _respond(send, answer, media or JSON, request_id, incoming.method)
+            if self._traces is not None:
+                self._traces.begun(asked, incoming)
+            media = media_of(incoming.header(b"accept"))
+            try:
+                answer = await self._answer(incoming, asked, media)
+            except ClientDisconnect:
+                return
+            except Exception as error:
+                answer = Answer(errors=[public(error, asked.id)])
+            asked.status = _status(answer, media or JSON)
+            asked.outcome = outcome_of(answer) if answer.errors else "ok"
+            await _respond(send, answer, media or JSON, asked, incoming.method)
+        finally:
+            CURRENT.reset(token)
+            for watcher in self._watchers:
+                watcher.ended(asked)
 
-    async def _answer(self, incoming: Incoming, request_id: str, media: str | None) -> Answer:
+    async def _answer(self, incoming: Incoming, asked: Asked, media: str | None) -> Answer:
         try:
             if media is None:
                 raise BadRequest(f"Accept {GRAPHQL} or {JSON}.", "NOT_ACCEPTABLE")
             query, variables, name = await incoming.parameters(self._services.settings.max_body)
-            viewer = await self._viewer(incoming.secret(), request_id)
+            asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
+            viewer = await self._viewer(incoming.secret(), asked.id)
         except BadRequest as refused:
             return Answer(errors=[coded(str(refused), refused.code)])
         except Unauthenticated:
             return Answer(errors=[unauthenticated()])
         except Unavailable:
             return Answer(errors=[unavailable()])
-        context = Context(self._services, viewer, request_id)
+        asked.user_id = viewer.user_id
+        context = Context(self._services, viewer, asked)
         return await self._engine.execute(context, query, variables, name, read_only=incoming.method == "GET")
 
     async def _viewer(self, secret: str | None, request_id: str) -> Viewer:
@@ -84,7 +117,7 @@ class Endpoint:
         return viewer
 
 
-async def _respond(send: Send, answer: Answer, media: str, request_id: str, method: str) -> None:
+async def _respond(send: Send, answer: Answer, media: str, asked: Asked, method: str) -> None:
     body: dict[str, Any] = {}
     if answer.errors:
         body["errors"] = formatted(answer.errors)
@@ -93,11 +126,11 @@ async def _respond(send: Send, answer: Answer, media: str, request_id: str, meth
     if answer.extensions:
         body["extensions"] = answer.extensions
     written = orjson.dumps(body, option=orjson.OPT_UTC_Z)
-    status = _status(answer, media)
+    status = asked.status
     headers = [
         (b"content-type", f"{media}; charset=utf-8".encode()),
         (b"content-length", str(len(written)).encode()),
-        (b"x-request-id", request_id.encode()),
+        (b"x-request-id", asked.id.encode()),
         *_ALWAYS,
     ]
     if status == 405:
@@ -106,6 +139,12 @@ async def _respond(send: Send, answer: Answer, media: str, request_id: str, meth
         headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": written})
+
+
+def outcome_of(answer: Answer) -> str:
+    """The worst that errors tell: a bug before a database that is away, before keys, before what was asked wrongly."""
+    codes = {str((error.extensions or {}).get("code", "")) for error in answer.errors}
+    return next((outcome for code, outcome in _OUTCOMES.items() if code in codes), "refused")
 
 
 def _status(answer: Answer, media: str) -> int:

@@ -16,6 +16,7 @@ JSON = "application/json"
 MOST_KEY = 200
 MOST_URL = 64_000
 _CLEAN = re.compile("\x00|[\ud800-\udfff]")
+_ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")  # the only ways for either into a text of JSON
 
 Parameters = tuple[str, dict[str, Any], str | None]
 
@@ -130,7 +131,7 @@ def _from_body(body: bytes) -> tuple[str, dict[str, Any], str | None]:
     given = _loads(body, "The body")
     if not isinstance(given, dict):
         raise BadRequest('The body is one JSON object: {"query": …, "variables": …, "operationName": …}.')
-    return _checked(given)
+    return _checked(given, is_clean=_ESCAPED.search(body) is None)
 
 
 def _loads(text: bytes, what: str) -> Any:
@@ -140,7 +141,7 @@ def _loads(text: bytes, what: str) -> Any:
         raise BadRequest(f"{what} is not JSON in UTF-8: {str(error)[:100]}") from error
 
 
-def _checked(given: Mapping[str, Any]) -> tuple[str, dict[str, Any], str | None]:
+def _checked(given: Mapping[str, Any], *, is_clean: bool = False) -> tuple[str, dict[str, Any], str | None]:
     query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
     if not isinstance(query, str) or not query.strip():
         raise BadRequest("query is a GraphQL document, as text.")
@@ -150,7 +151,7 @@ def _checked(given: Mapping[str, Any]) -> tuple[str, dict[str, Any], str | None]
         raise BadRequest("operationName is a text.")
     if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
         raise BadRequest("extensions is an object.")
-    if _CLEAN.search(query) or not _is_clean(variables):
+    if not is_clean and (_CLEAN.search(query) or not _is_clean(variables)):
         raise BadRequest("There is a NUL or half a character in a text. Take it out.")
     return query, variables or {}, name or None
 

@@ -3,21 +3,24 @@
 import argparse
 import asyncio
 import dataclasses
-import logging
 import multiprocessing
 import os
 import signal
+import socket
+import tempfile
 import threading
 import time
 from functools import partial
 from typing import Any
 
 import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 from starlette.applications import Starlette
 from tqdm import tqdm
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from graph import collector, logs
 from graph.app import create_app
 from graph.protocol import BoundedConfig
 from models import migrate
@@ -69,9 +72,11 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _supervise(settings: Settings) -> int:
-    config = _config(settings, partial(_worker, settings), factory=True)
-    supervisor = Supervisor(config, sockets=[config.bind_socket()])
-    supervisor.run()
+    with tempfile.TemporaryDirectory(prefix="usergraph-metrics-", ignore_cleanup_errors=True) as figures:
+        os.putenv("PROMETHEUS_MULTIPROC_DIR", figures)  # for the processes that are started from here on
+        config = _config(settings, partial(_worker, settings, figures), factory=True)
+        supervisor = Supervisor(config, [config.bind_socket()], figures)
+        supervisor.run()
     return 1 if STARTUP_FAILURE in [process.exitcode for process in supervisor.processes] else 0
 
 
@@ -84,7 +89,9 @@ def _config(settings: Settings, app: Any, *, factory: bool = False) -> BoundedCo
         port=settings.port,
         workers=settings.workers,
         log_level=settings.log_level,
+        log_config=logs.configuration(settings),
         access_log=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE,
         timeout_worker_healthcheck=HEALTH,
         limit_concurrency=500,
@@ -92,16 +99,17 @@ def _config(settings: Settings, app: Any, *, factory: bool = False) -> BoundedCo
     )
 
 
-def _application(settings: Settings, *, patient: bool = False) -> Starlette:
-    logging.getLogger("usergraph").setLevel(settings.log_level.upper())
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    return create_app(settings, patient=patient)
+def _application(settings: Settings, **given: Any) -> Starlette:
+    logs.configure(settings)
+    app = create_app(settings, **given)
+    collector.settle()
+    return app
 
 
-def _worker(settings: Settings) -> Starlette:
+def _worker(settings: Settings, figures: str) -> Starlette:
     """The application of one process of several. It may start again while the database is away, and then waits."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    return _application(settings, patient=True)
+    return _application(settings, patient=True, shared=figures)
 
 
 def _end_with_parent() -> None:
@@ -113,7 +121,22 @@ def _end_with_parent() -> None:
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's own, which gives its workers time to start, and takes nothing new and waits for none once it stops."""
+    """uvicorn's own, which gives its workers time to start, and takes nothing new and waits for none once it stops.
+
+    `figures` is the folder where they keep what `/metrics` tells; those of a process that died are not its state.
+    """
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], figures: str) -> None:
+        super().__init__(config, sockets)
+        self._figures = figures
+        self._alive: set[int | None] = set()
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        alive = {process.pid for process in self.processes}
+        for pid in self._alive - alive:
+            mark_process_dead(pid, self._figures)  # type: ignore[no-untyped-call]
+        self._alive = alive
 
     def init_processes(self) -> None:
         super().init_processes()

@@ -2,124 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator, Sequence
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+from models.connections import Connection, Record, Statement, Steps, Threaded, Tracer, Transaction
 from models.dialects import Dialect
 from models.errors import Unavailable
 from models.pools import Pool, PostgresPool, Reader, SQLitePool
 from models.settings import BadSetting, Settings
+from models.watching import Observer, Tally
 
 T = TypeVar("T")
-Record = Sequence[Any]
-Tracer = Callable[[str], None]
-
-
-class Statement(NamedTuple):
-    """`anew`: the best plan depends on these very values, so PostgreSQL may not use one it has kept."""
-
-    sql: str
-    values: Sequence[Any]
-    anew: bool = False
-
-
-# A plan for reading that knows no connection: it yields statements and is sent their rows.
-Steps = Generator[Statement, Sequence[Record], T]
 
 log = logging.getLogger("usergraph.database")
 
 ATTEMPTS = 3
-
-
-class Connection:
-    """One connection for a while. Rows come back as tuples in the order selected."""
-
-    def __init__(self, raw: Any, dialect: Dialect, tracer: Tracer | None = None) -> None:
-        self.raw = raw
-        self.dialect = dialect
-        self._tracer = tracer
-        self._turn = asyncio.Lock()
-
-    async def rows(self, sql: str, *values: Any, plan_anew: bool = False) -> Sequence[Record]:
-        if self._tracer is not None:
-            self._tracer(sql)
-        bound = [self.dialect.bind(value) for value in values]
-        async with self._turn:
-            if self.dialect.name == "sqlite":
-                fetched: Sequence[Record] = await self.raw.execute_fetchall(self.dialect.text(sql), bound)
-                return fetched
-            if plan_anew:
-                return await (await self.raw.prepare(sql)).fetch(*bound)  # type: ignore[no-any-return]
-            return await self.raw.fetch(sql, *bound)  # type: ignore[no-any-return]
-
-    async def run(self, steps: Steps[T]) -> T:
-        """What `steps` returns, once every statement that it yields was run and its rows were sent back."""
-        rows: Any = None
-        try:
-            while True:
-                statement = steps.send(rows)
-                rows = await self.rows(statement.sql, *statement.values, plan_anew=statement.anew)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
-
-    async def one(self, sql: str, *values: Any) -> Record | None:
-        found = await self.rows(sql, *values)
-        return found[0] if found else None
-
-    async def scalar(self, sql: str, *values: Any) -> Any:
-        found = await self.rows(sql, *values)
-        return found[0][0] if found else None
-
-
-class Threaded(Connection):
-    """A reading connection of SQLite. What runs on it runs in a thread, from the first statement to the last."""
-
-    raw: Reader
-
-    async def rows(self, sql: str, *values: Any, plan_anew: bool = False) -> Sequence[Record]:
-        return await self.raw.do(lambda: self._fetch(Statement(sql, values)))
-
-    async def run(self, steps: Steps[T]) -> T:
-        return await self.raw.do(lambda: self.drive(steps))
-
-    def drive(self, steps: Steps[T]) -> T:
-        rows: Any = None
-        while True:
-            try:
-                statement = steps.send(rows)
-            except StopIteration as done:
-                return done.value  # type: ignore[no-any-return]
-            rows = self._fetch(statement)
-
-    def _fetch(self, statement: Statement) -> Sequence[Record]:
-        if self._tracer is not None:
-            self._tracer(statement.sql)
-        bound = [self.dialect.bind(value) for value in statement.values]
-        return self.raw.connection.execute(self.dialect.text(statement.sql), bound).fetchall()
-
-
-class Transaction(Connection):
-    """A transaction; `discard()` makes its end a rollback, which is what a dry run is.
-
-    `failed` is the first statement's error: PostgreSQL would turn a commit after it into a silent rollback.
-    """
-
-    discarded = False
-    ended = False
-    failed: Exception | None = None
-
-    def discard(self) -> None:
-        self.discarded = True
-
-    async def rows(self, sql: str, *values: Any, plan_anew: bool = False) -> Sequence[Record]:
-        if self.ended:
-            raise RuntimeError("this transaction has ended; a task has outlived it")
-        try:
-            return await super().rows(sql, *values, plan_anew=plan_anew)
-        except Exception as error:
-            self.failed = self.failed or error
-            raise
+TELL_EVERY = 10  # seconds until the same cause is logged again
 
 
 class Database:
@@ -131,6 +31,9 @@ class Database:
         self.file = sqlite_file(url)
         self._pool: Pool = SQLitePool(self.file, pool, wait) if self.file else PostgresPool(url, pool, wait, prepare)
         self._running: set[asyncio.Task[Any]] = set()
+        self._told = ("", 0.0)
+        self.tally = Tally()
+        self.observer: Observer | None = None
         self.tracer: Tracer | None = None
 
     @classmethod
@@ -145,6 +48,10 @@ class Database:
     @property
     def dialect(self) -> Dialect:
         return self._pool.dialect
+
+    def connections(self) -> tuple[int, int, int]:
+        """How many are in use, how many open but idle, how many there may be."""
+        return self._pool.connections()
 
     async def open(self) -> None:
         await self._pool.open()
@@ -203,12 +110,14 @@ class Database:
 
     async def _once(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         raw = await self._pool.begin()
-        sound = False
+        sound, outcome = False, "failed"
+        transaction = Transaction(raw, self.dialect, self.tracer, self.observer)
         try:
-            transaction = Transaction(raw, self.dialect, self.tracer)
+            transaction.begin()
             try:
                 result = await work(transaction)
-            except BaseException:
+            except BaseException as error:
+                outcome = "conflict" if self._pool.is_conflict(error) else "failed"
                 await self._pool.rollback(raw)
                 raise
             finally:
@@ -220,9 +129,10 @@ class Database:
                 await self._pool.rollback(raw)
             else:
                 await self._commit(raw)
-            sound = True
+            sound, outcome = True, "rolled_back" if transaction.discarded else "committed"
             return result
         finally:
+            transaction.count_as(outcome, self.tally)
             await self._pool.end(raw, sound=sound)
 
     async def _commit(self, raw: Any) -> None:
@@ -233,7 +143,15 @@ class Database:
             raise
 
     def _translated(self, error: Exception) -> Exception:
-        return Unavailable("the database does not answer") if self._pool.is_away(error) else error
+        return self._unavailable("the database does not answer", error) if self._pool.is_away(error) else error
+
+    def _unavailable(self, what: str, error: Exception) -> Unavailable:
+        """The cause goes to the log, as callers are not told it; not for each of them, who all meet the same one."""
+        told = f"{what}: {type(error).__name__} {error}".rstrip()
+        if told != self._told[0] or time.monotonic() - self._told[1] > TELL_EVERY:
+            log.warning("%s", told)
+            self._told = (told, time.monotonic())
+        return Unavailable(what)
 
 
 class _Reading:
@@ -242,19 +160,22 @@ class _Reading:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._raw: Any = None
+        self._lent: Connection
 
     async def __aenter__(self) -> Connection:
         database = self._database
         try:
             self._raw = await database._pool.take()
         except TimeoutError as error:
-            raise Unavailable("every connection is busy") from error
+            raise database._unavailable("every connection is busy", error) from error
         except Exception as error:
             raise database._translated(error) from error
         kind = Threaded if isinstance(self._raw, Reader) else Connection
-        return kind(self._raw, database.dialect, database.tracer)
+        self._lent = kind(self._raw, database.dialect, database.tracer, database.observer)
+        return self._lent
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._lent.count(self._database.tally)
         await self._database._pool.give(self._raw, sound=error is None)
         if isinstance(error, Exception):
             translated = self._database._translated(error)
@@ -272,3 +193,6 @@ def sqlite_file(url: str) -> Path | None:
     if url.startswith(("postgres://", "postgresql://")):
         return None
     raise BadSetting("USERGRAPH_DATABASE_URL begins with sqlite:// or postgres://.")
+
+
+__all__ = ["Connection", "Database", "Record", "Statement", "Steps", "Threaded", "Tracer", "Transaction", "sqlite_file"]

@@ -19,6 +19,8 @@ class Dialect(Protocol):
 
     def json(self, value: Any) -> Any: ...
 
+    def equals(self, column: str, place: str, kind: str) -> str: ...
+
     def among(self, column: str, place: str, kind: str) -> str: ...
 
     def unnest(self, places: Sequence[str], columns: Sequence[tuple[str, str]]) -> str: ...
@@ -37,6 +39,9 @@ class Postgres:
 
     def json(self, value: Any) -> Any:
         return orjson.dumps(value).decode()
+
+    def equals(self, column: str, place: str, kind: str) -> str:
+        return f"{column} = {place}::{kind}"
 
     def among(self, column: str, place: str, kind: str) -> str:
         return f"{column} = ANY({place}::{kind}[])"
@@ -65,6 +70,9 @@ class SQLite:
 
     def json(self, value: Any) -> Any:
         return value  # rows travel as one JSON text, in which this stays what it is
+
+    def equals(self, column: str, place: str, kind: str) -> str:
+        return f"{column} = {place}"
 
     def among(self, column: str, place: str, kind: str) -> str:
         return f"{column} IN (SELECT value FROM json_each({place}))"

@@ -48,7 +48,9 @@ async def bring_up_to_date(url: str, report: Callable[[str], None] = lambda _: N
         lock = await asyncio.to_thread(_locked, file.with_suffix(".lock"))
         _require_sqlite(file)
     except sqlite3.DatabaseError as error:
-        raise Unavailable(f"{file} is not an SQLite database: {error}. It was left as it is.") from error
+        raise Unavailable(
+            f"{file} is not an SQLite database: {error}. It was left as it is: put a backup in its place."
+        ) from error
     except OSError as error:
         raise Unavailable(f"USERGRAPH_DATABASE_URL names {file}, which cannot be written: {error}") from error
     try:
@@ -64,12 +66,30 @@ def make_private(file: Path) -> None:
 
 def _require_sqlite(file: Path) -> None:
     """Look before Tortoise does: its thread would keep the process from ending."""
+    _require_whole(file)
     connection = sqlite3.connect(file, timeout=30)
     try:
         if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'tortoise_migrations'").fetchone():
             refuse_newer([row[0] for row in connection.execute(APPLIED)])
+        elif connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise Unavailable(
+                f"{file} is the database of another program. It was left as it is: name another file in"
+                " USERGRAPH_DATABASE_URL."
+            )
     finally:
         connection.close()
+
+
+def _require_whole(file: Path) -> None:
+    """SQLite takes a file whose last page is cut off for whole. Raises sqlite3.DatabaseError."""
+    log = Path(f"{file}-wal")
+    if log.exists() and log.stat().st_size:
+        return  # what is missing may be in there
+    with file.open("rb") as opened:
+        head = opened.read(100)
+    page = int.from_bytes(head[16:18], "big")
+    if head.startswith(b"SQLite format 3\0") and page >= 512 and file.stat().st_size % page:
+        raise sqlite3.DatabaseError("it is cut off")
 
 
 def refuse_newer(applied: Sequence[str]) -> None:

@@ -15,7 +15,6 @@ from models.errors import Unavailable
 
 WRITER_LOCK = 7_461_100  # the advisory lock that makes PostgreSQL, like SQLite, write one transaction at a time
 
-
 PRAGMAS = ("PRAGMA foreign_keys = ON", "PRAGMA case_sensitive_like = ON")
 T = TypeVar("T")
 
@@ -24,6 +23,8 @@ class Pool(Protocol):
     """What each database brings: connections to read on, and one to write on."""
 
     dialect: Dialect
+
+    def connections(self) -> tuple[int, int, int]: ...
 
     async def open(self) -> None: ...
 
@@ -129,6 +130,10 @@ class SQLitePool:
             await self._writer.close()
             self._writer = None
 
+    def connections(self) -> tuple[int, int, int]:
+        idle = self._readers.qsize() + (not self._turn.locked())
+        return (self._size + 1 - idle, idle, self._size + 1) if self._writer is not None else (0, 0, self._size + 1)
+
     async def take(self) -> Reader:
         if self._readers.empty():
             return await asyncio.wait_for(self._readers.get(), self._wait)
@@ -211,6 +216,11 @@ class PostgresPool:
             except TimeoutError:
                 self._pool.terminate()
             self._pool = None
+
+    def connections(self) -> tuple[int, int, int]:
+        there = self._pool.get_size() if self._pool is not None else 0
+        idle = self._pool.get_idle_size() + len(self._at_hand) if self._pool is not None else 0
+        return there - idle, idle, self._size
 
     async def _begin_session(self, raw: Any) -> None:
         if self._prepare:

@@ -42,6 +42,15 @@ class Settings:
     )
     admin_key: str = setting("", "API key of the first administrator, instead of a random one printed once.")
     log_level: str = setting("info", "How much is logged.", choices=("debug", "info", "warning", "error"))
+    log_format: str = setting("text", "How a line of the log is written.", choices=("text", "json"))
+    log_requests: bool = setting(False, "Whether each request is logged, at the level info: never what it holds.")
+    metrics: bool = setting(True, "Whether there is `/metrics`, for Prometheus.")
+    metrics_token: str = setting(
+        "", "Bearer token that `/metrics` asks for; empty: it answers this machine, and nobody through a proxy."
+    )
+    otel: bool = setting(
+        False, "Whether traces are sent by OpenTelemetry; `OTEL_…` variables say where. Needs `usergraph[otel]`."
+    )
     introspection: bool = setting(True, "Whether strangers (no key) may read the schema.")
     default_role: str = setting("Normal user", "Role of a new user whose role is not given.")
     projects_in_root: bool = setting(False, "Default of canCreateProjectsInRoot for new IT and Project manager users.")

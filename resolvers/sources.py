@@ -49,6 +49,9 @@ class Sql:
         return f"t{self._aliases}"
 
     def among(self, column: str, values: list[Any], kind: str = "bigint") -> str:
+        """PostgreSQL would plan anew each time for a list of one, which it takes for shorter than most."""
+        if len(values) == 1:
+            return self.dialect.equals(column, self.place(values[0]), kind)
         return self.dialect.among(column, self.place(values), kind)
 
 

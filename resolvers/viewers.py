@@ -70,7 +70,12 @@ class Doorkeeper:
             waiting, self._waiting = self._waiting, {}
             CURRENT.set(self._first)  # whose statement it is that others share
             try:
-                found = await self._database.read(_by_digests(self._database.dialect, list(waiting)), quick=True)
+                async with asyncio.timeout(self._database.wait):  # all who come wait for this one
+                    found = await self._database.read(_by_digests(self._database.dialect, list(waiting)), quick=True)
+            except TimeoutError:
+                for future in _unanswered(waiting):
+                    future.set_exception(Unavailable("the database does not answer"))
+                continue
             except Exception as error:
                 for future in _unanswered(waiting):
                     future.set_exception(error)

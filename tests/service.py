@@ -20,6 +20,7 @@ def key_of(username: str) -> str:
     return f"ug_test_key_of_{username}_0123456789"
 
 
+LIST = re.compile(r"= ANY\(\$\d+::\w+\[\]\)|IN \(SELECT value FROM json_each\(\$\d+\)\)|= \$\d+(::\w+)?")
 LIMIT = re.compile(r"(LIMIT|place <=) \d+")
 
 
@@ -94,9 +95,9 @@ class Service:
 
     @contextlib.contextmanager
     def statements(self) -> Iterator[list[str]]:
-        """The SQL statements that run meanwhile (viewer look-ups included), whatever the sizes of their pages."""
+        """The SQL statements that run meanwhile (viewer look-ups included), whatever the sizes of pages and lists."""
         seen: list[str] = []
-        self.database.tracer = lambda sql: seen.append(LIMIT.sub(r"\1 n", sql))
+        self.database.tracer = lambda sql: seen.append(LIST.sub("= $", LIMIT.sub(r"\1 n", sql)))
         try:
             yield seen
         finally:
