@@ -57,7 +57,7 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
             services.hasher.close()
             await database.close()
             if traces:
-                await asyncio.to_thread(traces.close)
+                traces.close()
 
     app = Service(
         Endpoint(engine, services, touches, [each for each in watchers if each], traces),

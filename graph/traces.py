@@ -1,6 +1,7 @@
 """OpenTelemetry, where it is wanted and installed: a span for each request, transaction and statement."""
 
 import importlib
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 SERVICE = "usergraph"
+LAST_CALL = 1.0  # seconds at the end for spans that wait; part of the ten within which a process ends
 OURS = ("failed", "unavailable")  # outcomes that are the service's fault, not the client's
 
 
@@ -39,8 +41,10 @@ class Traces:
         return cls(provider, {"postgres": "postgresql"}.get(system, system))
 
     def close(self) -> None:
-        """Sends what waits."""
-        self.provider.shutdown()
+        """Sends what waits, in a moment: a collector that is away must not keep the process from ending."""
+        closing = threading.Thread(target=self.provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(LAST_CALL)
 
     def begun(self, asked: Asked, incoming: Incoming) -> None:
         """The span of a request goes on with the trace that its headers name."""
@@ -104,6 +108,6 @@ def exporting() -> "TracerProvider":
     resource = Resource.create()
     if str(resource.attributes.get(SERVICE_NAME, "unknown_service")).startswith("unknown_service"):
         resource = resource.merge(Resource({SERVICE_NAME: SERVICE}))
-    provider = TracerProvider(resource=resource)
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider

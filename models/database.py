@@ -132,8 +132,10 @@ class Database:
             sound, outcome = True, "rolled_back" if transaction.discarded else "committed"
             return result
         finally:
-            transaction.count_as(outcome, self.tally)
-            await self._pool.end(raw, sound=sound)
+            try:
+                await self._pool.end(raw, sound=sound)
+            finally:
+                transaction.count_as(outcome, self.tally)
 
     async def _commit(self, raw: Any) -> None:
         try:

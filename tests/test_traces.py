@@ -1,6 +1,8 @@
 """OpenTelemetry: spans of requests, transactions and statements, in the trace that a client began."""
 
 import asyncio
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -222,3 +224,17 @@ def test_a_program_sends_its_spans_to_the_collector_and_none_is_lost_at_its_end(
     for part in (b"query Me", b"service.name", b"usergraph", b"api_keys"):
         assert part in sent
     assert KEY.encode() not in sent
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_collector_that_takes_connections_and_never_answers_does_not_keep_it_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3600")  # so that only our own patience ends it
+        with program_running(tmp_path, admin_key=KEY, otel=True, workers=workers) as program:
+            assert program.ask(ME)["data"]["me"]["id"] == "user_1"
+            program.process.terminate()
+            assert program.process.wait(60) in (0, -signal.SIGTERM)
+            assert "Finished server process" in program.said, "by itself, not killed"
