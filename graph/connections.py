@@ -88,6 +88,7 @@ class ConnectionChild(Child):
             found = yield from loaders.page(run.viewer, run.dialect, self.selected, asked)
         else:
             found = yield from loaders.pages_of(run.viewer, run.dialect, self.relation, self.selected, keys, asked)
+        run.require_all(found)
         kept = pages.keep(found)
         for number, level in enumerate(self.levels):
             pages.levels[number] = grouped(kept, (yield from level.run(run, kept)))

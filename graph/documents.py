@@ -97,9 +97,9 @@ _PLAIN = {str, int, float, bool, type(None)}
 LONGEST_KEY = 300
 
 
-def remember(kept: "OrderedDict[Any, Any]", key: Any, value: Any) -> Any:
+def remember(kept: "OrderedDict[Any, Any]", key: Any, value: Any, most: int = MOST_REMEMBERED) -> Any:
     kept[key] = value
-    if len(kept) > MOST_REMEMBERED:
+    if len(kept) > most:
         kept.popitem(last=False)
     return value
 
@@ -160,9 +160,7 @@ class Documents:
         if errors:
             raise RequestError([discreet(error, "GRAPHQL_VALIDATION_FAILED") for error in errors])
         if len(query) <= MOST_KEPT:
-            self._kept[query] = prepared
-            if len(self._kept) > MOST_DOCUMENTS:
-                self._kept.popitem(last=False)
+            remember(self._kept, query, prepared, MOST_DOCUMENTS)
         return prepared
 
     def _parsed(self, query: str) -> DocumentNode:

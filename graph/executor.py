@@ -142,6 +142,7 @@ class Engine:
             errors = refused.errors if isinstance(refused, RequestError) else [public(refused, context.request_id)]
             return Answer(errors=errors, executed=True)
         context.plan, context.arguments = plan, bound.arguments
+        extensions: dict[str, Any] = {"warnings": bound.warnings} if bound.warnings else {}
         if plan.level is not None:
             try:
                 row = (None, *self._root_row(plan.level.selected.names, context.viewer))
@@ -150,7 +151,6 @@ class Engine:
                 roots = await context.database.read(plan.level.run(run, [row]), quick=quick)
             except Exception as error:
                 return Answer(errors=[public(error, context.request_id)], executed=True)
-            extensions: dict[str, Any] = {"warnings": bound.warnings} if bound.warnings else {}
             if not any(name.startswith("__") and name != "__typename" for name in prepared.roots):
                 return Answer(roots[0], executed=True, extensions=extensions)
             context.roots = roots[0]
@@ -170,7 +170,7 @@ class Engine:
         if asyncio.iscoroutine(result) or asyncio.isfuture(result):
             result = await result
         errors = [public(error, context.request_id) for error in result.errors or []]  # type: ignore[union-attr]
-        return Answer(result.data, errors, executed=True)  # type: ignore[union-attr]
+        return Answer(result.data, errors, executed=True, extensions=extensions)  # type: ignore[union-attr]
 
     def plan(
         self, prepared: Prepared, operation: OperationDefinitionNode, coerced: VariableValues, viewer: Viewer

@@ -41,6 +41,11 @@ class Run:
             message = f"This answer would hold more than {MOST_VALUES} values. Ask for smaller pages or fewer fields."
             raise coded(message, "ANSWER_TOO_LARGE", limit=MOST_VALUES)
 
+    def require_all(self, rows: Sequence[Record]) -> None:
+        """Refuse what a statement's limit has cut off, also where its rows are not shaped, or not all of them."""
+        if len(rows) >= loaders.MOST_ROWS:
+            self.spend(A_ROW * len(rows))
+
 
 class Child:
     """A field that needs a batch. `load` answers what the shape of the parent looks its values up in."""
@@ -163,6 +168,7 @@ class ValuesChild(Child):
         if not keys:
             return {}
         found = yield from loaders.values_of(run.viewer, run.dialect, self.relation, self.selected, keys)
+        run.require_all(found)
         run.spend(sum(A_ROW + len(row[-1]) // LONG for row in found))
         shaped = [row[1] for row in found] if self.level is None else (yield from self.level.run(run, found))
         return grouped(found, shaped)

@@ -109,3 +109,10 @@ async def test_orders_and_searches_without_an_index_are_told(service: Service) -
 async def test_small_tables_are_not_worth_a_warning(service: Service) -> None:
     body = await service.ask('{ roles { name } groups(where: {name: {contains: "w"}}) { nodes { id } } }')
     assert "warnings" not in body["extensions"]
+
+
+async def test_a_warning_is_told_beside_introspection_too(service: Service) -> None:
+    body = await service.ask(
+        '{ __typename users(where: {name: {contains: "w"}}) { nodes { id } } __schema { __typename } }'
+    )
+    assert [warning["path"] for warning in body["extensions"]["warnings"]] == [["users"]]

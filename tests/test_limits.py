@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from graph import levels
+from resolvers import loaders
 from tests.service import Service, beyond_who_asks
 
 GRAPHQL = {"accept": "application/graphql-response+json"}
@@ -277,3 +278,14 @@ async def test_an_answer_is_refused_before_it_fills_the_memory(
         for limit, codes in ((enough, []), (too_few, ["ANSWER_TOO_LARGE"])):
             monkeypatch.setattr(levels, "MOST_VALUES", limit)
             assert await service.codes(query) == codes, query
+
+
+async def test_an_answer_that_a_statement_had_to_cut_off_is_refused(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that only tells about its pages: the nine users are the rows of their roles."""
+    query = "{ roles { users { pageInfo { hasNextPage } } } }"
+    for most, codes in ((9, ["ANSWER_TOO_LARGE"]), (10, [])):
+        monkeypatch.setattr(loaders, "MOST_ROWS", most)
+        monkeypatch.setattr(levels, "MOST_VALUES", levels.A_ROW * (most - 1))
+        assert await service.codes(query) == codes, most
