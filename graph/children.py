@@ -21,8 +21,8 @@ from graph.levels import (
 )
 from graph.sites import Site
 from resolvers.policy import OWN_NEIGHBOURS, Reach, may_read
-from resolvers.selected import Selected
-from resolvers.sources import everything
+from resolvers.selected import OWN, Selected
+from resolvers.sources import Relation, everything
 
 if TYPE_CHECKING:
     from graph.selection import Compiler
@@ -68,7 +68,17 @@ def _many(compiler: "Compiler", site: Site) -> Child:
         _connection_field(compiler, site, child, key, nodes)
     if any(nodes[0].name.value != "__typename" for nodes in fields.values()):
         compiler.require_rows(source, site.reach.to(source.type_name), named)
+    if relation is not None and child.needs_rows and _may_come_within(compiler, site, relation):
+        child.within = site.columns.selected.list_within(relation, child.selected, child.argued)
     return child
+
+
+def _may_come_within(compiler: "Compiler", site: Site, relation: Relation) -> bool:
+    """A round trip to PostgreSQL costs more than a short list; SQLite has none to save."""
+    columns = site.columns
+    return (
+        relation.few and compiler.dialect == "postgres" and columns.alias == OWN and columns.selected.source is not None
+    )
 
 
 def _connection_field(

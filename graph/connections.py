@@ -1,5 +1,6 @@
 """Connections as they run: a page for each parent, with cursors, page info and counts only when selected."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,7 @@ Edge = tuple[str, str, int | None]
 class ConnectionChild(Child):
     """A page for each parent: its rows in one statement, its counts in another, each only when selected.
 
+    `within` tells the place of its rows in the parent's, where they may have come with it.
     `parts` are pieces of Python that give the connection's fields, from the loaded `pages` and the parent's key `p`.
     """
 
@@ -32,6 +34,7 @@ class ConnectionChild(Child):
     levels: list[Level] = field(default_factory=list)
     edge_parts: list[list[Edge]] = field(default_factory=list)
     infos: list[Mapping[str, str]] = field(default_factory=list)
+    within: Callable[[], int] | None = None
     needs_rows: bool = False
     needs_total: bool = False
 
@@ -78,14 +81,19 @@ class ConnectionChild(Child):
         keys = self.keys(rows) if self.relation else [0]
         pages = _Pages(self, asked)
         if self.needs_rows and keys:
-            yield from self._load_rows(run, keys, asked, pages)
+            yield from self._load_rows(run, rows, keys, asked, pages)
         if self.needs_total and keys:
             pages.totals = yield from self._totals(run, keys, asked)
         return self.shape(pages)
 
-    def _load_rows(self, run: Run, keys: list[int], asked: Page, pages: "_Pages") -> Steps[None]:
+    def _load_rows(
+        self, run: Run, parents: Sequence[Record], keys: list[int], asked: Page, pages: "_Pages"
+    ) -> Steps[None]:
         if self.relation is None:
-            found = yield from loaders.page(run.viewer, run.dialect, self.selected, asked)
+            found = yield from loaders.page(run.viewer, run.dialect, self.selected, asked, run.arguments)
+        elif self.within is not None and parents[0][self.within()] is not None:
+            place = self.within()
+            found = [row for parent in parents for row in parent[place]]
         else:
             found = yield from loaders.pages_of(run.viewer, run.dialect, self.relation, self.selected, keys, asked)
         run.require_all(found)
@@ -112,10 +120,9 @@ class _Pages:
         self.totals: Mapping[int, int] = {}
 
     def keep(self, found: Sequence[Record]) -> Sequence[Record]:
-        """Drop the row past each page's end, remembering that it was there, and put backward pages in order."""
-        longest = (found[-1][-1] if self._child.relation else len(found)) if found else 0
+        """Drop the rows past each page's end, remembering that there were some, and put backward pages in order."""
         looked_at = self._asked.backwards or self._child.infos or self._child.edge_parts
-        if longest <= self._asked.size and not looked_at:
+        if not looked_at and self._are_short(found):
             return found
         self._rows = grouped(found, found)
         for parent, rows in self._rows.items():
@@ -125,6 +132,13 @@ class _Pages:
             if self._asked.backwards:
                 rows.reverse()
         return [row for rows in self._rows.values() for row in rows]
+
+    def _are_short(self, found: Sequence[Record]) -> bool:
+        """Whether no page has a row too many."""
+        size = self._asked.size
+        return len(found) <= size or (
+            self._child.relation is not None and max(Counter(row[0] for row in found).values()) <= size
+        )
 
     def rows(self, parent: int) -> list[Record]:
         return self._rows.get(parent, [])
@@ -146,7 +160,7 @@ class _Pages:
         return orders(self._child.source, self._asked.order)
 
     def cursor(self, row: Record) -> str:
-        first = len(self._child.selected.columns) + 1
+        first = self._child.selected.width
         return encode(self._child.source, self._orders, list(row[first : first + len(self._orders)]))
 
     def info(self, number: int, parent: int) -> dict[str, Any]:

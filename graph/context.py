@@ -12,6 +12,7 @@ from models.settings import Settings
 from models.watching import ANONYMOUS, Asked
 from resolvers.hashing import Hasher
 from resolvers.policy import Viewer
+from resolvers.proofs import Proof
 
 
 @dataclass
@@ -26,11 +27,15 @@ class Services:
 
 @dataclass
 class Context:
-    """One request. The executor leaves its plan here for the root fields that graphql-core runs."""
+    """One request. The executor leaves its plan here for the root fields that graphql-core runs.
+
+    Where there is a `proof`, the viewer is who came with the key before, and nothing stands before it is held.
+    """
 
     services: Services
     viewer: Viewer
     asked: Asked
+    proof: Proof | None = None
     document: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
     plan: Any = None

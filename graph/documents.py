@@ -136,6 +136,9 @@ class Documents:
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self.hits = self.misses = self.plan_hits = self.plan_misses = 0
 
+    def __contains__(self, query: str) -> bool:
+        return query in self._kept
+
     def sizes(self) -> tuple[int, int]:
         """How many documents are kept, and how many plans with them."""
         return len(self._kept), sum(len(prepared.plans) for prepared in self._kept.values())

@@ -13,7 +13,6 @@ from graphql import (
     OperationType,
     default_field_resolver,
     default_type_resolver,
-    get_named_type,
 )
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.executor import Executor
@@ -23,11 +22,12 @@ from graph.arguments import check_lookup, page_of, plain
 from graph.context import Context
 from graph.documents import Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
 from graph.errors import coded, discreet, forbidden, public, unauthenticated
-from graph.levels import Level, Run
+from graph.levels import Run
 from graph.limits import Cost
-from graph.selection import Compiler
+from graph.selection import Compiler, payloads
 from graph.sites import Argued, spec_of
 from graph.variables import Variables
+from models.database import Steps
 from models.dialects import Dialect
 from models.errors import Refusal
 from models.settings import Settings
@@ -63,6 +63,9 @@ class Answer:
     extensions: dict[str, Any] = field(default_factory=dict)
 
 
+UNPROVED = Answer()  # is thrown away
+
+
 class Engine:
     """The schema with its caches. One for each process; nothing in it depends on who asks."""
 
@@ -89,6 +92,8 @@ class Engine:
             prepared = self.documents.prepare(query, lambda names: self._admit(context.viewer, names))
             operation = prepared.operation(operation_name)
             context.tell(operation)
+            if context.proof is not None and operation.operation is not OperationType.QUERY:
+                return UNPROVED
             if read_only and operation.operation is not OperationType.QUERY:
                 raise RequestError([coded("GET is for queries. Send mutations by POST.", "METHOD_NOT_ALLOWED")])
             coerced = self._coerced(prepared, operation, variables)
@@ -148,7 +153,12 @@ class Engine:
                 row = (None, *self._root_row(plan.level.selected.names, context.viewer))
                 run = Run(context.viewer, self.dialect, bound.arguments)
                 quick = coerced.cost <= QUICK and bound.is_quick
-                roots = await context.database.read(plan.level.run(run, [row]), quick=quick)
+                steps: Steps[Any] = plan.level.run(run, [row])
+                if context.proof is not None:
+                    steps = context.proof.within(self.dialect, steps)
+                roots = await context.database.read(steps, quick=quick)
+                if roots is None:
+                    return UNPROVED
             except Exception as error:
                 return Answer(errors=[public(error, context.request_id)], executed=True)
             if not any(name.startswith("__") and name != "__typename" for name in prepared.roots):
@@ -246,7 +256,7 @@ class Engine:
             level = compiler.level(root, [operation.selection_set], Selected(None), Reach.FAR, [])
             plan = Plan(level, {}, compiler.argued, compiler.is_bounded)
         else:
-            plan = Plan(None, _payloads(compiler, root, operation, reach), compiler.argued)
+            plan = Plan(None, payloads(compiler, root, operation, reach), compiler.argued)
         if compiler.forbidden:
             raise RequestError([forbidden(compiler.forbidden)])
         return plan
@@ -277,17 +287,3 @@ class Engine:
             return given
         except Refusal as refusal:
             raise public(refusal, None, argued.response_path) from refusal
-
-
-def _payloads(
-    compiler: Compiler, root: GraphQLObjectType, operation: OperationDefinitionNode, reach: Reach
-) -> dict[str, Level]:
-    """A plan for each mutation's payload, so that what may not be read is refused before anything is changed."""
-    found = {}
-    for key, nodes in compiler.collect(root, [operation.selection_set]).items():
-        if not nodes[0].name.value.startswith("__"):
-            type_ = get_named_type(root.fields[nodes[0].name.value].type)
-            assert isinstance(type_, GraphQLObjectType)
-            selections = [node.selection_set for node in nodes if node.selection_set]
-            found[key] = compiler.level(type_, selections, Selected(None), reach, [key])
-    return found

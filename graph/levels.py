@@ -122,7 +122,7 @@ class Level:
 
     def of_ids(self, run: Run, ids: Sequence[int], selected: Selected | None = None) -> Steps[dict[int, Any]]:
         """The visible rows of these ids, shaped."""
-        found = yield from loaders.by_ids(run.viewer, run.dialect, selected or self.selected, ids)
+        found = yield from loaders.by_ids(run.viewer, run.dialect, selected or self.selected, ids, run.arguments)
         shaped = yield from self.run(run, found)
         return {row[0]: each for row, each in zip(found, shaped, strict=True)}
 
@@ -208,7 +208,8 @@ class AllChild(Child):
         return f"c{number}"
 
     def load(self, run: Run, rows: Sequence[Record]) -> Steps[list[Any]]:
-        found = yield from loaders.page(run.viewer, run.dialect, self.level.selected, run.arguments[self.argued])
+        asked = run.arguments[self.argued]
+        found = yield from loaders.page(run.viewer, run.dialect, self.level.selected, asked, run.arguments)
         return (yield from self.level.run(run, found))
 
 

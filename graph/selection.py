@@ -7,7 +7,9 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLObjectType,
     GraphQLSchema,
+    OperationDefinitionNode,
     SelectionSetNode,
+    get_named_type,
 )
 
 from graph import fields as declared
@@ -105,3 +107,17 @@ class Compiler(Collector):
         """Note that a field's arguments are to be evaluated; the answer is their place among all."""
         self.argued.append(Argued(site.definition, site.nodes[0], site.path, source, paged))
         return len(self.argued) - 1
+
+
+def payloads(
+    compiler: Compiler, root: GraphQLObjectType, operation: OperationDefinitionNode, reach: Reach
+) -> dict[str, Level]:
+    """A plan for each mutation's payload, so that what may not be read is refused before anything is changed."""
+    found = {}
+    for key, nodes in compiler.collect(root, [operation.selection_set]).items():
+        if not nodes[0].name.value.startswith("__"):
+            type_ = get_named_type(root.fields[nodes[0].name.value].type)
+            assert isinstance(type_, GraphQLObjectType)
+            selections = [node.selection_set for node in nodes if node.selection_set]
+            found[key] = compiler.level(type_, selections, Selected(None), reach, [key])
+    return found

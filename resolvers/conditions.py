@@ -22,7 +22,17 @@ class One:
             return f"{self.column.format(t=alias)} IS NULL"
         source, inner = self.source(), sql.alias()
         condition = conditions(sql, source, inner, given)
-        return f"{self.column.format(t=alias)} IN (SELECT {inner}.id FROM {source.table} {inner} WHERE {condition})"
+        # Of one row at most: `=` lets both databases begin with the index of the column.
+        compared = "=" if _finds_one(source, given) else "IN"
+        return (
+            f"{self.column.format(t=alias)} {compared}"
+            f" (SELECT {inner}.id FROM {source.table} {inner} WHERE {condition})"
+        )
+
+
+def _finds_one(source: Source, given: Where) -> bool:
+    """Whether a key of the source is asked to equal a value, beside whatever else is asked."""
+    return any((given.get(name) or {}).get("eq") is not None for name in source.unique)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ Each loader is a plan: it yields its statement, returns the rows, and knows no c
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from models.database import Record, Statement, Steps
 from models.dialects import Dialect
@@ -12,9 +13,10 @@ from resolvers.conditions import conditions
 from resolvers.cursors import Order, beyond, decode, order_by, orders
 from resolvers.filters import Where
 from resolvers.policy import Viewer
-from resolvers.selected import Selected
+from resolvers.selected import Listed, Selected
 from resolvers.sources import Relation, Source, Sql
 
+MOST_WITH_LISTS = 10  # parents whose short lists come in their own rows: a round trip less for small pages
 MOST_ROWS = 150_001  # of a statement: one more than any answer may hold
 
 
@@ -38,33 +40,45 @@ class Page:
 EVERYTHING = Page(size=0)
 
 
-def by_ids(viewer: Viewer, dialect: Dialect, selected: Selected, ids: Sequence[int]) -> Steps[Sequence[Record]]:
-    """The visible rows of these ids, in no order."""
+def by_ids(
+    viewer: Viewer, dialect: Dialect, selected: Selected, ids: Sequence[int], arguments: Sequence[Any] = ()
+) -> Steps[Sequence[Record]]:
+    """The visible rows of these ids, in no order. `arguments`: those of the lists that are selected with them."""
     sql, source = Sql(viewer, dialect), _source(selected)
     wanted = sql.among("t.id", list(ids))
+    lists, parent = yield from _lists(sql, selected, arguments, len(ids))
+    listed = f"SELECT t.id{selected.list}{lists}"
     return (
         yield Statement(
-            f"SELECT t.id{selected.list} FROM {source.table} t{selected.joined(sql)}"
+            f"{listed} FROM {source.table} t{parent}{selected.joined(sql)}"
             f" WHERE {wanted} AND {conditions(sql, source, 't', None)}",
             sql.values,
+            width=_width(selected),
+            listed=len(listed),
         )
     )
 
 
-def page(viewer: Viewer, dialect: Dialect, selected: Selected, asked: Page) -> Steps[Sequence[Record]]:
+def page(
+    viewer: Viewer, dialect: Dialect, selected: Selected, asked: Page, arguments: Sequence[Any] = ()
+) -> Steps[Sequence[Record]]:
     """Up to size + 1 rows of a list, in reading order of the statement: the last may only tell that there are more.
 
     The limit stands in the text: a plan that PostgreSQL keeps would otherwise be made for a tenth of the table.
     """
     sql, source = Sql(viewer, dialect), _source(selected)
-    condition, listed = yield from _asked(sql, source, asked)
+    condition, order = yield from _asked(sql, source, asked)
+    lists, parent = yield from _lists(sql, selected, arguments, asked.size)
+    listed = f"SELECT 0{selected.list}{lists}{_keys(order)}"
     return (
         yield Statement(
-            f"SELECT 0{selected.list}{_keys(listed)} FROM {source.table} t{selected.joined(sql)} WHERE {condition}"
-            f" ORDER BY {order_by(listed, 't', backwards=asked.backwards, dialect=dialect.name)}"
+            f"{listed} FROM {source.table} t{parent}{selected.joined(sql)} WHERE {condition}"
+            f" ORDER BY {order_by(order, 't', backwards=asked.backwards, dialect=dialect.name)}"
             f" LIMIT {int(asked.size) + 1}",
             sql.values,
             anew=_searches(source, asked),
+            width=_width(selected, order),
+            listed=len(listed),
         )
     )
 
@@ -72,25 +86,55 @@ def page(viewer: Viewer, dialect: Dialect, selected: Selected, asked: Page) -> S
 def pages_of(
     viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int], asked: Page
 ) -> Steps[Sequence[Record]]:
-    """As `page`, for many parents at once: up to size + 1 rows for each key, those of the longest pages last.
+    """As `page`, for many parents at once: at least the first size + 1 rows of each key, in reading order.
 
-    A row ends in its place, from 1.
+    Where parents have few rows, all of them are read: cutting every list in SQL costs more than half of its statement.
     """
+    if relation.few:
+        rows = yield from _whole_lists(viewer, dialect, relation, selected, keys, asked)
+        if len(rows) < MOST_ROWS:
+            return rows
+    return (yield from _cut_lists(viewer, dialect, relation, selected, keys, asked))
+
+
+def _whole_lists(
+    viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int], asked: Page
+) -> Steps[Sequence[Record]]:
+    sql, source = Sql(viewer, dialect), _source(selected)
+    wanted = sql.among(relation.key, list(keys))
+    condition, listed = yield from _asked(sql, source, asked)
+    return (
+        yield Statement(
+            f"SELECT {relation.key}{selected.list}{_apart(selected)}{_keys(listed)}"
+            f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}"
+            f" ORDER BY {order_by(listed, 't', backwards=asked.backwards, dialect=dialect.name)} LIMIT {MOST_ROWS}",
+            sql.values,
+            anew=_searches(source, asked),
+            width=_width(selected, listed),
+        )
+    )
+
+
+def _cut_lists(
+    viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int], asked: Page
+) -> Steps[Sequence[Record]]:
     sql, source = Sql(viewer, dialect), _source(selected)
     wanted = sql.among(relation.key, list(keys))
     condition, listed = yield from _asked(sql, source, asked)
     order = order_by(listed, "t", backwards=asked.backwards, dialect=dialect.name)
-    values = [relation.key, *selected.expressions, *(o.column.sql.format(t="t") for o in listed)]
+    apart = ["NULL" for _ in selected.lists]
+    values = [relation.key, *selected.expressions, *apart, *(o.column.sql.format(t="t") for o in listed)]
     names = [f"c{i}" for i in range(len(values))]
     inner = ", ".join(f"{expression} AS {name}" for expression, name in zip(values, names, strict=True))
     return (
         yield Statement(
-            f"SELECT {', '.join(names)}, place FROM (SELECT {inner},"
+            f"SELECT {', '.join(names)} FROM (SELECT {inner},"
             f" ROW_NUMBER() OVER (PARTITION BY {relation.key} ORDER BY {order}) AS place"
             f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}) ranked"
             f" WHERE place <= {int(asked.size) + 1} ORDER BY place LIMIT {MOST_ROWS}",
             sql.values,
             anew=_searches(source, asked),
+            width=_width(selected, listed),
         )
     )
 
@@ -104,10 +148,40 @@ def values_of(
     order = order_by(orders(source, ()), "t", backwards=False, dialect=dialect.name)
     return (
         yield Statement(
-            f"SELECT {relation.key}{selected.list} FROM {source.table} t {relation.join}{selected.joined(sql)}"
+            f"SELECT {relation.key}{selected.list}{_apart(selected)}"
+            f" FROM {source.table} t {relation.join}{selected.joined(sql)}"
             f" WHERE {wanted} AND {conditions(sql, source, 't', None)} ORDER BY {order} LIMIT {MOST_ROWS}",
             sql.values,
+            width=_width(selected),
         )
+    )
+
+
+def _lists(sql: Sql, selected: Selected, arguments: Sequence[Any], parents: int) -> Steps[tuple[str, str]]:
+    """The selected lists as columns, and what they know their parent by. For many parents they are read apart."""
+    if not selected.lists or parents > MOST_WITH_LISTS:
+        return _apart(selected), ""
+    made = []
+    for each in selected.lists:
+        made.append((yield from _list_within(sql, each, arguments[each.argued])))
+    return "".join(made), " CROSS JOIN LATERAL (SELECT t.id) parent"
+
+
+def _apart(selected: Selected) -> str:
+    return ", NULL" * len(selected.lists)
+
+
+def _list_within(sql: Sql, listed: Listed, asked: Page) -> Steps[str]:
+    """Rows as `pages_of` gives them, for one parent."""
+    relation, selected = listed.relation, listed.selected
+    source = _source(selected)
+    condition, order = yield from _asked(sql, source, asked)
+    apart = ", NULL::text" * len(selected.lists)
+    return (
+        f", ARRAY(SELECT ROW({relation.key}{selected.list}{apart}{_keys(order)})"
+        f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {relation.key} = parent.id AND {condition}"
+        f" ORDER BY {order_by(order, 't', backwards=asked.backwards, dialect=sql.dialect.name)}"
+        f" LIMIT {int(asked.size) + 1})"
     )
 
 
@@ -135,6 +209,10 @@ def counts_of(
             anew=_searches(source, asked or EVERYTHING),
         )
     )
+
+
+def _width(selected: Selected, listed: Sequence[Order] = ()) -> int:
+    return selected.width + len(listed)
 
 
 def _source(selected: Selected) -> Source:

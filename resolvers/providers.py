@@ -19,6 +19,7 @@ SOURCE: Source = Source(
     },
     visible=everything,
     is_small=True,
+    unique=frozenset({"id", "name", "prefix", "serverNumber"}),
     filters={
         "id": Identity("provider"),
         "name": Text("{t}.name_key"),

@@ -18,6 +18,7 @@ SOURCE: Source = Source(
     },
     visible=everything,
     is_small=True,
+    unique=frozenset({"id", "name"}),
     orders={"WEIGHT": "weight"},
     default_order=(("WEIGHT", True),),
     filters={

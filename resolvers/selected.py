@@ -1,10 +1,10 @@
 """What one statement selects: columns of its own table, and of to-one neighbours that are joined to it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from resolvers.sources import Source, Sql
+from resolvers.sources import Relation, Source, Sql
 
 OWN = "t"
 
@@ -18,9 +18,19 @@ class Join:
     key: str
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A short list that may come within its parent's row: `argued` is the place of its page among the arguments."""
+
+    relation: Relation
+    selected: "Selected"
+    argued: int
+
+
 @dataclass
 class Selected:
-    """A row begins with the key it belongs to; then come these columns, each the name of one under an alias.
+    """A row begins with the key it belongs to; then come these columns, each the name of one under an alias; then
+    `lists`, each null where it is read by a statement of its own.
 
     `source` is None for records in memory, whose columns are names and nothing else.
     """
@@ -28,6 +38,7 @@ class Selected:
     source: Source | None
     columns: list[tuple[str, str]] = field(default_factory=list)
     joins: list[Join] = field(default_factory=list)
+    lists: list[Listed] = field(default_factory=list)
 
     @classmethod
     def of(cls, source: Source, names: Sequence[str]) -> "Selected":
@@ -42,6 +53,17 @@ class Selected:
         if (alias, name) not in self.columns:
             self.columns.append((alias, name))
         return self.columns.index((alias, name)) + 1
+
+    def list_within(self, relation: Relation, selected: "Selected", argued: int) -> Callable[[], int]:
+        """Have a short list come with the rows; the answer tells where in them, once all columns are known."""
+        self.lists.append(Listed(relation, selected, argued))
+        number = len(self.lists)
+        return lambda: len(self.columns) + number
+
+    @property
+    def width(self) -> int:
+        """How many values a row has before its order's; known once all columns are."""
+        return 1 + len(self.columns) + len(self.lists)
 
     def source_of(self, alias: str) -> Source | None:
         return self.source if alias == OWN else next(join.source for join in self.joins if join.alias == alias)

@@ -71,7 +71,8 @@ class Source:
     `visible(sql, alias)` is the condition on the rows the viewer may see, None for no condition; it is part of every
     statement that reads the table. `indexed` are the filters whose column has an index,
     `unindexed` the orders that have none; neither matters where `is_small`: a directory has some dozens or hundreds.
-    `has_few_hits` tells whether a search takes its rows from an index first.
+    `unique` are the filters that at most one row can equal. `has_few_hits` tells whether a search takes its rows from
+    an index first.
     """
 
     type_name: str
@@ -86,6 +87,7 @@ class Source:
     default_order: tuple[tuple[str, bool], ...] = ()
     indexed: frozenset[str] = frozenset()
     unindexed: frozenset[str] = frozenset()
+    unique: frozenset[str] = frozenset()
     is_small: bool = False
 
 

@@ -163,6 +163,7 @@ SOURCE: Source = Source(
     search=user_search.search,
     has_few_hits=user_search.has_few_hits,
     unindexed=frozenset({"ROLE", "GROUP_COUNT"}),
+    unique=frozenset({"id", "username", "email", "externalId"}),
     indexed=frozenset(
         {
             "id",

@@ -18,10 +18,12 @@ from models.values import key, now
 from models.watching import CURRENT, Asked
 from resolvers import tokens
 from resolvers.policy import Grant, Right, Viewer
+from resolvers.proofs import Proof
 
 log = logging.getLogger("usergraph.viewers")
 
 TOUCH_EVERY = timedelta(seconds=60)
+MOST_KNOWN = 1_000  # keys
 
 _FIND = """
 SELECT k.id, k.rights, k.expires_at, k.revoked_at, k.last_used_at, u.id, u.username, u.state, r.id, r.weight, r.rights,
@@ -38,7 +40,7 @@ WHERE {}
 
 
 class Doorkeeper:
-    """Who comes with which key. Nothing is remembered: a key that is revoked opens nothing from that moment on.
+    """Who comes with which key. A key that is revoked opens nothing from that moment on: what is remembered is proved.
 
     Requests that come while one look-up is on its way share the next, so that many at once cost few statements.
     """
@@ -46,8 +48,25 @@ class Doorkeeper:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: dict[str, list[asyncio.Future[Found | None]]] = {}
+        self._known: dict[str, Record] = {}
         self._first: Asked | None = None
         self._task: asyncio.Task[None] | None = None
+
+    def proof(self, secret: str, request_id: str) -> Proof | None:
+        """Who came with this key before, to be proved; None where it must be looked up.
+
+        It must also be from time to time, for the record of its last use; and on SQLite, where proving saves nothing.
+        """
+        if self._database.dialect.name == "sqlite":
+            return None
+        digest = tokens.digest(tokens.Purpose.API_KEY, secret)
+        row = self._known.get(digest)
+        if row is None or _is_stale(row):
+            return None
+        try:
+            return Proof(_viewer(Found(row), request_id), digest, row)
+        except Unauthenticated:
+            return None
 
     async def viewer(self, secret: str, request_id: str) -> tuple[Viewer, bool]:
         """The viewer of a key, and whether its last use is long enough ago to be recorded anew.
@@ -81,10 +100,18 @@ class Doorkeeper:
                     future.set_exception(error)
                 continue
             for digest, futures in waiting.items():
+                self._remember(digest, found.get(digest))
                 for future in futures:
                     if not future.done():
                         future.set_result(found.get(digest))
         self._task = None
+
+    def _remember(self, digest: str, found: "Found | None") -> None:
+        self._known.pop(digest, None)
+        if found is not None and not found.row[11]:
+            self._known[digest] = found.row
+            if len(self._known) > MOST_KNOWN:
+                del self._known[next(iter(self._known))]
 
 
 def _unanswered(waiting: Mapping[str, Sequence[asyncio.Future[Any]]]) -> list[asyncio.Future[Any]]:

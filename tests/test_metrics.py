@@ -107,6 +107,7 @@ async def test_statements_transactions_and_their_time_are_counted(service: Servi
 
     await service.data(ME)
     await service.app.state.touches.close()  # the last use of the key, which is written a moment later
+    await service.data(ME)
     with service.statements() as seen:
         await service.data(ME)
     asked = await difference(ME)
