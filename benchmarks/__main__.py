@@ -1,7 +1,6 @@
 """The bench: checks that all peers answer alike, then measures them in turn. Run: make bench"""
 
 import argparse
-import signal
 import statistics
 import sys
 from collections.abc import Sequence
@@ -22,17 +21,7 @@ SHARE = 0.6  # of the slowest peer's throughput: the rate at which latencies are
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))  # servers are ended on the way out
-    try:
-        _bench(given)
-    except BenchError as error:
-        print(f"\nbench: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nbench: stopped", file=sys.stderr)
-        return 130
-    return 0
+    return tools.run(lambda: _bench(given))
 
 
 def _parser() -> argparse.ArgumentParser:

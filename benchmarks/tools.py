@@ -5,9 +5,10 @@ import fcntl
 import os
 import pwd
 import shutil
+import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.postgres import NoPostgres, binaries
@@ -20,6 +21,21 @@ HOST = "127.0.0.1"
 
 class BenchError(Exception):
     """What is missing or went wrong, in words for the person at the terminal."""
+
+
+def run(bench: Callable[[], None]) -> int:
+    """The exit code. Whatever ends the bench, the servers that it started end with it."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    try:
+        bench()
+    except BenchError as error:
+        print(f"\nbench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nbench: stopped", file=sys.stderr)
+        return 130
+    return 0
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import argparse
 import contextlib
 import json
 import platform
-import signal
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
@@ -41,17 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=ROWS, help=f"of one call, at most {ROWS:,} ({ROWS:,})")
     parser.add_argument("--many", type=int, default=MANY, help=f"rows of the large import ({MANY:,})")
     given = parser.parse_args(arguments)
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))
-    try:
-        _bench(given)
-    except BenchError as error:
-        print(f"\nbench: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nbench: stopped", file=sys.stderr)
-        return 130
-    return 0
+    return tools.run(lambda: _bench(given))
 
 
 def _bench(given: argparse.Namespace) -> None:

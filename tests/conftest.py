@@ -29,7 +29,12 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """A server for the session. Without one, tests on PostgreSQL are skipped, but never in CI."""
+    """A server for the session."""
+    yield from a_server()
+
+
+def a_server() -> Iterator[Server]:
+    """Without one, tests on PostgreSQL are skipped, but never in CI."""
     try:
         server = Server()
     except NoPostgres as error:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.postgres import Server, owner
+from tests.postgres import Server, end, owner
 
 CONFIGURATION = """
 [databases]
@@ -70,10 +70,5 @@ class Pgbouncer:
         raise NoPgbouncer(f"pgbouncer does not answer: {log.read_text()[-300:] if log.exists() else 'it said nothing'}")
 
     def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
         shutil.rmtree(self._folder, ignore_errors=True)

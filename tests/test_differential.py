@@ -11,7 +11,7 @@ from resolvers.viewers import by_username
 from tests import generate, plain
 from tests.service import Service
 
-QUERIES = int(os.environ.get("DIFFERENTIAL_QUERIES", "130"))
+QUERIES = int(os.environ.get("DIFFERENTIAL_QUERIES", "260"))
 SETTINGS = {"max_cost": 10**9, "max_depth": 50, "max_aliases": 1_000, "max_root_fields": 100}
 MADE = plain.schema()
 

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import IN_CI
-from tests.postgres import NoPostgres, Server
+from tests.conftest import a_server
+from tests.postgres import Server
 from tests.program import KEY, MAKE, PATIENCE, Program, running
 from tests.server import empty_database
 from tests.service import SECRET
@@ -29,14 +29,7 @@ STOPS = {"an orderly stop": signal.SIGINT, "a crash": signal.SIGQUIT}
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A server of the test's own, because it is stopped."""
-    try:
-        made = Server()
-    except NoPostgres as error:
-        if IN_CI:
-            pytest.fail(f"PostgreSQL is needed in CI: {error}")
-        pytest.skip(f"no PostgreSQL: {error}")
-    yield made
-    made.stop()
+    yield from a_server()
 
 
 def settings(server: Server) -> dict[str, object]:
