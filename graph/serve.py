@@ -130,6 +130,21 @@ class Supervisor(Multiprocess):
         super().__init__(config, sockets)
         self._figures = figures
         self._alive: set[int | None] = set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._told_to_end)
+
+    def _told_to_end(self, number: int, _: object) -> None:
+        """uvicorn looks at its queue between two rounds, and a round waits long for a worker that hangs."""
+        self.signal_queue.append(signal.Signals(number))
+        threading.Thread(target=self._end_in_time, daemon=True).start()
+
+    def _end_in_time(self) -> None:
+        self.should_exit.set()
+        for process in self.processes:
+            process.process.terminate()
+        time.sleep(PATIENCE)
+        for process in self.processes:
+            process.process.kill()
 
     def keep_subprocess_alive(self) -> None:
         super().keep_subprocess_alive()

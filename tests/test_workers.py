@@ -198,3 +198,14 @@ def test_a_number_of_processes_out_of_bounds_is_refused(tmp_path: Path, number: 
     setting = usergraph(tmp_path, "serve", workers=number)
     assert (setting.returncode, "USERGRAPH_WORKERS takes a whole number" in setting.stderr) == (1, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with running(tmp_path, admin_key=KEY, workers=2) as program:
+        hanging, _ = all_started(program, 2)
+        with stopped(hanging):
+            time.sleep(1)  # its supervisor waits for it by now
+            begun = time.monotonic()
+            assert program.end() == 0
+            # Without a bound of its own it would be health's ten seconds and the ten of the end.
+            assert time.monotonic() - begun < 15
