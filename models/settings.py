@@ -57,7 +57,18 @@ class Settings:
     user_deletion: bool = setting(True, "Whether users can be deleted at all; off means deactivate only.")
     invitation_days: int = setting(7, "Days until an invitation expires.", low=1, high=365)
     reset_minutes: int = setting(60, "Minutes until a password reset expires.", low=1, high=10080)
-    password_length: int = setting(15, "Fewest characters of a password.", low=8, high=256)
+    password_length: int = setting(15, "Fewest characters of a password without a second factor.", low=8, high=256)
+    password_length_with_factor: int = setting(
+        8, "Fewest characters of a password of who has a second factor.", low=8, high=256
+    )
+    session_hours: int = setting(12, "Hours until a session ends.", low=1, high=8_760)
+    session_idle_minutes: int = setting(60, "Minutes without use after which a session ends.", low=5, high=525_600)
+    smtp_url: str = setting(
+        "",
+        "Server that letters go through: `smtp://user:password@host:587` (STARTTLS) or `smtps://…`; empty: links are "
+        "only in answers.",
+    )
+    mail_from: str = setting("", "Address that letters come from; needed with `USERGRAPH_SMTP_URL`.")
     read_seconds: int = setting(
         30, "Seconds for a client to send its headers, and again for the body, before it is cut off.", low=1, high=3_600
     )
