@@ -2,7 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -10,16 +12,18 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from graph.callers import Callers
 from graph.context import Context, Services
 from graph.errors import coded, formatted, public, unauthenticated, unavailable
 from graph.executor import Answer, Engine
-from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, media_of
+from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, media_of, origin_of
 from graph.playground.page import page
 from graph.traces import Traces
 from models.errors import Unauthenticated, Unavailable
 from models.watching import CURRENT, Asked
 from resolvers import viewers
 from resolvers.policy import NOBODY, Viewer
+from resolvers.tokens import Purpose
 
 _STATUS = {
     "UNAUTHENTICATED": 401,
@@ -62,7 +66,11 @@ class Endpoint:
         self._traces = traces
         self._services = services
         self._touches = touches
-        self._doorkeeper = viewers.Doorkeeper(services.database)
+        self._doorkeeper = viewers.Doorkeeper(
+            services.database, timedelta(minutes=services.settings.session_idle_minutes)
+        )
+        self._callers = Callers(services.settings.trusted_proxies)
+        self._origin = origin_of(services.settings.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = Incoming(scope, receive)
@@ -97,7 +105,7 @@ class Endpoint:
                 raise BadRequest(f"Accept {GRAPHQL} or {JSON}.", "NOT_ACCEPTABLE")
             query, variables, name = await incoming.parameters(self._services.settings.max_body)
             asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
-            viewer = await self._viewer(incoming.secret(), asked.id)
+            viewer = await self._viewer(incoming, asked.id)
         except BadRequest as refused:
             return Answer(errors=[coded(str(refused), refused.code)])
         except Unauthenticated:
@@ -105,13 +113,24 @@ class Endpoint:
         except Unavailable:
             return Answer(errors=[unavailable()])
         asked.user_id = viewer.user_id
-        context = Context(self._services, viewer, asked)
+        context = Context(self._services, viewer, asked, caller=lambda: self._callers.of(incoming.scope))
         return await self._engine.execute(context, query, variables, name, read_only=incoming.method == "GET")
 
-    async def _viewer(self, secret: str | None, request_id: str) -> Viewer:
+    async def _viewer(self, incoming: Incoming, request_id: str) -> Viewer:
+        secret = incoming.secret()
         if secret is None:
-            return replace(NOBODY, request_id=request_id)
-        viewer, stale = await self._doorkeeper.viewer(secret, request_id)
+            return await self._viewer_of_cookie(incoming.cookie(self._origin), request_id)
+        return await self._let_in(*secret, request_id)
+
+    async def _viewer_of_cookie(self, token: str | None, request_id: str) -> Viewer:
+        """A stranger, where it opens nothing (any more): a page cannot take the cookie back to sign in again."""
+        if token is not None:
+            with suppress(Unauthenticated):
+                return await self._let_in(Purpose.SESSION, token, request_id)
+        return replace(NOBODY, request_id=request_id)
+
+    async def _let_in(self, purpose: Purpose, secret: str, request_id: str) -> Viewer:
+        viewer, stale = await self._doorkeeper.viewer(purpose, secret, request_id)
         if stale:
             self._touches.add(viewer)
         return viewer

@@ -15,10 +15,23 @@ class JobKind(StrEnum):
 
 
 class JobState(StrEnum):
+    COLLECTING = "COLLECTING"
     QUEUED = "QUEUED"
     RUNNING = "RUNNING"
     DONE = "DONE"
     REFUSED = "REFUSED"
+    FAILED = "FAILED"
+
+
+class DirectoryAction(StrEnum):
+    """What a job does, or would do, to one user."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    REACTIVATE = "REACTIVATE"
+    DEACTIVATE = "DEACTIVATE"
+    UNCHANGED = "UNCHANGED"
+    ABSENT = "ABSENT"
     FAILED = "FAILED"
 
 
@@ -46,7 +59,9 @@ class DirectoryJob(Row):
         table = "directory_jobs"
         constraints = (
             CheckConstraint(check="kind IN ('SYNC', 'RECONCILE')", name="job_kind"),
-            CheckConstraint(check="state IN ('QUEUED', 'RUNNING', 'DONE', 'REFUSED', 'FAILED')", name="job_state"),
+            CheckConstraint(
+                check="state IN ('COLLECTING', 'QUEUED', 'RUNNING', 'DONE', 'REFUSED', 'FAILED')", name="job_state"
+            ),
         )
 
 
@@ -60,14 +75,14 @@ class DirectoryJobRow(Row):
     user = parent("User", null=True, on_delete=fields.SET_NULL)
     action = KeyField(max_length=WORD, null=True)
     wanted: fields.Field[dict[str, Any] | None] = fields.JSONField(null=True)
-    changes: fields.Field[dict[str, Any] | None] = fields.JSONField(null=True)
+    changes: fields.Field[list[Any] | None] = fields.JSONField(null=True)
     errors: fields.Field[list[Any] | None] = fields.JSONField(null=True)
     applied_at = fields.DatetimeField(null=True)
 
     class Meta:
         table = "directory_job_rows"
         unique_together = (("job_id", "position"),)
-        indexes = (("user_id",),)
+        indexes = (("user_id",), ("job_id", "entry_key"))
 
 
 class DirectoryEntry(Row):
@@ -78,6 +93,7 @@ class DirectoryEntry(Row):
     user = parent("User", on_delete=fields.CASCADE)
     absences = fields.IntField(default=0)
     last_seen_at = fields.DatetimeField()
+    deactivated_at = fields.DatetimeField(null=True)  # by a job of this source, which may then bring them back
 
     class Meta:
         table = "directory_entries"

@@ -37,6 +37,7 @@ class User(Row):
     name_id = KeyField(max_length=LONG, null=True)  # by which a SAML provider knows them
     password_hash = fields.TextField(null=True)
     totp_secret = fields.TextField(null=True)  # sealed
+    totp_pending = fields.TextField(null=True)  # sealed; the secret of an enrolment that no code has confirmed
     totp_enabled_at = fields.DatetimeField(null=True)
     totp_last_step = fields.BigIntField(null=True)  # of 30 seconds; no code is taken twice
     can_create_projects_in_root = fields.BooleanField(default=False)

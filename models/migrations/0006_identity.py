@@ -12,6 +12,7 @@ from models.base import KeyField
 
 INDEXES = {
     "user_name_id": "UNIQUE INDEX user_name_id ON users (provider_id, name_id)",
+    "letters_invitation": "INDEX letters_invitation ON letters (invitation_id, id)",
     "directory_jobs_state": "INDEX directory_jobs_state ON directory_jobs (state, id)",
     "sessions_expires_at": "INDEX sessions_expires_at ON sessions (expires_at)",
 }
@@ -55,6 +56,7 @@ class Migration(migrations.Migration):
                 ('user', fields.ForeignKeyField('usergraph.User', source_field='user_id', db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.CASCADE)),
                 ('absences', fields.IntField(default=0)),
                 ('last_seen_at', fields.DatetimeField(auto_now=False, auto_now_add=False)),
+                ('deactivated_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
             ],
             options={'table': 'directory_entries', 'app': 'usergraph', 'unique_together': (('source', 'entry_key'), ('source', 'user_id')), 'indexes': [Index(fields=['user_id'])], 'pk_attr': 'id', 'table_description': 'A user as a source knows them, and how often in a row it did not name them.'},
             bases=['Row'],
@@ -80,7 +82,7 @@ class Migration(migrations.Migration):
                 ('started_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
                 ('finished_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'directory_jobs', 'app': 'usergraph', 'constraints': [CheckConstraint(check="kind IN ('SYNC', 'RECONCILE')", name='job_kind'), CheckConstraint(check="state IN ('QUEUED', 'RUNNING', 'DONE', 'REFUSED', 'FAILED')", name='job_state')], 'pk_attr': 'id', 'table_description': 'A run over a whole source. `lease_until` passes to another process when the one that runs it stops.'},
+            options={'table': 'directory_jobs', 'app': 'usergraph', 'constraints': [CheckConstraint(check="kind IN ('SYNC', 'RECONCILE')", name='job_kind'), CheckConstraint(check="state IN ('COLLECTING', 'QUEUED', 'RUNNING', 'DONE', 'REFUSED', 'FAILED')", name='job_state')], 'pk_attr': 'id', 'table_description': 'A run over a whole source. `lease_until` passes to another process when the one that runs it stops.'},
             bases=['Row'],
         ),
         ops.CreateModel(
@@ -98,7 +100,7 @@ class Migration(migrations.Migration):
                 ('errors', fields.JSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
                 ('applied_at', fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
             ],
-            options={'table': 'directory_job_rows', 'app': 'usergraph', 'unique_together': (('job_id', 'position'),), 'indexes': [Index(fields=['user_id'])], 'pk_attr': 'id', 'table_description': 'One user of a job: what the source says, what is to be done, and what became of it.'},
+            options={'table': 'directory_job_rows', 'app': 'usergraph', 'unique_together': (('job_id', 'position'),), 'indexes': [Index(fields=['user_id']), Index(fields=['job_id', 'entry_key'])], 'pk_attr': 'id', 'table_description': 'One user of a job: what the source says, what is to be done, and what became of it.'},
             bases=['Row'],
         ),
         ops.CreateModel(
@@ -163,6 +165,7 @@ class Migration(migrations.Migration):
         AddColumn("Session", "last_used_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
         AddColumn("Session", "user_agent", KeyField(null=True, max_length=255)),
         AddColumn("User", "name_id", KeyField(null=True, max_length=1024)),
+        AddColumn("User", "totp_pending", fields.TextField(null=True, unique=False)),
         AddColumn("User", "totp_last_step", fields.BigIntField(null=True)),
         ops.RunPython(add_checks, keep),
         ops.RunSQL(
