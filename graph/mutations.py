@@ -61,7 +61,7 @@ class _Call:
         self._level = level
         self._context = context
         values = pythonic(given)
-        self._dry_run: bool = values.pop("dry_run", None) or False
+        self._dry_run: bool = not spec.keeps_dry_runs and (values.pop("dry_run", None) or False)
         self._key: str | None = values.pop("idempotency_key", None)
         self._values = values
         self._print = fingerprint(key, context.document, context.variables) if self._key is not None else ""
@@ -77,7 +77,13 @@ class _Call:
                 return before
             if self._spec.prepare is not None:
                 preparing = Before(
-                    self._context.viewer, services.settings, services.hasher, services.database, self._dry_run
+                    self._context.viewer,
+                    services.settings,
+                    services.hasher,
+                    services.database,
+                    services.sealer,
+                    self._dry_run,
+                    self._context.caller(),
                 )
                 await self._spec.prepare(preparing, self._values)
         except Refusal as refusal:
@@ -94,7 +100,8 @@ class _Call:
     async def _work(self, tx: Transaction) -> Any:
         context = self._context
         viewer = await as_of_now(tx, context.viewer)
-        change = Change(tx, viewer, context.services.settings, context.services.sealer, self._dry_run)
+        services, caller = context.services, context.caller()
+        change = Change(tx, viewer, services.settings, services.sealer, self._dry_run, caller=caller)
         try:
             if self._key is not None and not self._dry_run:
                 before = await first_answer(tx, viewer, change.sealer, self._key, self._print)

@@ -15,9 +15,10 @@ class Sealer:
 
     def __init__(self, keys: str) -> None:
         try:
-            self._fernet = MultiFernet([Fernet(part.strip()) for part in keys.split(",")])
+            fernets = [Fernet(part.strip()) for part in keys.split(",")]
         except ValueError as error:
             raise BadSetting(f"USERGRAPH_SECRET_KEY is not a key. Make one: {MAKE_ONE}") from error
+        self._fernet, self._newest = MultiFernet(fernets), fernets[0]
 
     def seal(self, text: str) -> str:
         return self._fernet.encrypt(text.encode()).decode()
@@ -28,6 +29,15 @@ class Sealer:
             return self._fernet.decrypt(sealed).decode()
         except InvalidToken:
             return None
+
+    def reseal(self, sealed: str) -> str | None:
+        """The same text sealed with the newest key; `sealed` itself where it is, None where its key is gone."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            text = self.open(sealed)
+            return None if text is None else self.seal(text)
+        return sealed
 
 
 def sealer(secret_key: str, database_file: Path | None) -> Sealer:

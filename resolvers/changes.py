@@ -23,6 +23,14 @@ from resolvers.policy import Viewer
 ANSWERS_KEPT = timedelta(hours=24)
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Where a request comes from, as far as it is known, and with what it says it was made."""
+
+    address: str | None = None
+    user_agent: str | None = None
+
+
 @dataclass
 class Change:
     """Handed to every resolver that writes. `reader` is who reads the answer where that is not the viewer."""
@@ -34,6 +42,7 @@ class Change:
     dry_run: bool = False
     moment: datetime = field(default_factory=now)
     reader: Viewer | None = None
+    caller: Caller = Caller()
 
     async def record(self, events: Sequence[audit.Event]) -> None:
         await audit.record(self.tx, self.viewer, self.moment, events)
@@ -51,7 +60,9 @@ class Before:
     settings: Settings
     hasher: Hasher
     database: Database
+    sealer: Sealer
     dry_run: bool = False
+    caller: Caller = Caller()
 
     async def hash(self, password: str) -> str:
         """The hash to store; a dry run stores nothing, and need not wait for one."""
