@@ -65,6 +65,11 @@ FOR_STRANGERS = frozenset(
     {"__typename", "acceptInvitation", "invitationByToken", "requestPasswordReset", "resetPassword", "signIn"}
 )
 
+# What a session is good for whose user must set a second factor up first.
+FOR_ENROLLING = frozenset(
+    {"__schema", "__type", "me", "viewer", "enrollSecondFactor", "confirmSecondFactor", "signOut"}
+)
+
 # The right that each type's fields need when they are not the viewer's own. `*` is every field that is not named.
 FIELD_RIGHTS: Mapping[str, Mapping[str, Right]] = {
     "User": {"id": Right.LIST_USERS, "name": Right.LIST_USERS, "*": Right.READ_USERS},
