@@ -12,12 +12,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graph import metrics, schema
+from graph import metrics, saml, schema
+from graph.background import Background, Worker
 from graph.context import Services
 from graph.executor import Engine
 from graph.http import SECURITY, Endpoint, Watcher
 from graph.logs import RequestLog
 from graph.metrics import Metrics
+from graph.pages.page import routes as pages
 from graph.playground.page import routes as playground
 from graph.traces import Traces
 from models import migrate
@@ -25,8 +27,10 @@ from models.database import Database
 from models.errors import Unavailable
 from models.secrets import sealer
 from models.settings import Settings
+from resolvers.directory_jobs import Runner
 from resolvers.hashing import Hasher
-from resolvers.viewers import Touches
+from resolvers.last_uses import Touches
+from resolvers.outbox import Outbox
 
 log = logging.getLogger("usergraph")
 
@@ -43,6 +47,11 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
     engine = Engine(schema.build()._schema, settings, schema.SOURCES, database.dialect)
     figures = Metrics(database, engine.documents, shared) if settings.metrics else None
     traces = database.observer = Traces.of(settings, database.dialect.name)
+    background = Background()
+    outbox = Outbox(database, services.sealer, settings, background.is_stopping)
+    background.workers.append(Worker("outbox", outbox.turn, pause=2))
+    jobs = Runner(database, settings, services.sealer)
+    background.workers.append(Worker("directory jobs", jobs.turn, pause=2))
     watchers: list[Watcher | None] = [figures, traces, RequestLog() if settings.log_requests else None]
 
     @asynccontextmanager
@@ -50,7 +59,7 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
         await _open(database, patient)
         try:
             await check_version(database)
-            async with figures.telling() if figures else nullcontext():
+            async with figures.telling() if figures else nullcontext(), background.running():
                 yield
         finally:
             await touches.close()
@@ -66,7 +75,9 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
             Route("/healthz", healthz),
             Route("/readyz", _readyz(database)),
             *([Route("/metrics", metrics.page(figures, settings.metrics_token))] if figures else []),
+            *saml.routes(services),
             *playground(),
+            *pages(),
         ],
         lifespan=lifespan,
     )
@@ -75,6 +86,9 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
     app.state.engine = engine
     app.state.touches = touches
     app.state.traces = traces
+    app.state.background = background
+    app.state.jobs = jobs
+    app.state.outbox = outbox
     return app
 
 

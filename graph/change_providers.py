@@ -6,8 +6,10 @@ import strawberry
 
 from graph.fields import mutation, to_one
 from graph.inputs import ProviderKindEnum
+from graph.ldap_settings import LdapSettingsInput
 from graph.payloads import Changing, DeletedPayload, DeleteInput, Payload, given, needed, own_input, own_payload
 from graph.providers import IdentityProvider
+from graph.saml_settings import SamlSettingsInput
 from resolvers import change_providers
 from resolvers import providers as providers_read
 
@@ -19,6 +21,9 @@ class CreateIdentityProviderInput(Changing):
     kind: ProviderKindEnum = needed("How it proves who somebody is.")
     is_enabled: bool | None = given("Whether it is switched on; yes if not said.")
     server_number: int | None = given("1 to 9; LDAP only, and required there.")
+    ceiling_weight: int | None = given("The heaviest role that its group mappings may give; at most your own weight.")
+    ldap: LdapSettingsInput | None = given("How the LDAP server is reached and read; LDAP only.")
+    saml: SamlSettingsInput | None = given("How the SAML provider is reached; SAML only.")
 
 
 @strawberry.input(description="What to change of an identity provider.")
@@ -28,6 +33,9 @@ class UpdateIdentityProviderInput(Changing):
     prefix: str | None = given("Short name for addresses.")
     is_enabled: bool | None = given("Whether it is switched on.")
     server_number: int | None = given("1 to 9; LDAP only.")
+    ceiling_weight: int | None = given("The heaviest role that its group mappings may give; at most your own weight.")
+    ldap: LdapSettingsInput | None = given("How the LDAP server is reached and read; LDAP only.")
+    saml: SamlSettingsInput | None = given("How the SAML provider is reached; SAML only.")
 
 
 @strawberry.type(description="The provider, or why not.")

@@ -17,6 +17,7 @@ class CreateRoleInput(Changing):
     weight: int = needed("1 to 100, at most your own.")
     permissions: list[RightEnum] = needed("The rights it gives, none that you lack.")
     synonyms: list[str] | None = given("Other names by which it can be given.")
+    requires_second_factor: bool | None = given("Whether who signs in with it needs a second factor.")
 
 
 @strawberry.input(description="What to change of a role.")
@@ -26,6 +27,7 @@ class UpdateRoleInput(Changing):
     weight: int | None = given("1 to 100, at most your own.")
     permissions: list[RightEnum] | None = given("Exactly these rights.")
     synonyms: list[str] | None = given("Exactly these synonyms.")
+    requires_second_factor: bool | None = given("Whether who signs in with it needs a second factor.")
 
 
 @strawberry.type(description="The role, or why not.")
@@ -47,7 +49,7 @@ class RoleMutations:
     update_role: UpdateRolePayload = mutation(
         change_roles.update_role,
         UpdateRoleInput,
-        "Change a role; built-in ones take only synonyms. Needs MANAGE_ROLES.",
+        "Change a role; built-in ones take only synonyms and requiresSecondFactor. Needs MANAGE_ROLES.",
         empty={"role": None},
     )
     delete_role: DeleteRolePayload = mutation(

@@ -1,7 +1,7 @@
 """One maker for each kind of declared field: the part of a plan that loads it."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from graphql import FieldNode, GraphQLInterfaceType, SelectionSetNode, get_named_type
@@ -16,10 +16,12 @@ from graph.levels import (
     LookupChild,
     NodesChild,
     RecordChild,
+    Run,
     ToOneChild,
     ValuesChild,
 )
 from graph.sites import Site
+from models.database import Record, Steps
 from resolvers.policy import OWN_NEIGHBOURS, Reach, may_read
 from resolvers.selected import OWN, Selected
 from resolvers.sources import Relation, everything
@@ -152,7 +154,7 @@ def _lookup(compiler: "Compiler", site: Site) -> Child:
     argued = compiler.arguments(site)
     reach = site.reach.to(source.type_name)
     level = compiler.level(site.type, site.selections, Selected(source), reach, site.path)
-    return LookupChild(level, argued, many=site.spec.many)
+    return LookupChild(level, argued, many=site.spec.many, ids=site.spec.ids)
 
 
 def _nodes(compiler: "Compiler", site: Site) -> Child:
@@ -179,6 +181,24 @@ def _record(compiler: "Compiler", site: Site) -> Child:
     return RecordChild(level, place, many=site.spec.many)
 
 
+@dataclass
+class IsCurrentChild(Child):
+    """Reads nothing: the plan is for whoever has these rights, and who asks is known when it runs."""
+
+    place: int
+
+    def expression(self, number: int) -> str:
+        return f"c{number} == r[{self.place}]"
+
+    def load(self, run: Run, rows: Sequence[Record]) -> Steps[int | None]:
+        yield from ()
+        return run.viewer.session_id
+
+
+def _is_current(compiler: "Compiler", site: Site) -> Child:
+    return IsCurrentChild(site.columns.place("id"))
+
+
 MAKERS: dict[type, Callable[["Compiler", Site], Child | str]] = {
     declared.ToOne: _to_one,
     declared.Viewer: _viewer,
@@ -189,4 +209,5 @@ MAKERS: dict[type, Callable[["Compiler", Site], Child | str]] = {
     declared.Lookup: _lookup,
     declared.Nodes: _nodes,
     declared.Record: _record,
+    declared.IsCurrent: _is_current,
 }

@@ -1,4 +1,4 @@
-"""The command `usergraph`: serve, migrate, schema, demo, admin, import, copy."""
+"""The command `usergraph`: serve, migrate, schema, demo, admin, import, reconcile, copy."""
 
 import argparse
 import asyncio
@@ -10,6 +10,8 @@ from pathlib import Path
 from graph import schema
 from graph.copy_directory import add_copy
 from graph.import_users import add_import
+from graph.reconcile import add_reconcile
+from graph.reseal import run_reseal
 from graph.serve import DEMO_USERS, add_serve, ready
 from models import migrate
 from models.database import Database
@@ -44,10 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     filling.add_argument("--users", type=int, default=DEMO_USERS, help=f"how many ({DEMO_USERS})")
     filling.set_defaults(run=_demo)
     admin = commands.add_parser("admin", help="get back in: a key for a user, as administrator if you say so")
-    admin.add_argument("what", choices=["key", "promote"], help="key: a new API key; promote: administrator, and a key")
-    admin.add_argument("username", help="whose; `admin` is the first administrator")
-    admin.set_defaults(run=_admin)
+    told = "key: a new API key; promote: administrator, and a key; reseal: seal secrets with the newest key"
+    admin.add_argument("what", choices=["key", "promote", "reseal"], help=told)
+    admin.add_argument("username", nargs="?", help="whose, but for reseal; `admin` is the first administrator")
+    admin.set_defaults(run=_admin, refuse=admin.error)
     add_import(commands)
+    add_reconcile(commands)
     add_copy(commands)
     return parser
 
@@ -86,6 +90,10 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _admin(given: argparse.Namespace, settings: Settings) -> int:
+    if (given.username is None) != (given.what == "reseal"):
+        given.refuse(f"{given.what} {'takes no' if given.username else 'needs a'} USERNAME")
+    if given.what == "reseal":
+        return run_reseal(settings)
     print(asyncio.run(_rescue(settings, given.username, given.what == "promote")))
     return 0
 

@@ -1,6 +1,6 @@
 """What one request carries: who asks, and the services that serve it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,10 @@ from models.database import Database
 from models.secrets import Sealer
 from models.settings import Settings
 from models.watching import ANONYMOUS, Asked
+from resolvers.changes import Caller
 from resolvers.hashing import Hasher
+from resolvers.known_keys import Proof
 from resolvers.policy import Viewer
-from resolvers.proofs import Proof
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Context:
     plan: Any = None
     arguments: Sequence[Any] = ()
     roots: dict[str, Any] = field(default_factory=dict)
+    caller: Callable[[], Caller] = Caller
 
     @property
     def request_id(self) -> str:

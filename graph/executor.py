@@ -32,7 +32,7 @@ from models.dialects import Dialect
 from models.errors import Refusal
 from models.settings import Settings
 from resolvers import advice
-from resolvers.policy import FOR_STRANGERS, Reach, Viewer, visible_fields
+from resolvers.policy import FOR_ENROLLING, FOR_STRANGERS, Reach, Viewer, visible_fields
 from resolvers.selected import Selected
 from resolvers.sources import Source
 
@@ -117,7 +117,12 @@ class Engine:
         return coerced if key is None else remember(prepared.coerced, (name, key), coerced)
 
     def _admit(self, viewer: Viewer, roots: set[str]) -> None:
-        """Without a key there are only the mutations that bring their own token, and (a setting) introspection."""
+        """Without a key there are only the mutations that bring their own token, and (a setting) introspection.
+
+        A session that must set a second factor up first is for that, and for looking at oneself.
+        """
+        if viewer.must_enroll and not roots <= FOR_ENROLLING | FOR_STRANGERS:
+            raise RequestError([coded("Set a second factor up first: enrollSecondFactor.", "SECOND_FACTOR_REQUIRED")])
         if not viewer.is_stranger:
             return
         for name in roots - FOR_STRANGERS:

@@ -9,6 +9,8 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 
 from graph.inputs import order_input, where_input
+from models.database import Steps
+from models.dialects import Dialect
 from resolvers.sources import Relation, Source
 
 T = TypeVar("T")
@@ -70,10 +72,14 @@ class All(Spec):
 
 @dataclass(frozen=True, eq=False)
 class Lookup(Spec):
-    """Rows by keys of several kinds: one (`by`) or many (`keys`), in the order asked, null where unknown."""
+    """Rows by keys of several kinds: one (`by`) or many (`keys`), in the order asked, null where unknown.
+
+    `ids` finds them by other arguments.
+    """
 
     source: Callable[[], Source]
     many: bool
+    ids: Callable[[Dialect, Mapping[str, Any]], Steps[list[int | None]]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +87,11 @@ class Nodes(Spec):
     """Rows of any type by typed ids: from the arguments `id` or `ids`, or from a column that holds one."""
 
     column: str | None = None
+
+
+@dataclass(frozen=True)
+class IsCurrent(Spec):
+    """Whether the row is the session that the viewer comes with."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,7 @@ class Record(Spec):
 class Change(Spec):
     """A mutation: the resolver that makes it, what is done before its transaction, and whose own affair it may be.
 
+    `keeps_dry_runs`: the resolver is told of a dry run, and what it stores then is the plan that was asked for.
     `empty` is the payload of a refused call; `subjects` names the users a call is about, so that who changes only
     themselves may read the answer.
     """
@@ -102,6 +114,7 @@ class Change(Spec):
     empty: Mapping[str, Any]
     prepare: Callable[..., Any] | None = None
     subjects: Callable[[Mapping[str, Any]], Sequence[str]] | None = None
+    keeps_dry_runs: bool = False
 
 
 def _declare(
@@ -169,12 +182,22 @@ def all_of(source: Source, description: str) -> Any:
     return _declare(All(lambda: source), description, [where])
 
 
-def lookup(source: Callable[[], Source], description: str, *arguments: StrawberryArgument, many: bool = False) -> Any:
-    return _declare(Lookup(source, many), description, arguments)
+def lookup(
+    source: Callable[[], Source],
+    description: str,
+    *arguments: StrawberryArgument,
+    many: bool = False,
+    ids: Callable[[Dialect, Mapping[str, Any]], Steps[list[int | None]]] | None = None,
+) -> Any:
+    return _declare(Lookup(source, many, ids), description, arguments)
 
 
 def nodes(description: str, *arguments: StrawberryArgument, column: str | None = None) -> Any:
     return _declare(Nodes(column), description, arguments)
+
+
+def is_current(description: str) -> Any:
+    return _declare(IsCurrent(), description)
 
 
 def record(description: str, *, many: bool = False) -> Any:
@@ -189,9 +212,10 @@ def mutation(
     empty: Mapping[str, Any],
     prepare: Callable[..., Any] | None = None,
     subjects: Callable[[Mapping[str, Any]], Sequence[str]] | None = None,
+    keeps_dry_runs: bool = False,
 ) -> Any:
     given = argument("input", input_type, "What to do.")
-    return _declare(Change(resolver, empty, prepare, subjects), description, [given])
+    return _declare(Change(resolver, empty, prepare, subjects, keeps_dry_runs), description, [given])
 
 
 @strawberry.interface(description="Whatever has an id of its own.")

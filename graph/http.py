@@ -2,7 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -10,17 +12,21 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from graph.callers import Callers
 from graph.context import Context, Services
 from graph.errors import coded, formatted, public, unauthenticated, unavailable
 from graph.executor import Answer, Engine
-from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, media_of
+from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, media_of, origin_of
 from graph.playground.page import page
 from graph.traces import Traces
 from models.errors import Unauthenticated, Unavailable
 from models.watching import CURRENT, Asked
 from resolvers import viewers
+from resolvers.changes import Caller
+from resolvers.known_keys import Proof
+from resolvers.last_uses import Touches
 from resolvers.policy import NOBODY, Viewer
-from resolvers.proofs import Proof
+from resolvers.tokens import Purpose
 
 _STATUS = {
     "UNAUTHENTICATED": 401,
@@ -54,7 +60,7 @@ class Endpoint:
         self,
         engine: Engine,
         services: Services,
-        touches: viewers.Touches,
+        touches: Touches,
         watchers: Sequence[Watcher] = (),
         traces: Traces | None = None,
     ) -> None:
@@ -63,7 +69,11 @@ class Endpoint:
         self._traces = traces
         self._services = services
         self._touches = touches
-        self._doorkeeper = viewers.Doorkeeper(services.database)
+        self._doorkeeper = viewers.Doorkeeper(
+            services.database, timedelta(minutes=services.settings.session_idle_minutes)
+        )
+        self._callers = Callers(services.settings.trusted_proxies)
+        self._origin = origin_of(services.settings.public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = Incoming(scope, receive)
@@ -93,20 +103,23 @@ class Endpoint:
                 watcher.ended(asked)
 
     async def _answer(self, incoming: Incoming, asked: Asked, media: str | None) -> Answer:
+        def caller() -> Caller:
+            return self._callers.of(incoming.scope)
+
         try:
             if media is None:
                 raise BadRequest(f"Accept {GRAPHQL} or {JSON}.", "NOT_ACCEPTABLE")
             query, variables, name = await incoming.parameters(self._services.settings.max_body)
             asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
-            secret, read_only = incoming.secret(), incoming.method == "GET"
-            proof = self._proof(secret, asked.id, query)
+            read_only = incoming.method == "GET"
+            proof = self._proof(incoming, asked.id, query)
             if proof is not None:
                 asked.user_id = proof.viewer.user_id
-                context = Context(self._services, proof.viewer, asked, proof)
+                context = Context(self._services, proof.viewer, asked, proof, caller=caller)
                 answer = await self._engine.execute(context, query, variables, name, read_only=read_only)
                 if proof.held or outcome_of(answer) == "unavailable":
                     return answer
-            viewer = await self._viewer(secret, asked.id)
+            viewer = await self._viewer(incoming, asked.id)
         except BadRequest as refused:
             return Answer(errors=[coded(str(refused), refused.code)])
         except Unauthenticated:
@@ -114,19 +127,31 @@ class Endpoint:
         except Unavailable:
             return Answer(errors=[unavailable()])
         asked.user_id = viewer.user_id
-        context = Context(self._services, viewer, asked)
+        context = Context(self._services, viewer, asked, caller=caller)
         return await self._engine.execute(context, query, variables, name, read_only=read_only)
 
-    def _proof(self, secret: str | None, request_id: str, query: str) -> Proof | None:
+    def _proof(self, incoming: Incoming, request_id: str, query: str) -> Proof | None:
         """For documents that were answered before: whatever else they are, they are not work that is done twice."""
-        if secret is None or query not in self._engine.documents:
+        secret = incoming.secret()
+        if secret is None or secret[0] is not Purpose.API_KEY or query not in self._engine.documents:
             return None
-        return self._doorkeeper.proof(secret, request_id)
+        return self._doorkeeper.proof(secret[1], request_id)
 
-    async def _viewer(self, secret: str | None, request_id: str) -> Viewer:
+    async def _viewer(self, incoming: Incoming, request_id: str) -> Viewer:
+        secret = incoming.secret()
         if secret is None:
-            return replace(NOBODY, request_id=request_id)
-        viewer, stale = await self._doorkeeper.viewer(secret, request_id)
+            return await self._viewer_of_cookie(incoming.cookie(self._origin), request_id)
+        return await self._let_in(*secret, request_id)
+
+    async def _viewer_of_cookie(self, token: str | None, request_id: str) -> Viewer:
+        """A stranger, where it opens nothing (any more): a page cannot take the cookie back to sign in again."""
+        if token is not None:
+            with suppress(Unauthenticated):
+                return await self._let_in(Purpose.SESSION, token, request_id)
+        return replace(NOBODY, request_id=request_id)
+
+    async def _let_in(self, purpose: Purpose, secret: str, request_id: str) -> Viewer:
+        viewer, stale = await self._doorkeeper.viewer(purpose, secret, request_id)
         if stale:
             self._touches.add(viewer)
         return viewer

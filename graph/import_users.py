@@ -46,7 +46,7 @@ def run_import(given: argparse.Namespace, settings: Settings) -> int:
         source = open_rows(
             given.file,
             format=given.format,
-            mapping=_mapping(given.map),
+            mapping=mapping(given.map),
             encoding=given.encoding,
             ldap_server=given.ldap_server,
         )
@@ -65,7 +65,7 @@ def run_import(given: argparse.Namespace, settings: Settings) -> int:
     return _summary(given, tally, refused)
 
 
-def _mapping(pairs: list[str]) -> dict[str, str]:
+def mapping(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair:
             raise UnreadableFile(f"--map takes COLUMN=FIELD, not {pair!r}.")

@@ -4,16 +4,19 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
 from models.errors import Unauthenticated
+from resolvers.tokens import Purpose
 
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 MOST_KEY = 200
+COOKIE = "usergraph_session"
 MOST_URL = 64_000
 _CLEAN = re.compile("\x00|[\ud800-\udfff]")
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")  # the only ways for either into a text of JSON
@@ -40,15 +43,35 @@ class Incoming:
         value = self._headers.get(name)
         return default if value is None else value.decode("latin-1")
 
-    def secret(self) -> str | None:
-        """The key sent, if any. Never from the URL: addresses are logged, shared and kept."""
-        found = self.header(b"x-apikey")
+    def secret(self) -> tuple[Purpose, str] | None:
+        """The key or session sent, if any. Never from the URL: addresses are logged, shared and kept."""
+        purpose, found = Purpose.API_KEY, self.header(b"x-apikey")
         if not found:
             scheme, _, bearer = self.header(b"authorization").partition(" ")
             found = bearer.strip() if scheme.lower() == "bearer" else ""
+            if found.startswith(f"{Purpose.SESSION}_"):
+                purpose = Purpose.SESSION
         if len(found) > MOST_KEY:
             raise Unauthenticated
-        return found or None
+        return (purpose, found) if found else None
+
+    def cookie(self, origin: str) -> str | None:
+        """The session in a browser's cookie, where no other site's page can have made the request.
+
+        A browser sends its cookies whoever asks it to, and says who did: in Sec-Fetch-Site, or else in Origin.
+        """
+        if not (sent := self.header(b"cookie")) or not self.is_own_site(origin):
+            return None
+        pairs = (pair.strip().partition("=") for pair in sent.split(";"))
+        found = next((value for name, _, value in pairs if name == COOKIE), "")
+        return found if found.startswith(f"{Purpose.SESSION}_") and len(found) <= MOST_KEY else None
+
+    def is_own_site(self, origin: str) -> bool:
+        """Whether the browser says that a page of ours made the request."""
+        site = self.header(b"sec-fetch-site")
+        if site:
+            return site in ("same-origin", "none")
+        return self.method == "POST" and self.header(b"origin") == origin
 
     async def parameters(self, most: int) -> Parameters:
         """Query, variables and operation name, of a body of at most so many bytes. Raises BadRequest."""
@@ -102,6 +125,14 @@ def _weighed(part: str) -> tuple[str, float]:
             except ValueError:
                 return media, 0.0
     return media, 1.0
+
+
+def origin_of(url: str) -> str:
+    """What a browser calls the site of an address in its header Origin."""
+    parts = urlsplit(url)
+    port = "" if parts.port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f":{parts.port}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}{port}"
 
 
 @lru_cache(maxsize=100)

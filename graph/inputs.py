@@ -1,47 +1,20 @@
 """The input types of lists, made from what a source can be filtered and ordered by."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
-from typing import Any, NewType
+from typing import Any
 
 import strawberry
-from graphql import GraphQLError
 
+from graph.scalars import JSON as JSON
+from graph.scalars import SCALARS as SCALARS
+from graph.scalars import DateTime as DateTime
 from models.providers import ProviderKind
 from models.users import UserState
 from resolvers.audit import Action
 from resolvers.conditions import One, Some
 from resolvers.sources import Source
-
-
-def parse_instant(value: object) -> datetime:
-    """An RFC 3339 time with its offset, in UTC. Raises GraphQLError for anything else."""
-    if isinstance(value, str) and len(value) <= 40:
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            moment = None
-        if moment is not None and moment.tzinfo is not None and moment.year < 9999:
-            try:
-                return moment.astimezone(UTC)
-            except OverflowError:
-                pass
-    raise GraphQLError('A DateTime looks like "2024-01-31T09:30:00Z": RFC 3339 with an offset.')
-
-
-DateTime = NewType("DateTime", str)
-JSON = NewType("JSON", object)
-SCALARS = {
-    DateTime: strawberry.scalar(
-        name="DateTime",
-        description="A moment in UTC, RFC 3339 with a `Z`, microseconds kept.",
-        serialize=str,
-        parse_value=parse_instant,
-    ),
-    JSON: strawberry.scalar(name="JSON", description="Any JSON value.", serialize=lambda value: value),
-}
 
 
 @strawberry.enum(description="How a user can get in.")
@@ -57,6 +30,14 @@ class InvitationStatus(Enum):
     ACCEPTED = strawberry.enum_value("ACCEPTED", description="The user has come.")
     REVOKED = strawberry.enum_value("REVOKED", description="Taken back.")
     EXPIRED = strawberry.enum_value("EXPIRED", description="Its time is over; resend it.")
+
+
+@strawberry.enum(description="What became of the newest letter.")
+class DeliveryState(Enum):
+    WAITING = strawberry.enum_value("WAITING", description="In the outbox: to be sent, or to be tried again.")
+    SENT = strawberry.enum_value("SENT", description="The mail server has it.")
+    PARKED = strawberry.enum_value("PARKED", description="The mail server refused it for good; resend it.")
+    NONE = strawberry.enum_value("NONE", description="There is none: its link stopped working before it was sent.")
 
 
 @strawberry.enum(description="Which way a list goes. Nulls come first going up and last going down.")
@@ -108,8 +89,18 @@ AuditActionEnum: Any = described(
         "PASSWORD_CHANGED": "A password was changed.",
         "PASSWORD_RESET_REQUESTED": "A reset link was asked for.",
         "PASSWORD_RESET": "A password was set by a reset link.",
+        "SECOND_FACTOR_ENROLLED": "A second factor was set up, and not confirmed yet.",
+        "SECOND_FACTOR_ENABLED": "A second factor was confirmed, and turned on.",
+        "SECOND_FACTOR_DISABLED": "A second factor was turned off by its user.",
+        "SECOND_FACTOR_RESET": "A second factor was taken away by an administrator.",
+        "RECOVERY_CODES_MADE": "Recovery codes were made anew; those before them stopped working.",
+        "RECOVERY_CODE_USED": "A recovery code stood in for the second factor.",
         "KEY_CREATED": "An API key was made.",
         "KEY_REVOKED": "An API key was revoked.",
+        "SIGNED_IN": "Opened a session.",
+        "SIGNED_OUT": "Ended the session they came with.",
+        "SIGN_IN_BLOCKED": "Failed to sign in so often that further attempts have to wait.",
+        "SESSIONS_ENDED": "Some of their sessions were ended.",
         "MEMBERS_ADDED": "Users joined.",
         "MEMBERS_REMOVED": "Users left.",
     },
@@ -144,7 +135,7 @@ _TEXT: dict[str, tuple[Any, str]] = {
 }
 
 
-def _choice(name: str, of: Any) -> type:
+def choice(name: str, of: Any) -> type:
     return _input(
         name,
         f"Conditions on a {of.__name__}.",
@@ -199,11 +190,12 @@ OPERATORS: dict[str, type] = {
         "Conditions on an organization's id.",
         {**_IDS, "within": (strawberry.ID, "This organization or one below it.")},
     ),
-    "UserStateFilter": _choice("UserStateFilter", UserStateEnum),
-    "AccessibilityFilter": _choice("AccessibilityFilter", Accessibility),
-    "ProviderKindFilter": _choice("ProviderKindFilter", ProviderKindEnum),
-    "InvitationStateFilter": _choice("InvitationStateFilter", InvitationStatus),
-    "AuditActionFilter": _choice("AuditActionFilter", AuditActionEnum),
+    "UserStateFilter": choice("UserStateFilter", UserStateEnum),
+    "AccessibilityFilter": choice("AccessibilityFilter", Accessibility),
+    "ProviderKindFilter": choice("ProviderKindFilter", ProviderKindEnum),
+    "InvitationStateFilter": choice("InvitationStateFilter", InvitationStatus),
+    "DeliveryStateFilter": choice("DeliveryStateFilter", DeliveryState),
+    "AuditActionFilter": choice("AuditActionFilter", AuditActionEnum),
     "StringListFilter": _input(
         "StringListFilter",
         "Conditions on a list of texts.",

@@ -220,14 +220,18 @@ class LookupChild(Child):
     level: Level
     argued: int
     many: bool
+    ids: Callable[[Dialect, Mapping[str, Any]], Steps[list[int | None]]] | None = None
 
     def expression(self, number: int) -> str:
         return f"c{number}" if self.many else f"c{number}[0]"
 
     def load(self, run: Run, rows: Sequence[Record]) -> Steps[list[Any]]:
         arguments = run.arguments[self.argued]
-        keys = [next(iter(key.items())) for key in (arguments["keys"] if self.many else [arguments["by"]])]
-        ids = yield from users.ids_by_keys(run.dialect, keys)
+        if self.ids is not None:
+            ids = yield from self.ids(run.dialect, arguments)
+        else:
+            keys = [next(iter(key.items())) for key in (arguments["keys"] if self.many else [arguments["by"]])]
+            ids = yield from users.ids_by_keys(run.dialect, keys)
         wanted = [number for number in ids if number is not None]
         found = (yield from self.level.of_ids(run, wanted)) if wanted else {}
         return [None if number is None else found.get(number) for number in ids]
@@ -267,7 +271,7 @@ class NodesChild(Child):
 
 @dataclass
 class RecordChild(Child):
-    """Objects in memory become rows like any other; those of all parents are one batch."""
+    """Objects in memory, or in a column of JSON, become rows like any other; those of all parents are one batch."""
 
     level: Level
     place: int
@@ -277,7 +281,7 @@ class RecordChild(Child):
         return f"next(c{number})"
 
     def load(self, run: Run, rows: Sequence[Record]) -> Steps[Any]:
-        given = [row[self.place] for row in rows]
+        given = [parsed(row[self.place]) for row in rows]  # of a column that keeps them as JSON too
         records = [each for value in given for each in (value if self.many else [value] if value is not None else [])]
         shaped = iter((yield from self.level.run(run, as_rows(self.level, records))))
         if self.many:

@@ -14,7 +14,7 @@ from graph.fields import Change as ChangeSpec
 from graph.levels import Level, Run, as_rows
 from models.database import Transaction
 from models.errors import Invalid, Refusal
-from resolvers.changes import Before, Change, fingerprint, first_answer, store_answer
+from resolvers.changes import Before, Change, content_of, first_answer, store_answer
 from resolvers.outcomes import error
 from resolvers.viewers import as_of_now
 
@@ -61,10 +61,10 @@ class _Call:
         self._level = level
         self._context = context
         values = pythonic(given)
-        self._dry_run: bool = values.pop("dry_run", None) or False
+        self._dry_run: bool = not spec.keeps_dry_runs and (values.pop("dry_run", None) or False)
         self._key: str | None = values.pop("idempotency_key", None)
         self._values = values
-        self._print = fingerprint(key, context.document, context.variables) if self._key is not None else ""
+        self._content = content_of(key, context.document, context.variables) if self._key is not None else b""
 
     async def answer(self) -> Any:
         services = self._context.services
@@ -77,7 +77,13 @@ class _Call:
                 return before
             if self._spec.prepare is not None:
                 preparing = Before(
-                    self._context.viewer, services.settings, services.hasher, services.database, self._dry_run
+                    self._context.viewer,
+                    services.settings,
+                    services.hasher,
+                    services.database,
+                    services.sealer,
+                    self._dry_run,
+                    self._context.caller(),
                 )
                 await self._spec.prepare(preparing, self._values)
         except Refusal as refusal:
@@ -89,15 +95,16 @@ class _Call:
             return None
         services = self._context.services
         async with services.database.reading() as connection:
-            return await first_answer(connection, self._context.viewer, services.sealer, self._key, self._print)
+            return await first_answer(connection, self._context.viewer, services.sealer, self._key, self._content)
 
     async def _work(self, tx: Transaction) -> Any:
         context = self._context
         viewer = await as_of_now(tx, context.viewer)
-        change = Change(tx, viewer, context.services.settings, context.services.sealer, self._dry_run)
+        services, caller = context.services, context.caller()
+        change = Change(tx, viewer, services.settings, services.sealer, self._dry_run, caller=caller)
         try:
             if self._key is not None and not self._dry_run:
-                before = await first_answer(tx, viewer, change.sealer, self._key, self._print)
+                before = await first_answer(tx, viewer, change.sealer, self._key, self._content)
                 if before is not None:
                     tx.discard()
                     return before
@@ -109,7 +116,7 @@ class _Call:
         if self._dry_run:
             tx.discard()
         elif self._key is not None and not tx.discarded:
-            await store_answer(change, self._key, self._print, answer)
+            await store_answer(change, self._key, self._content, answer)
         return answer
 
     def _refused(self, refusal: Refusal) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ ErrorCodeEnum: Any = described(
         "FORBIDDEN": "You lack a right.",
         "IDEMPOTENCY_KEY_REUSED": "The key belongs to another call.",
         "INVALID": "The value is not of the right form.",
+        "INVALID_CREDENTIALS": "This did not sign anybody in; no reason is told.",
         "INVALID_TOKEN": "The link is unknown, used, revoked or expired.",
         "IN_USE": "Something still needs it.",
         "LAST_ADMINISTRATOR": "Nobody could administer any more.",
@@ -36,12 +37,15 @@ ErrorCodeEnum: Any = described(
         "PROVIDER_NOT_CONFIGURED": "There is no such identity provider.",
         "REQUIRED": "A value is missing.",
         "RIGHTS_TOO_WIDE": "You cannot give rights that you lack.",
+        "ROLE_ABOVE_CEILING": "The role weighs more than its directory may give.",
         "ROLE_TOO_HEAVY": "The role weighs more than your own.",
+        "SECOND_FACTOR_REQUIRED": "The password is right; the code of the second factor is missing.",
         "SELF": "Nobody may do this to themselves.",
         "TAKEN": "Somebody else has it.",
         "TOO_MANY": "More than one call takes.",
         "USER_TOO_HEAVY": "The user's role weighs more than your own.",
         "WEAK_PASSWORD": "The password is too short, too long or easy to guess.",
+        "WRONG_CODE": "The code of the second factor is not right, or was used before.",
         "WRONG_PASSWORD": "The current password is not right.",
         "WRONG_STATE": "It is not in the state this needs.",
     },
@@ -191,6 +195,9 @@ class SamlInput:
 @strawberry.input(description="Sign-in with a password kept here.")
 class LocalInput:
     password: str | None = given("The password, at least 15 characters by default. Required by createUser.")
+    password_hash: str | None = given(
+        "Instead of a password, its hash from another system: bcrypt, argon2, PBKDF2 or scrypt. Needs SET_PASSWORDS."
+    )
 
 
 @strawberry.input(description="How a user signs in.", one_of=True)

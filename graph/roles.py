@@ -48,6 +48,9 @@ class Role(Node):
     weight: int = plain("1 to 100; heavier roles govern lighter ones.")
     permissions: list[RightEnum] = plain("The rights it gives.")
     synonyms: list[str] = values(lambda: roles_read.SYNONYMS, "Other names by which it can be given.")
+    requires_second_factor: bool = plain(
+        "Whether who signs in with it needs a second factor; without one, a session is good for setting it up only."
+    )
     is_built_in: bool = plain("Whether it came with the service and cannot be deleted.")
     created_at: DateTime = plain("When it was made.")
     updated_at: DateTime = plain("When it last changed.")

@@ -14,9 +14,11 @@ from graph.change_groups import GroupMutations
 from graph.change_organizations import OrganizationMutations
 from graph.change_providers import ProviderMutations
 from graph.change_roles import RoleMutations
+from graph.change_sessions import SessionMutations
 from graph.convert_users import ConvertUserMutations
 from graph.create_users import CreateUserMutations
 from graph.delete_users import DeleteUserMutations
+from graph.directories import DirectoryQueries
 from graph.executor import Complete
 from graph.groups import GroupQueries
 from graph.inputs import SCALARS
@@ -25,14 +27,30 @@ from graph.invite_users import InviteUserMutations
 from graph.mutations import resolver_of
 from graph.organizations import OrganizationQueries
 from graph.passwords import PasswordMutations
+from graph.probe_providers import ProbeProviderMutations
 from graph.providers import ProviderQueries
+from graph.reconcile_users import ReconcileUserMutations
 from graph.roles import RoleQueries
+from graph.second_factor import SecondFactorMutations
+from graph.sign_in import SignInMutations
 from graph.sites import spec_of
+from graph.sync_directories import SyncDirectoryMutations
 from graph.update_users import UpdateUserMutations
 from graph.upsert_users import UpsertUserMutations
 from graph.users import UserQueries
 from graph.viewer import ViewerQueries
-from resolvers import api_keys, audit, groups, invitations, organizations, providers, roles, users
+from resolvers import (
+    api_keys,
+    audit,
+    directories,
+    groups,
+    invitations,
+    organizations,
+    providers,
+    roles,
+    sessions,
+    users,
+)
 from resolvers.sources import Source
 
 SOURCES: dict[str, Source] = {
@@ -45,7 +63,9 @@ SOURCES: dict[str, Source] = {
         groups.SOURCE,
         invitations.SOURCE,
         api_keys.SOURCE,
+        sessions.SOURCE,
         audit.SOURCE,
+        directories.JOBS,
     )
 }
 
@@ -61,6 +81,7 @@ class Query(
     InvitationQueries,
     ApiKeyQueries,
     AuditQueries,
+    DirectoryQueries,
 ):
     pass
 
@@ -71,13 +92,19 @@ class Mutation(
     InviteUserMutations,
     UpdateUserMutations,
     UpsertUserMutations,
+    ReconcileUserMutations,
+    SyncDirectoryMutations,
     ConvertUserMutations,
     ActivateUserMutations,
     DeleteUserMutations,
     PasswordMutations,
+    SecondFactorMutations,
     ApiKeyMutations,
+    SignInMutations,
+    SessionMutations,
     RoleMutations,
     ProviderMutations,
+    ProbeProviderMutations,
     OrganizationMutations,
     GroupMutations,
 ):

@@ -23,6 +23,7 @@ from resolvers import invitations as invitations_read
 from resolvers import organizations as organizations_read
 from resolvers import providers as providers_read
 from resolvers import roles as roles_read
+from resolvers import sessions as sessions_read
 from resolvers import users as users_read
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from graph.organizations import Organization, OrganizationMember
     from graph.providers import IdentityProvider
     from graph.roles import Role
+    from graph.sessions import Session
 
 lazy = strawberry.lazy
 
@@ -58,7 +60,7 @@ class User(Node):
     is_saml: bool = plain("Whether they sign in through SAML.")
     is_api_only: bool = plain("Whether they may hold API keys but never sign in.")
     is_2fa_enabled: bool = plain("Whether a second factor is set up.", name="is2faEnabled")
-    has_valid_password: bool = plain("Whether they could sign in with a password kept here.")
+    has_valid_password: bool = plain("Whether they could sign in now with a password kept here.")
     can_create_projects_in_root: bool = plain(
         "Whether they may create projects in the root; IT and Project managers only."
     )
@@ -101,6 +103,9 @@ class User(Node):
     )
     api_keys: Connection[Annotated["ApiKey", lazy("graph.api_keys")]] = connection(
         api_keys_read.SOURCE, "Their API keys, newest first.", lambda: api_keys_read.OF_USER
+    )
+    sessions: Connection[Annotated["Session", lazy("graph.sessions")]] = connection(
+        sessions_read.SOURCE, "Their sessions of the last weeks, newest first.", lambda: sessions_read.OF_USER
     )
 
 

@@ -14,6 +14,7 @@ class ErrorCode(StrEnum):
     FORBIDDEN = "FORBIDDEN"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     INVALID = "INVALID"
+    INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
     INVALID_TOKEN = "INVALID_TOKEN"  # noqa: S105
     IN_USE = "IN_USE"
     LAST_ADMINISTRATOR = "LAST_ADMINISTRATOR"
@@ -26,12 +27,15 @@ class ErrorCode(StrEnum):
     PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"
     REQUIRED = "REQUIRED"
     RIGHTS_TOO_WIDE = "RIGHTS_TOO_WIDE"
+    ROLE_ABOVE_CEILING = "ROLE_ABOVE_CEILING"
     ROLE_TOO_HEAVY = "ROLE_TOO_HEAVY"
+    SECOND_FACTOR_REQUIRED = "SECOND_FACTOR_REQUIRED"
     SELF = "SELF"
     TAKEN = "TAKEN"
     TOO_MANY = "TOO_MANY"
     USER_TOO_HEAVY = "USER_TOO_HEAVY"
     WEAK_PASSWORD = "WEAK_PASSWORD"  # noqa: S105
+    WRONG_CODE = "WRONG_CODE"
     WRONG_PASSWORD = "WRONG_PASSWORD"  # noqa: S105
     WRONG_STATE = "WRONG_STATE"
 
@@ -86,6 +90,16 @@ class IdempotencyKeyReused(Refusal):
 
 class Invalid(Refusal):
     code = ErrorCode.INVALID
+
+
+class InvalidCredentials(Refusal):
+    """One answer whatever is wrong with a sign-in: a guess learns neither who there is nor how they sign in."""
+
+    code = ErrorCode.INVALID_CREDENTIALS
+    template = (
+        "This did not sign you in. Check the name, the password and the code; after several failures wait a while"
+        " before you try again."
+    )
 
 
 class InvalidToken(Refusal):
@@ -155,9 +169,24 @@ class RightsTooWide(Refusal):
     template = "You cannot give rights that you lack here: {rights}."
 
 
+class RoleAboveCeiling(Refusal):
+    code = ErrorCode.ROLE_ABOVE_CEILING
+    template = (
+        "The role {name} has weight {weight}, more than the {ceiling} that this directory may give. Change its mapping,"
+        " or its ceilingWeight."
+    )
+
+
 class RoleTooHeavy(Refusal):
     code = ErrorCode.ROLE_TOO_HEAVY
     template = "The role {name} has weight {weight}, more than your own {own}."
+
+
+class SecondFactorRequired(Refusal):
+    """Only ever said to who sent the right password."""
+
+    code = ErrorCode.SECOND_FACTOR_REQUIRED
+    template = "Send the code of your authenticator, or a recovery code, as code beside the password."
 
 
 class Self(Refusal):
@@ -183,6 +212,11 @@ class UserTooHeavy(Refusal):
 class WeakPassword(Refusal):
     code = ErrorCode.WEAK_PASSWORD
     template = "{reason}"
+
+
+class WrongCode(Refusal):
+    code = ErrorCode.WRONG_CODE
+    template = "This code is not right, or was used before. Wait for the next one of your authenticator and send that."
 
 
 class WrongPassword(Refusal):

@@ -5,7 +5,7 @@ from enum import StrEnum
 from tortoise import fields
 from tortoise.migrations.constraints import CheckConstraint
 
-from models.base import EMAIL, WORD, KeyField, Row, parent
+from models.base import EMAIL, LABEL, WORD, KeyField, Row, parent
 
 
 class LetterKind(StrEnum):
@@ -30,6 +30,8 @@ class Letter(Row):
     link = fields.TextField(null=True)
     attempts = fields.IntField(default=0)
     next_attempt_at = fields.DatetimeField(null=True)
+    claimed_until = fields.DatetimeField(null=True)  # while one process hands it over
+    message_id = KeyField(max_length=LABEL, null=True)
     sent_at = fields.DatetimeField(null=True)
     error = fields.TextField(null=True)
     created_at = fields.DatetimeField()

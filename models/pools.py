@@ -186,9 +186,9 @@ class PostgresPool:
         self._wait = wait
         self._prepare = prepare
         self._bound = f"lock_timeout = {wait * 1000}"
+        self._writers = asyncio.Semaphore(max(1, size // 2))  # who waits to write leaves others what to read with
         self._pool: Any = None
-        self._at_hand: list[Any] = []
-        self._waiting = 0
+        self._at_hand, self._waiting = list[Any](), 0
 
     async def open(self) -> None:
         try:
@@ -248,8 +248,10 @@ class PostgresPool:
     async def begin(self) -> Any:
         """One round trip. Each statement sees what was committed before it, so also what its turn waited for."""
         turn = f"SELECT pg_advisory_xact_lock({WRITER_LOCK})"
-        raw = await self.take()
+        await asyncio.wait_for(self._writers.acquire(), self._wait)
+        raw = None
         try:
+            raw = await self.take()
             await raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL {self._bound}; {turn}")
         except BaseException:
             try:
@@ -263,11 +265,13 @@ class PostgresPool:
         await raw.execute("COMMIT")
 
     async def rollback(self, raw: Any) -> None:
-        if not raw.is_closed():
+        if raw is not None and not raw.is_closed():
             await raw.execute("ROLLBACK")
 
     async def end(self, raw: Any, *, sound: bool) -> None:
-        await self.give(raw, sound=sound)
+        self._writers.release()
+        if raw is not None:
+            await self.give(raw, sound=sound)
 
     def is_conflict(self, error: BaseException) -> bool:
         return isinstance(error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError))

@@ -1,6 +1,7 @@
 """Identity providers: where a user proves who they are."""
 
 from enum import StrEnum
+from typing import Any
 
 from tortoise import fields
 from tortoise.migrations.constraints import CheckConstraint
@@ -21,6 +22,9 @@ class IdentityProvider(Row):
     kind = KeyField(max_length=WORD)
     is_enabled = fields.BooleanField(default=True)
     server_number = fields.SmallIntField(null=True, unique=True)
+    ceiling_weight = fields.SmallIntField(null=True)  # the heaviest role that its mapping may give
+    settings: fields.Field[dict[str, Any]] = fields.JSONField(null=True)  # what may be read back
+    secrets = fields.TextField(null=True)  # a sealed JSON object, by name; never read back
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()
 

@@ -10,6 +10,7 @@ class Role(Row):
     name = KeyField(max_length=LABEL)
     weight = fields.SmallIntField()
     rights: fields.Field[list[str]] = fields.JSONField()
+    requires_second_factor = fields.BooleanField(default=False, db_default=False)
     is_built_in = fields.BooleanField(default=False)
     created_at = fields.DatetimeField()
     updated_at = fields.DatetimeField()

@@ -1,5 +1,7 @@
 """Sealing: what must be read back (a token that waits in the outbox) is encrypted at rest."""
 
+import hashlib
+import hmac
 import os
 from pathlib import Path
 
@@ -15,12 +17,22 @@ class Sealer:
 
     def __init__(self, keys: str) -> None:
         try:
-            self._fernet = MultiFernet([Fernet(part.strip()) for part in keys.split(",")])
+            fernets = [Fernet(part.strip()) for part in keys.split(",")]
         except ValueError as error:
             raise BadSetting(f"USERGRAPH_SECRET_KEY is not a key. Make one: {MAKE_ONE}") from error
+        self._fernet, self._newest = MultiFernet(fernets), fernets[0]
+        self._marking = [hashlib.sha256(f"mark:{part.strip()}".encode()).digest() for part in keys.split(",")]
 
     def seal(self, text: str) -> str:
         return self._fernet.encrypt(text.encode()).decode()
+
+    def mark(self, content: bytes) -> str:
+        """What tells contents apart, and tells nobody without a key whether a guess at them is right."""
+        return hmac.new(self._marking[0], content, "sha256").hexdigest()
+
+    def is_marked(self, content: bytes, mark: str) -> bool:
+        marks = [hmac.new(key, content, "sha256").hexdigest() for key in self._marking]
+        return any([hmac.compare_digest(each, mark) for each in marks])
 
     def open(self, sealed: str) -> str | None:
         """The text, or None where it was sealed with a key that is gone."""
@@ -28,6 +40,15 @@ class Sealer:
             return self._fernet.decrypt(sealed).decode()
         except InvalidToken:
             return None
+
+    def reseal(self, sealed: str) -> str | None:
+        """The same text sealed with the newest key; `sealed` itself where it is, None where its key is gone."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            text = self.open(sealed)
+            return None if text is None else self.seal(text)
+        return sealed
 
 
 def sealer(secret_key: str, database_file: Path | None) -> Sealer:

@@ -12,9 +12,17 @@ class BadSetting(Exception):
 
 
 def setting(
-    default: Any, help: str, *, low: int | None = None, high: int | None = None, choices: tuple[str, ...] = ()
+    default: Any,
+    help: str,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    choices: tuple[str, ...] = (),
+    secret: bool = False,
 ) -> Any:
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+    """`secret`: it holds, or may hold, a password, and is left out of what Python prints of the settings."""
+    told = {"help": help, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=told, repr=not secret)
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,9 @@ class Settings:
     """Read by the entry points from the environment; everything below is handed these values."""
 
     database_url: str = setting(
-        "sqlite://.data/usergraph.sqlite3", "Where the directory is kept: `sqlite://PATH` or `postgres://…`."
+        "sqlite://.data/usergraph.sqlite3",
+        "Where the directory is kept: `sqlite://PATH` or `postgres://…`.",
+        secret=True,
     )
     database_pool: int = setting(8, "Connections that a process keeps to the database at most.", low=1, high=200)
     database_wait: int = setting(5, "Seconds to wait for a connection or a lock before answering 503.", low=1, high=120)
@@ -31,6 +41,11 @@ class Settings:
     )
     host: str = setting("127.0.0.1", "Address to listen on.")
     port: int = setting(8000, "Port to listen on.", low=1, high=65535)
+    trusted_proxies: str = setting(
+        "",
+        "Addresses or networks, by commas, whose `X-Forwarded-For` tells where a request comes from; of others it is "
+        "ignored.",
+    )
     workers: int = setting(1, "Processes that serve on this port.", low=1, high=64)
     public_url: str = setting(
         "http://127.0.0.1:8000",
@@ -39,14 +54,19 @@ class Settings:
     secret_key: str = setting(
         "",
         "Key that seals tokens waiting in the outbox (32 bytes, URL-safe base64); empty: a file beside the SQLite one.",
+        secret=True,
     )
-    admin_key: str = setting("", "API key of the first administrator, instead of a random one printed once.")
+    admin_key: str = setting(
+        "", "API key of the first administrator, instead of a random one printed once.", secret=True
+    )
     log_level: str = setting("info", "How much is logged.", choices=("debug", "info", "warning", "error"))
     log_format: str = setting("text", "How a line of the log is written.", choices=("text", "json"))
     log_requests: bool = setting(False, "Whether each request is logged, at the level info: never what it holds.")
     metrics: bool = setting(True, "Whether there is `/metrics`, for Prometheus.")
     metrics_token: str = setting(
-        "", "Bearer token that `/metrics` asks for; empty: it answers this machine, and nobody through a proxy."
+        "",
+        "Bearer token that `/metrics` asks for; empty: it answers this machine, and nobody through a proxy.",
+        secret=True,
     )
     otel: bool = setting(
         False, "Whether traces are sent by OpenTelemetry; `OTEL_…` variables say where. Needs `usergraph[otel]`."
@@ -57,7 +77,19 @@ class Settings:
     user_deletion: bool = setting(True, "Whether users can be deleted at all; off means deactivate only.")
     invitation_days: int = setting(7, "Days until an invitation expires.", low=1, high=365)
     reset_minutes: int = setting(60, "Minutes until a password reset expires.", low=1, high=10080)
-    password_length: int = setting(15, "Fewest characters of a password.", low=8, high=256)
+    password_length: int = setting(15, "Fewest characters of a password without a second factor.", low=8, high=256)
+    password_length_with_factor: int = setting(
+        8, "Fewest characters of a password of who has a second factor.", low=8, high=256
+    )
+    session_hours: int = setting(12, "Hours until a session ends.", low=1, high=8_760)
+    session_idle_minutes: int = setting(60, "Minutes without use after which a session ends.", low=5, high=525_600)
+    smtp_url: str = setting(
+        "",
+        "Server that letters go through: `smtp://user:password@host:587` (STARTTLS) or `smtps://…`; empty: links are "
+        "only in answers.",
+        secret=True,
+    )
+    mail_from: str = setting("", "Address that letters come from; needed with `USERGRAPH_SMTP_URL`.")
     read_seconds: int = setting(
         30, "Seconds for a client to send its headers, and again for the body, before it is cut off.", low=1, high=3_600
     )

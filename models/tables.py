@@ -2,19 +2,24 @@
 
 from models.api_keys import ApiKey
 from models.audit import AuditEvent, StoredAnswer
-from models.credentials import PasswordReset
+from models.credentials import PasswordReset, RecoveryCode, SignInFailure
+from models.directories import DirectoryEntry, DirectoryJob, DirectoryJobRow
 from models.groups import Group, GroupMember
 from models.invitations import Invitation
 from models.letters import Letter
 from models.organizations import Organization, OrganizationMember
 from models.providers import IdentityProvider
 from models.roles import Role, RoleName
+from models.saml import SamlAssertion, SamlRequest
 from models.sessions import Session
 from models.users import PreviousIdentity, User, UserAlias, UserTag, UserVariable
 
 __all__ = [
     "ApiKey",
     "AuditEvent",
+    "DirectoryEntry",
+    "DirectoryJob",
+    "DirectoryJobRow",
     "Group",
     "GroupMember",
     "IdentityProvider",
@@ -24,9 +29,13 @@ __all__ = [
     "OrganizationMember",
     "PasswordReset",
     "PreviousIdentity",
+    "RecoveryCode",
     "Role",
     "RoleName",
+    "SamlAssertion",
+    "SamlRequest",
     "Session",
+    "SignInFailure",
     "StoredAnswer",
     "User",
     "UserAlias",

@@ -34,9 +34,12 @@ class User(Row):
     ldap_provider = parent("IdentityProvider", null=True)
     login_dn = KeyField(max_length=LONG, null=True)
     login_dn_key = KeyField(max_length=LONG, null=True)
+    name_id = KeyField(max_length=LONG, null=True)  # by which a SAML provider knows them
     password_hash = fields.TextField(null=True)
-    totp_secret = fields.TextField(null=True)
+    totp_secret = fields.TextField(null=True)  # sealed
+    totp_pending = fields.TextField(null=True)  # sealed; the secret of an enrolment that no code has confirmed
     totp_enabled_at = fields.DatetimeField(null=True)
+    totp_last_step = fields.BigIntField(null=True)  # of 30 seconds; no code is taken twice
     can_create_projects_in_root = fields.BooleanField(default=False)
     last_login_at = fields.DatetimeField(null=True)
     last_api_request_at = fields.DatetimeField(null=True)
@@ -101,6 +104,7 @@ class PreviousIdentity(Row):
     provider = parent("IdentityProvider", null=True)
     ldap_provider = parent("IdentityProvider", null=True)
     login_dn = KeyField(max_length=LONG, null=True)
+    name_id = KeyField(max_length=LONG, null=True)
     password_hash = fields.TextField(null=True)
     created_at = fields.DatetimeField()
     reverted_at = fields.DatetimeField(null=True)

@@ -39,6 +39,13 @@ async def end_access(change: Change, ids: Sequence[int]) -> dict[int, Ended]:
     return {each: Ended(sessions.get(each, 0), keys.get(each, 0), invitations.get(each, 0)) for each in ids}
 
 
+async def forget_absence(change: Change, ids: Sequence[int]) -> None:
+    """Brought back by a person: whoever deactivates these users next, no directory undoes it."""
+    if ids:
+        among = change.tx.dialect.among("user_id", "$1", "bigint")
+        await change.tx.rows(f"UPDATE directory_entries SET deactivated_at = NULL WHERE {among}", list(ids))
+
+
 async def _end(change: Change, ids: Sequence[int], table: str, what: str, which: str, moment: Any) -> dict[int, int]:
     among = change.tx.dialect.among("user_id", "$1", "bigint")
     rows = await change.tx.rows(
@@ -125,6 +132,7 @@ async def activate_users(change: Change, *, ids: Sequence[str], error_policy: st
     good = accepted(change, drafts, error_policy)
     changed = [draft for draft in good if draft.target and draft.target["state"] == UserState.DEACTIVATED]
     await _set_state(change, changed, UserState.ACTIVE, Action.ACTIVATED)
+    await forget_absence(change, [draft.user_id for draft in changed if draft.user_id])
     return payload([result(draft, "UPDATED" if draft.changed else "UNCHANGED") for draft in drafts])
 
 

@@ -16,10 +16,10 @@ from resolvers.activate_users import drop_letters
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Change, number
 from resolvers.drafts import Draft
-from resolvers.hashing import check_password
 from resolvers.invite_users import issued
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right, Viewer
+from resolvers.strength import check_password
 from resolvers.viewers import as_time
 
 
@@ -29,7 +29,9 @@ async def prepare_acceptance(before: Before, given: dict[str, Any]) -> None:
         return
     async with before.database.reading() as connection:
         about = await about_token(connection, "invitations", tokens.digest(tokens.Purpose.INVITATION, given["token"]))
-    check_password(password, before.settings.password_length, "password", about=about)
+    if not about:
+        raise InvalidToken("token")  # before a stranger makes anything slow happen
+    await check_password(before, password, "password", about=about)
     given["password_hash"] = await before.hash(password)
 
 
@@ -46,11 +48,19 @@ async def accept_invitation(
     change: Change, *, token: str, password_hash: str | None = None, name: str | None = None
 ) -> dict[str, Any]:
     """The user of a pending invitation becomes active. The token is the only right this needs, and works once."""
+    digest = tokens.digest(tokens.Purpose.INVITATION, token)
+    return await accept(change, "i.token_digest", digest, password_hash=password_hash, name=name)
+
+
+async def accept(
+    change: Change, column: str, value: str | int, *, password_hash: str | None = None, name: str | None = None
+) -> dict[str, Any]:
+    """Accept the pending invitation found by a column: its token, or its user, who has proved who they are."""
     row = await change.tx.one(
         "SELECT i.id, i.user_id, i.expires_at, u.username, p.kind, u.version, u.state FROM invitations i"
         " JOIN users u ON u.id = i.user_id LEFT JOIN identity_providers p ON p.id = u.provider_id"
-        " WHERE i.token_digest = $1 AND i.state = 'PENDING'",
-        tokens.digest(tokens.Purpose.INVITATION, token),
+        f" WHERE {column} = $1 AND i.state = 'PENDING'",
+        value,
     )
     if row is None or as_time(row[2]) <= change.moment or row[6] != UserState.INVITED:
         raise InvalidToken("token")

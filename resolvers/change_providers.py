@@ -4,12 +4,14 @@ import re
 from typing import Any
 
 from models import bulk
-from models.errors import InUse, Invalid, NotFound, Required, Taken
+from models.errors import InUse, Invalid, NotFound, Required, RoleTooHeavy, Taken
 from models.providers import IdentityProvider, ProviderKind
 from models.values import clean, key
+from resolvers import ldap_mappings, provider_settings
 from resolvers.audit import Action, Event, Subject
 from resolvers.change_roles import require_administrator
 from resolvers.changes import Change, number
+from resolvers.ldap_settings import opened_settings
 from resolvers.policy import Right
 
 PREFIX = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -23,22 +25,31 @@ async def create_identity_provider(
     kind: str,
     is_enabled: bool | None = None,
     server_number: int | None = None,
+    ceiling_weight: int | None = None,
+    **settings: Any,
 ) -> dict[str, Any]:
-    """An LDAP provider carries a server number, 1 to 9, of its own; others none."""
+    """An LDAP provider carries a server number, 1 to 9, of its own; others none. `settings`: `ldap` or `saml`."""
     change.viewer.require_everywhere(Right.MANAGE_PROVIDERS)
     _check_number(kind, server_number)
-    columns = {
+    columns: dict[str, Any] = {
+        "id": None,
         "name": clean(name, "name", what="The provider's name"),
         "prefix": _prefix(prefix),
         "kind": kind,
         "is_enabled": True if is_enabled is None else is_enabled,
         "server_number": server_number,
+        "ceiling_weight": ceiling_weight,
+        "settings": None,
+        "secrets": None,
     }
     columns["name_key"] = key(str(columns["name"]))
     await _refuse_taken(change, columns, None)
+    set_up = await provider_settings.apply(change, columns, settings)
+    await _check_ceiling(change, columns, None)
+    del columns["id"]
     stamps = {"created_at": change.moment, "updated_at": change.moment}
     provider_id: int = (await bulk.insert(change.tx, IdentityProvider, [{**columns, **stamps}]))[0][0]
-    changes = {field: (None, value) for field, value in columns.items() if field != "name_key"}
+    changes = {field: (None, value) for field, value in columns.items() if field not in UNTOLD} | set_up
     await change.record([Event(Action.CREATED, Subject.PROVIDER, provider_id, str(columns["name"]), changes)])
     return {"identityProvider": provider_id, "errors": []}
 
@@ -73,7 +84,33 @@ async def _refuse_taken(change: Change, columns: dict[str, Any], own: int | None
             raise Taken(field, what=what, value=columns["name"] if column == "name_key" else value)
 
 
-COLUMNS = ("id", "name", "name_key", "prefix", "kind", "is_enabled", "server_number")
+async def _check_ceiling(change: Change, after: dict[str, Any], before: dict[str, Any] | None) -> None:
+    """The ceiling is at most the viewer's own weight, and above every mapping; looked at where either changes."""
+    ceiling, mappings = after["ceiling_weight"], (after["settings"] or {}).get("groupMappings") or ()
+    if before is not None:
+        old = (before["settings"] or {}).get("groupMappings") or ()
+        if (ceiling, list(mappings)) == (before["ceiling_weight"], list(old)):
+            return
+    if ceiling is not None and not 0 <= ceiling <= 100:
+        raise Invalid("ceilingWeight", reason="A ceiling is 0 to 100, as the weights of roles are.")
+    if ceiling is not None and ceiling > change.viewer.weight:
+        raise RoleTooHeavy("ceilingWeight", name="of the ceiling", weight=ceiling, own=change.viewer.weight)
+    await ldap_mappings.require_below(change, mappings, ceiling)
+
+
+UNTOLD = ("name_key", "settings", "secrets")  # the last two are told field by field
+COLUMNS = (
+    "id",
+    "name",
+    "name_key",
+    "prefix",
+    "kind",
+    "is_enabled",
+    "server_number",
+    "ceiling_weight",
+    "settings",
+    "secrets",
+)
 
 
 async def _provider(change: Change, typed: str) -> dict[str, Any]:
@@ -82,7 +119,7 @@ async def _provider(change: Change, typed: str) -> dict[str, Any]:
     if row is None:
         raise NotFound("id", what="identity provider", key=typed)
     found = dict(zip(COLUMNS, row, strict=True))
-    return {**found, "is_enabled": bool(found["is_enabled"])}
+    return {**found, "is_enabled": bool(found["is_enabled"]), "settings": opened_settings(found["settings"])}
 
 
 async def update_identity_provider(
@@ -93,8 +130,9 @@ async def update_identity_provider(
     prefix: str | None = None,
     is_enabled: bool | None = None,
     server_number: int | None = None,
+    **given: Any,
 ) -> dict[str, Any]:
-    """Change what is given. Its kind is for ever: users sign in through it."""
+    """Change what is given, `ceiling_weight`, `ldap` and `saml` too. Its kind is for ever: users sign in through it."""
     change.viewer.require_everywhere(Right.MANAGE_PROVIDERS)
     before = await _provider(change, id)
     after = dict(before)
@@ -108,8 +146,12 @@ async def update_identity_provider(
     if server_number is not None:
         after["server_number"] = server_number
         _check_number(after["kind"], server_number)
+    if "ceiling_weight" in given:
+        after["ceiling_weight"] = given["ceiling_weight"]
     await _refuse_taken(change, after, before["id"])
-    changes = {f: (before[f], after[f]) for f in COLUMNS if f != "name_key" and before[f] != after[f]}
+    set_up = await provider_settings.apply(change, after, given)
+    await _check_ceiling(change, after, before)
+    changes = {f: (before[f], after[f]) for f in COLUMNS if f not in UNTOLD and before[f] != after[f]} | set_up
     if changes:
         await bulk.update(change.tx, IdentityProvider, [{**after, "updated_at": change.moment}])
         await require_administrator(change)

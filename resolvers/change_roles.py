@@ -21,6 +21,7 @@ async def create_role(
     weight: int,
     permissions: Sequence[str],
     synonyms: Sequence[str] | None = None,
+    requires_second_factor: bool | None = None,
 ) -> dict[str, Any]:
     change.viewer.require_everywhere(Right.MANAGE_ROLES)
     kept = clean(name, "name", what="The role's name")
@@ -31,6 +32,7 @@ async def create_role(
         "name": kept,
         "weight": weight,
         "rights": rights,
+        "requires_second_factor": bool(requires_second_factor),
         "is_built_in": False,
         "created_at": change.moment,
         "updated_at": change.moment,
@@ -42,6 +44,8 @@ async def create_role(
         "weight": (None, weight),
         "permissions": (None, rights),
     }
+    if requires_second_factor:
+        changes["requires_second_factor"] = (None, True)
     others = sorted(each for normal, each in names.items() if normal != key(kept))
     if others:
         changes["synonyms"] = (None, others)
@@ -102,17 +106,19 @@ async def update_role(
     weight: int | None = None,
     permissions: Sequence[str] | None = None,
     synonyms: Sequence[str] | None = None,
+    requires_second_factor: bool | None = None,
 ) -> dict[str, Any]:
-    """Change what is given. A built-in role keeps its name, weight and rights; its synonyms are free."""
+    """Change what is given. A built-in role keeps its name, weight and rights; the rest of it is free."""
     change.viewer.require_everywhere(Right.MANAGE_ROLES)
     role = await _role(change, id, "id")
     if role.is_built_in and (name is not None or weight is not None or permissions is not None):
-        raise BuiltIn("id", what=f"The role {role.name}", how="changed, but for its synonyms")
+        raise BuiltIn("id", what=f"The role {role.name}", how="changed, but for its synonyms and requiresSecondFactor")
     kept = clean(name, "name", what="The role's name") if name is not None else role.name
     heavy = weight if weight is not None else role.weight
     rights: list[str] = sorted(role.rights)
     if permissions is not None or weight is not None:
         rights = _rights(change, kept, heavy, permissions if permissions is not None else rights)
+    demands = role.requires_second_factor if requires_second_factor is None else requires_second_factor
     before = [
         row[0] for row in await change.tx.rows("SELECT name FROM role_names WHERE role_id = $1 AND is_synonym", role.id)
     ]
@@ -123,11 +129,13 @@ async def update_role(
         "name": (role.name, kept),
         "weight": (role.weight, heavy),
         "permissions": (sorted(role.rights), rights),
+        "requires_second_factor": (role.requires_second_factor, demands),
         "synonyms": (sorted(before), sorted(each for each in names.values() if key(each) != key(kept))),
     }
     changes = {field: pair for field, pair in differences.items() if pair[0] != pair[1]}
     if changes:
         row = {"id": role.id, "name": kept, "weight": heavy, "rights": rights, "updated_at": change.moment}
+        row["requires_second_factor"] = demands
         await bulk.update(change.tx, Role, [row])
         await _store_names(change, role.id, kept, names)
         await require_administrator(change)

@@ -23,6 +23,14 @@ from resolvers.policy import Viewer
 ANSWERS_KEPT = timedelta(hours=24)
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Where a request comes from, as far as it is known, and with what it says it was made."""
+
+    address: str | None = None
+    user_agent: str | None = None
+
+
 @dataclass
 class Change:
     """Handed to every resolver that writes. `reader` is who reads the answer where that is not the viewer."""
@@ -34,6 +42,7 @@ class Change:
     dry_run: bool = False
     moment: datetime = field(default_factory=now)
     reader: Viewer | None = None
+    caller: Caller = Caller()
 
     async def record(self, events: Sequence[audit.Event]) -> None:
         await audit.record(self.tx, self.viewer, self.moment, events)
@@ -51,7 +60,9 @@ class Before:
     settings: Settings
     hasher: Hasher
     database: Database
+    sealer: Sealer
     dry_run: bool = False
+    caller: Caller = Caller()
 
     async def hash(self, password: str) -> str:
         """The hash to store; a dry run stores nothing, and need not wait for one."""
@@ -66,13 +77,12 @@ def number(what: str, prefix: str, typed: str, *path: str | int) -> int:
     return found
 
 
-def fingerprint(field: str, document: str, variables: Mapping[str, Any]) -> str:
+def content_of(field: str, document: str, variables: Mapping[str, Any]) -> bytes:
     """What makes two calls the same: the document, its variables, and the field of it that was answered."""
-    packed = orjson.dumps([field, document, variables], option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(packed).hexdigest()
+    return orjson.dumps([field, document, variables], option=orjson.OPT_SORT_KEYS)
 
 
-async def first_answer(connection: Connection, viewer: Viewer, sealer: Sealer, key: str, print_: str) -> Any:
+async def first_answer(connection: Connection, viewer: Viewer, sealer: Sealer, key: str, content: bytes) -> Any:
     """What this key was answered before, or None. Raises IdempotencyKeyReused where the call was another one."""
     if not 1 <= len(key) <= 255:
         raise Invalid("idempotencyKey", reason="An idempotencyKey has 1 to 255 characters.")
@@ -84,13 +94,14 @@ async def first_answer(connection: Connection, viewer: Viewer, sealer: Sealer, k
     )
     if found is None:
         return None
-    if found[0] != print_:
+    if not sealer.is_marked(content, found[0]):
         raise IdempotencyKeyReused("idempotencyKey")
     opened = sealer.open(found[1])
     return None if opened is None else orjson.loads(opened)
 
 
-async def store_answer(change: Change, key: str, print_: str, answer: Any) -> None:
+async def store_answer(change: Change, key: str, content: bytes, answer: Any) -> None:
+    """The content may hold a password, so what is stored of it is a mark."""
     await change.tx.rows(
         "DELETE FROM stored_answers WHERE created_at <= $1 OR (actor_id = $2 AND key_digest = $3)",
         change.moment - ANSWERS_KEPT,
@@ -100,7 +111,7 @@ async def store_answer(change: Change, key: str, print_: str, answer: Any) -> No
     row = {
         "actor_id": change.viewer.user_id,
         "key_digest": _digest(change.viewer, key),
-        "fingerprint": print_,
+        "fingerprint": change.sealer.mark(content),
         "answer": change.sealer.seal(orjson.dumps(answer, option=orjson.OPT_UTC_Z).decode()),
         "created_at": change.moment,
     }

@@ -75,7 +75,8 @@ def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> No
 
 
 def _identity(draft: Draft, known: Providers) -> Identity:
-    if (draft.given["to"].get("local") or {}).get("password") is not None:
+    local = draft.given["to"].get("local") or {}
+    if local.get("password") is not None or local.get("password_hash") is not None:
         path = (*draft.path, "to", "local", "password")
         raise Invalid(*path, reason="A conversion sets no password. Convert with local: {}, then use changePassword.")
     return known.identity(draft.given["to"], *draft.path, "to")

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from models.errors import Required, WeakPassword
-from resolvers import existing_users, store_users
+from models.errors import Invalid, Required, WeakPassword
+from resolvers import existing_users, foreign_hashes, store_users
 from resolvers.audit import Action
 from resolvers.changes import Before, Change
 from resolvers.drafts import Draft, read
-from resolvers.hashing import check_password
 from resolvers.outcomes import error
 from resolvers.policy import Right
 from resolvers.store_users import Placing
+from resolvers.strength import check_password
 
 
 async def prepare(before: Before, given: dict[str, Any]) -> None:
@@ -21,22 +21,28 @@ async def prepare(before: Before, given: dict[str, Any]) -> None:
 
 
 async def hash_or_note(before: Before, given: Mapping[str, Any], *path: str | int) -> None:
-    """As `hash_local`, but a weak password leaves its refusal in the password's place."""
+    """As `hash_local`, but a weak password, or a hash of no use, leaves its refusal in its place."""
     try:
         await hash_local(before, given, *path)
-    except WeakPassword as refusal:
+    except (WeakPassword, Invalid) as refusal:
         given["authentication"]["local"]["refusal"] = refusal
 
 
 async def hash_local(before: Before, given: Mapping[str, Any], *path: str | int) -> None:
-    """Put the hash of `authentication.local.password` in the place of the password, if there is one."""
+    """Put the hash to store in the place of `authentication.local`'s password or hash, if there is either."""
     local = (given.get("authentication") or {}).get("local")
-    if local is None or local.get("password") is None:
+    if local is None:
         return
-    password = local.pop("password")
-    about = tuple(given.get(name) or "" for name in ("username", "email", "name"))
-    check_password(password, before.settings.password_length, *path, "password", about=about)
-    local["password_hash"] = await before.hash(password)
+    password, imported = local.pop("password", None), local.pop("password_hash", None)
+    if imported is not None:
+        before.viewer.require(Right.SET_PASSWORDS, *path, "passwordHash")
+        if password is not None:
+            raise Invalid(*path, "passwordHash", reason="Send a password or its hash, not both.")
+        local["password_hash"] = foreign_hashes.checked(imported, *path, "passwordHash")
+    elif password is not None:
+        about = tuple(given.get(name) or "" for name in ("username", "email", "name"))
+        await check_password(before, password, *path, "password", about=about)
+        local["password_hash"] = await before.hash(password)
 
 
 async def create_user(change: Change, **given: Any) -> dict[str, Any]:
@@ -52,7 +58,7 @@ async def create_user(change: Change, **given: Any) -> dict[str, Any]:
     draft.columns["can_create_projects_in_root"] = placing.project_right(draft, role, change.settings.projects_in_root)
     local = (given.get("authentication") or {}).get("local")
     if local is not None and not {"password_hash", "refusal"} & set(local):
-        draft.refusals.append(Required("authentication", "local", "password", what="A password"))
+        draft.refusals.append(Required("authentication", "local", "password", what="A password, or the hash of one,"))
     existing_users.refuse_taken([draft], await existing_users.taken(change.tx, [draft]))
     if not draft.is_good:
         change.tx.discard()

@@ -4,13 +4,14 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError
 from argon2.low_level import Type
 
-from models.errors import Unavailable, WeakPassword
+from models.errors import Unavailable
+from resolvers import foreign_hashes
 
 T = TypeVar("T")
 
@@ -30,14 +31,22 @@ class Hasher:
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
-        return await self._run(_argon2.hash, password)
+        return await self.run(_argon2.hash, password)
 
     async def verify(self, password_hash: str | None, password: str) -> bool:
-        """Takes as long for nobody's hash as for somebody's."""
-        right = await self._run(_verify, password_hash or _DUMMY, password)
+        """Whether the password is the hash's, whatever made it. Takes as long for nobody's hash as for one of ours."""
+        right = await self.run(_verify, password_hash or _DUMMY, password)
         return right and password_hash is not None
 
-    async def _run(self, work: Callable[..., T], *values: str) -> T:
+    def is_outdated(self, password_hash: str) -> bool:
+        """Whether it was made otherwise than `hash` makes them today, and is to be replaced at the next sign-in."""
+        try:
+            return not password_hash.startswith("$argon2id$") or _argon2.check_needs_rehash(password_hash)
+        except InvalidHashError:
+            return True
+
+    async def run(self, work: Callable[..., T], *values: Any) -> T:
+        """Work on a password in one of the threads. Raises Unavailable where too much of it waits."""
         if self._waiting >= MOST_WAITING:
             raise Unavailable("too many passwords are waiting to be hashed")
         self._waiting += 1
@@ -51,17 +60,7 @@ class Hasher:
 
 
 def _verify(password_hash: str, password: str) -> bool:
-    try:
-        return _argon2.verify(password_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False
-
-
-def check_password(password: str, fewest: int, *path: str | int, about: tuple[str, ...] = ()) -> None:
-    """Long enough, short enough to hash, and not the user's own name or address. Raises WeakPassword."""
-    if len(password) < fewest:
-        raise WeakPassword(*path, reason=f"A password has at least {fewest} characters. Several words do well.")
-    if len(password.encode()) > MOST_BYTES:
-        raise WeakPassword(*path, reason=f"A password has at most {MOST_BYTES} bytes.")
-    if len(set(password)) < 5 or any(password.casefold() == word.casefold() for word in about):
-        raise WeakPassword(*path, reason="This password is easy to guess. Several unrelated words do well.")
+    """What could never be set as a password is compared like any other, and is never right."""
+    given = password.encode("utf-8", "surrogatepass")
+    right = foreign_hashes.verify(password_hash, given[:MOST_BYTES])
+    return right and len(given) <= MOST_BYTES

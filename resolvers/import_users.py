@@ -56,11 +56,7 @@ async def import_rows(
     """Upsert every row. A dry run is one transaction, so that later rows see what earlier ones would have done."""
     tally = Tally()
     rows = _once(rows, how.noun)
-    async with database.reading() as connection:
-        viewer = await by_username(connection, how.username)
-    if viewer is None:
-        hint = "to import as. If the directory is new, run usergraph serve or usergraph demo first"
-        raise NotFound(what="active user", key=f"{how.username!r} {hint}")
+    viewer = await viewer_of(database, how)
     if not how.dry_run:
         for chunk in chunks(rows, min(CHUNK, how.settings.max_bulk)):
             given = await _given(database, how, viewer, chunk)
@@ -77,6 +73,16 @@ async def import_rows(
 
     await database.transaction(everything)
     return tally
+
+
+async def viewer_of(database: Database, how: Import) -> Viewer:
+    """As whom to import. Raises NotFound."""
+    async with database.reading() as connection:
+        viewer = await by_username(connection, how.username)
+    if viewer is None:
+        hint = "to import as. If the directory is new, run usergraph serve or usergraph demo first"
+        raise NotFound(what="active user", key=f"{how.username!r} {hint}")
+    return viewer
 
 
 def _once(rows: Iterable[Row], noun: str) -> Iterator[Row]:
@@ -111,7 +117,7 @@ async def _given(database: Database, how: Import, viewer: Viewer, chunk: Sequenc
     users = [
         {**upsert_input(row.user, how), "place": f"{how.noun} {row.number:,}"} for row in chunk if not row.problems
     ]
-    await prepare(Before(viewer, how.settings, how.hasher, database, how.dry_run), {"users": users})
+    await prepare(Before(viewer, how.settings, how.hasher, database, how.sealer, how.dry_run), {"users": users})
     return users
 
 
@@ -123,7 +129,7 @@ async def _chunk(
     change = Change(tx, viewer, how.settings, how.sealer, how.dry_run)
     answer = await upsert_users(
         change,
-        users=await _with_organizations(tx, users),
+        users=await with_organizations(tx, users),
         error_policy="REJECT_FAILED",
         create_missing_groups=how.create_groups,
     )
@@ -145,12 +151,13 @@ def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
         given["authentication"] = {"ldap": dict(user["ldap"])}
     elif user.get("saml"):
         given["authentication"] = {"saml": {}}
-    elif "password" in user:
-        given["authentication"] = {"local": {"password": user["password"]}}
+    elif "password" in user or "password_hash" in user:
+        secrets = ("password", "password_hash")
+        given["authentication"] = {"local": {name: user[name] for name in secrets if name in user}}
     return given
 
 
-async def _with_organizations(connection: Connection, users: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+async def with_organizations(connection: Connection, users: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows with names of organizations as ids; a name that is none, or two, stays, and its row is refused."""
     asked = {key(name) for user in users for name in user["organization_names"]}
     among = connection.dialect.among("name_key", "$1", "text")

@@ -1,5 +1,6 @@
 """The outbox: what a change owes by mail is written in its own transaction and sent later."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,10 @@ from models import bulk
 from models.letters import Letter, LetterKind, LetterState
 from resolvers.changes import Change
 from resolvers.turns import in_turns
+
+MOST_TOLD = 20  # users named in one line of the log
+
+log = logging.getLogger("usergraph.mail")
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,15 @@ async def post(change: Change, letters: Sequence[Post]) -> None:
         async for letter in in_turns(letters)
     ]
     await bulk.insert(change.tx, Letter, rows)
+    if rows and not change.settings.smtp_url and not change.dry_run:
+        _tell(letters)
+
+
+def _tell(letters: Sequence[Post]) -> None:
+    """Who is to be written to, never what."""
+    kind, users = letters[0].kind, ", ".join(f"user_{letter.user_id}" for letter in letters[:MOST_TOLD])
+    more = f" and {len(letters) - MOST_TOLD} more" if len(letters) > MOST_TOLD else ""
+    log.info("no mail server: %s to %s%s waits in the outbox; links are only in answers", kind, users, more)
 
 
 def link(change: Change, page: str, token: str) -> str:

@@ -21,11 +21,11 @@ from models.users import User, UserState
 from models.values import email_key
 from resolvers import audit, letters, references, targets, tokens
 from resolvers.audit import Action, Event, Subject
-from resolvers.change_invitations import about_token
 from resolvers.changes import Before, Change, number
 from resolvers.convert_users import end_sessions
-from resolvers.hashing import check_password
 from resolvers.policy import Right, Viewer
+from resolvers.proofs import counted
+from resolvers.strength import check_password
 from resolvers.targets import Target
 from resolvers.viewers import as_time
 
@@ -40,14 +40,17 @@ async def prepare_change(before: Before, given: dict[str, Any]) -> None:
     before.viewer.require_self_or(Right.SET_PASSWORDS, [user_id], "id")
     password, current = given.pop("new_password"), given.pop("current_password", None)
     async with before.database.reading() as connection:
-        row = await connection.one("SELECT username, email, name, password_hash FROM users WHERE id = $1", user_id)
+        names = "username, email, name, password_hash, totp_enabled_at IS NOT NULL"
+        row = await connection.one(f"SELECT {names} FROM users WHERE id = $1", user_id)
     about = tuple(row[:3]) if row is not None else ()
-    check_password(password, before.settings.password_length, "newPassword", about=about)
+    has_factor = row is not None and bool(row[4])
+    await check_password(before, password, "newPassword", about=about, has_factor=has_factor)
     if user_id == before.viewer.user_id and row is not None and row[3] is not None:
         if current is None:
             raise Required("currentPassword", what="The current password")
-        if not await before.hasher.verify(row[3], current):
-            raise WrongPassword("currentPassword")
+        async with counted(before, user_id, row[0], "currentPassword"):
+            if not await before.hasher.verify(row[3], current):
+                raise WrongPassword("currentPassword")
         given["checked_hash"] = row[3]
     given["password_hash"] = await before.hash(password)
 
@@ -172,8 +175,14 @@ async def prepare_reset(before: Before, given: dict[str, Any]) -> None:
     password = given.pop("new_password")
     digest = tokens.digest(tokens.Purpose.PASSWORD_RESET, given["token"])
     async with before.database.reading() as connection:
-        about = await about_token(connection, "password_resets", digest)
-    check_password(password, before.settings.password_length, "newPassword", about=about)
+        row = await connection.one(
+            "SELECT u.username, u.email, u.name, u.totp_enabled_at IS NOT NULL FROM password_resets r"
+            " JOIN users u ON u.id = r.user_id WHERE r.token_digest = $1",
+            digest,
+        )
+    if row is None:
+        raise InvalidToken("token")  # before a stranger makes anything slow happen
+    await check_password(before, password, "newPassword", about=tuple(row[:3]), has_factor=bool(row[3]))
     given["password_hash"] = await before.hash(password)
 
 

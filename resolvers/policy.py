@@ -57,14 +57,30 @@ ROOT_PROJECT_ROLES = frozenset({"IT", "Project manager"})  # who can have canCre
 # Whoever holds one of these can make themselves administrator, so losing its last holder locks everybody out.
 ADMINISTRATION = frozenset({Right.MANAGE_ROLES, Right.UPDATE_USERS})
 
+# What belongs to the platform and to no organization: a membership's role does not give these.
+PLATFORM = frozenset({Right.MANAGE_PROVIDERS})
+
 # What works without a key, because it brings a token of its own or gives nothing away.
-FOR_STRANGERS = frozenset({"__typename", "acceptInvitation", "requestPasswordReset", "resetPassword"})
+FOR_STRANGERS = frozenset(
+    {"__typename", "acceptInvitation", "invitationByToken", "requestPasswordReset", "resetPassword", "signIn"}
+)
+
+# What a session is good for whose user must set a second factor up first.
+FOR_ENROLLING = frozenset(
+    {"__schema", "__type", "me", "viewer", "enrollSecondFactor", "confirmSecondFactor", "signOut"}
+)
 
 # The right that each type's fields need when they are not the viewer's own. `*` is every field that is not named.
 FIELD_RIGHTS: Mapping[str, Mapping[str, Right]] = {
     "User": {"id": Right.LIST_USERS, "name": Right.LIST_USERS, "*": Right.READ_USERS},
     "Role": {"userCount": Right.READ_USERS, "users": Right.READ_USERS, "*": Right.READ_DIRECTORY},
-    "IdentityProvider": {"userCount": Right.READ_USERS, "users": Right.READ_USERS, "*": Right.READ_DIRECTORY},
+    "IdentityProvider": {
+        "userCount": Right.READ_USERS,
+        "users": Right.READ_USERS,
+        "ldapSettings": Right.MANAGE_PROVIDERS,
+        "samlSettings": Right.MANAGE_PROVIDERS,
+        "*": Right.READ_DIRECTORY,
+    },
     "Organization": {
         "userCount": Right.READ_USERS,
         "users": Right.READ_USERS,
@@ -75,6 +91,9 @@ FIELD_RIGHTS: Mapping[str, Mapping[str, Right]] = {
     "Group": {"userCount": Right.READ_USERS, "users": Right.READ_USERS, "*": Right.READ_DIRECTORY},
     "Invitation": {"*": Right.INVITE_USERS},
     "ApiKey": {"*": Right.USE_SELF_SERVICE},
+    "DirectoryJob": {"*": Right.UPDATE_USERS},
+    "DirectoryJobRow": {"*": Right.READ_USERS},
+    "Session": {"*": Right.USE_SELF_SERVICE},
     "AuditEvent": {"*": Right.READ_AUDIT},
 }
 # What hangs on the viewer's own user and may be read with it, by whatever role.
@@ -92,7 +111,7 @@ class Grant:
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who asks. `rights` hold everywhere; `grants` hold below their organization."""
+    """Who asks. `rights` hold everywhere; `grants` hold below their organization. They come with a key or a session."""
 
     user_id: int | None = None
     username: str | None = None
@@ -103,6 +122,8 @@ class Viewer:
     key_id: int | None = None
     key_is_narrow: bool = False
     key_expires_at: datetime | None = None
+    session_id: int | None = None
+    must_enroll: bool = False  # a session that is good for nothing but setting up the second factor
     request_id: str | None = None
 
     @property
@@ -111,7 +132,7 @@ class Viewer:
 
     @property
     def somewhere(self) -> frozenset[Right]:
-        return self.rights.union(*(grant.rights for grant in self.grants)) if self.grants else self.rights
+        return self.rights.union(*(grant.rights - PLATFORM for grant in self.grants)) if self.grants else self.rights
 
     def organizations_with(self, right: Right) -> list[int]:
         """The organizations at and below which the viewer holds `right` through a membership."""

@@ -26,6 +26,7 @@ class RoleRow:
     weight: int
     rights: frozenset[Right]
     is_built_in: bool
+    requires_second_factor: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ def is_deactivated(given: Mapping[str, Any] | None) -> bool:
 
 
 async def roles(connection: Connection) -> Roles:
-    rows = await connection.rows("SELECT id, name, weight, rights, is_built_in FROM roles ORDER BY weight DESC, id")
-    by_id = {row[0]: RoleRow(row[0], row[1], row[2], rights_of(row[3]), bool(row[4])) for row in rows}
+    columns = "id, name, weight, rights, is_built_in, requires_second_factor"
+    rows = await connection.rows(f"SELECT {columns} FROM roles ORDER BY weight DESC, id")
+    by_id = {row[0]: RoleRow(row[0], row[1], row[2], rights_of(row[3]), *map(bool, row[4:])) for row in rows}
     names = await connection.rows("SELECT name_key, role_id FROM role_names")
     return Roles(by_id, {row[0]: by_id[row[1]] for row in names})
 

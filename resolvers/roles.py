@@ -12,6 +12,7 @@ SOURCE: Source = Source(
         "name": Column("{t}.name"),
         "weight": Column("{t}.weight", Kind.NUMBER),
         "permissions": Column("{t}.rights", Kind.JSON),
+        "requiresSecondFactor": Column("{t}.requires_second_factor", Kind.FLAG),
         "isBuiltIn": Column("{t}.is_built_in", Kind.FLAG),
         "createdAt": Column("{t}.created_at", Kind.INSTANT),
         "updatedAt": Column("{t}.updated_at", Kind.INSTANT),
@@ -26,6 +27,7 @@ SOURCE: Source = Source(
         "name": Text("(SELECT n.name_key FROM role_names n WHERE n.role_id = {t}.id AND NOT n.is_synonym)"),
         "weight": Number("{t}.weight"),
         "isBuiltIn": Flag("{t}.is_built_in"),
+        "requiresSecondFactor": Flag("{t}.requires_second_factor"),
     },
 )
 

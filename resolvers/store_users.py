@@ -166,12 +166,18 @@ async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, s
         columns = new_columns(change, draft, states[draft.index])
         draft.columns = columns
         rows.append({name: columns[name] for name in NEW})
-        draft.changes = {name: (None, columns[name]) for name in AUDITED if columns[name] is not None}
-        draft.changes["role"] = (None, roles.by_id[columns["role_id"]].name)
-        draft.changed = list(draft.changes)
+        announce(draft, roles)
     ids = {row[1]: row[0] for row in await bulk.insert(change.tx, User, rows, returning=("id", "email_key"))}
     for draft in drafts:
         draft.user_id = ids[draft.columns["email_key"]]
+
+
+def announce(draft: Draft, roles: Roles) -> None:
+    """Name the columns of a new user in the draft's changes."""
+    columns = draft.columns
+    draft.changes = {name: (None, columns[name]) for name in AUDITED if columns[name] is not None}
+    draft.changes["role"] = (None, roles.by_id[columns["role_id"]].name)
+    draft.changed = list(draft.changes)
 
 
 COMPUTED = ("search_key", "created_at", "created_by_id", "updated_at", "updated_by_id", "version")

@@ -13,6 +13,7 @@ class Purpose(StrEnum):
     INVITATION = "ugi"
     PASSWORD_RESET = "ugr"  # noqa: S105
     SESSION = "ugs"
+    RECOVERY_CODE = "ugc"
 
 
 def make(purpose: Purpose) -> str:

@@ -1,12 +1,13 @@
 """Creating or updating many users by email or external id: the call that integrators repeat (C8 to C11)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from models.errors import Duplicate, Self, TooMany
 from models.users import UserState
 from resolvers import existing_users, outcomes, references, store_users, targets
-from resolvers.activate_users import end_access
+from resolvers.activate_users import end_access, forget_absence
 from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
 from resolvers.changes import Before, Change
@@ -48,12 +49,40 @@ async def upsert_users(
     change.viewer.require(Right.CREATE_USERS)
     change.viewer.require(Right.UPDATE_USERS)
     change.bounded(users, "users", "users")
-    rows, refused = await ensure_groups(change, users, create=bool(create_missing_groups))
+    planned = await plan(change, users, create_missing_groups=bool(create_missing_groups))
+    good = outcomes.accepted(change, planned.drafts, error_policy)
+    await store(change, planned, good)
+    return outcomes.payload([outcomes.result(draft, action(draft)) for draft in planned.drafts])
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Rows that were checked and completed; `states`, by a row's index, are those they leave their users in."""
+
+    drafts: Sequence[Draft]
+    states: Mapping[int, str]
+    placing: Placing
+
+
+Matched = Callable[[Sequence[Draft]], Awaitable[None]]
+
+
+async def plan(
+    change: Change,
+    users: Sequence[Mapping[str, Any]],
+    *,
+    create_missing_groups: bool = False,
+    matched: Matched | None = None,
+) -> Planned:
+    """What rows come to, with no user written yet. `matched` may refuse or alter rows once their users are known."""
+    rows, refused = await ensure_groups(change, users, create=create_missing_groups)
     drafts = [Draft(index, row, ("users", index), refusals=refused[index]) for index, row in enumerate(rows)]
     async for draft in in_turns(drafts):
         read(draft)
         store_users.require(draft, "email")
     await _match(change, drafts)
+    if matched is not None:
+        await matched(drafts)
     placing = await Placing.load(change, Right.CREATE_USERS, drafts)
     known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
     administrators = await targets.administrators(change.tx, placing.roles)
@@ -63,19 +92,23 @@ async def upsert_users(
     }
     refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
-    good = outcomes.accepted(change, drafts, error_policy)
-    await _store(change, good, states, placing)
-    return outcomes.payload([outcomes.result(draft, _action(draft)) for draft in drafts])
+    return Planned(drafts, states, placing)
 
 
 async def _match(change: Change, drafts: Sequence[Draft]) -> None:
-    """Find whom each row means: by external id where it is given and known, else by email."""
+    """Find whom each row means: by external id where it is given and known, else by email.
+
+    A row with a `user_id` (of this program, never of a client) was matched before; with None it is a new user's.
+    """
     names = await existing_users.taken(change.tx, drafts)
     found: dict[int, tuple[int, str]] = {}
     for draft in drafts:
         by_external = names.external_ids.get(draft.columns.get("external_id") or "")
         by_email = names.emails.get(draft.columns.get("email_key") or "")
-        if by_external is not None:
+        if "user_id" in draft.given:
+            if draft.given["user_id"] is not None:
+                found[draft.index] = (draft.given["user_id"], "EXTERNAL_ID")
+        elif by_external is not None:
             found[draft.index] = (by_external, "EXTERNAL_ID")
         elif by_email is not None:
             found[draft.index] = (by_email, "EMAIL")
@@ -155,7 +188,8 @@ def _keep_administrators(draft: Draft, role: RoleRow, state: str, administrators
         draft.attempt(targets.keep_one, administrators, draft.target.id, *draft.path, "role")
 
 
-async def _store(change: Change, good: Sequence[Draft], states: Mapping[int, str], placing: Placing) -> None:
+async def store(change: Change, planned: Planned, good: Sequence[Draft]) -> None:
+    states, placing = planned.states, planned.placing
     new = [draft for draft in good if draft.target is None]
     changed = [draft for draft in good if draft.target is not None and draft.changed]
     await store_users.insert(change, new, states, placing.roles)
@@ -165,11 +199,13 @@ async def _store(change: Change, good: Sequence[Draft], states: Mapping[int, str
     await store_users.attach(change, [*new, *changed])
     ended = [d.target.id for d in changed if d.target and states[d.index] == "DEACTIVATED" != d.target["state"]]
     await end_access(change, ended)
+    back = [d.target.id for d in changed if d.target and states[d.index] != "DEACTIVATED" == d.target["state"]]
+    await forget_absence(change, back)
     await store_users.record(change, new, Action.CREATED)
     await store_users.record(change, changed, Action.UPDATED)
 
 
-def _action(draft: Draft) -> str:
+def action(draft: Draft) -> str:
     if draft.target is None:
         return "CREATED"
     return "UPDATED" if draft.changed else "UNCHANGED"

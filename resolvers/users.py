@@ -13,7 +13,10 @@ from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, s
 
 KIND_OF = "(SELECT p.kind FROM identity_providers p WHERE p.id = {t}.provider_id)"
 IS_SAML = "({t}.provider_id IS NOT NULL AND " + KIND_OF + " = 'SAML')"
-HAS_PASSWORD = "({t}.password_hash IS NOT NULL AND {t}.provider_id IS NOT NULL AND " + KIND_OF + " = 'LOCAL')"
+IS_OPEN_HERE = "(SELECT p.kind = 'LOCAL' AND p.is_enabled FROM identity_providers p WHERE p.id = {t}.provider_id)"
+HAS_PASSWORD = (
+    "({t}.state = 'ACTIVE' AND {t}.password_hash IS NOT NULL AND {t}.provider_id IS NOT NULL AND " + IS_OPEN_HERE + ")"
+)
 PROVIDER_ENABLED = "(SELECT p.is_enabled FROM identity_providers p WHERE p.id = {t}.provider_id)"
 GROUP_COUNT = "(SELECT COUNT(*) FROM group_members m WHERE m.user_id = {t}.id)"
 USABLE_KEY = (

@@ -1,8 +1,6 @@
-"""From an API key to a viewer, and the record of when keys were last used."""
+"""From an API key or a session to a viewer."""
 
 import asyncio
-import contextvars
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,27 +9,45 @@ from typing import Any
 
 import orjson
 
-from models.database import Connection, Database, Record, Statement, Steps, Transaction
+from models.database import Connection, Database, Record, Statement, Steps
 from models.dialects import Dialect
 from models.errors import Unauthenticated, Unavailable
 from models.values import key, now
 from models.watching import CURRENT, Asked
 from resolvers import tokens
+from resolvers.known_keys import Proof
 from resolvers.policy import Grant, Right, Viewer
-from resolvers.proofs import Proof
-
-log = logging.getLogger("usergraph.viewers")
+from resolvers.tokens import Purpose
 
 TOUCH_EVERY = timedelta(seconds=60)
 MOST_KNOWN = 1_000  # keys
+Asker = tuple[Purpose, str]  # the digest of a key or of a session's token
 
-_FIND = """
+_HAS_GRANTS = "EXISTS (SELECT 1 FROM organization_members m WHERE m.user_id = u.id AND m.role_id IS NOT NULL)"
+DEMANDS_FACTOR = """(r.requires_second_factor OR EXISTS (
+    SELECT 1 FROM organization_members m JOIN roles o ON o.id = m.role_id
+    WHERE m.user_id = u.id AND o.requires_second_factor))"""
+# Who comes by SAML has shown it to the identity provider, or was refused (resolvers/sign_in_saml.py).
+MUST_ENROLL = f"(u.totp_enabled_at IS NULL AND p.kind <> 'SAML' AND {DEMANDS_FACTOR})"
+# Of two kinds, with the same columns; the last tells whether a role of a session's user wants a second factor first.
+_KEYS = f"""
 SELECT k.id, k.rights, k.expires_at, k.revoked_at, k.last_used_at, u.id, u.username, u.state, r.id, r.weight, r.rights,
-       EXISTS (SELECT 1 FROM organization_members m WHERE m.user_id = u.id AND m.role_id IS NOT NULL), k.digest
+       {_HAS_GRANTS}, k.digest, false
 FROM api_keys k JOIN users u ON u.id = k.user_id JOIN roles r ON r.id = u.role_id
-WHERE {}
+WHERE {{}}
 """
-BY_KEY = _FIND.format("k.id = $1")
+# Whoever has no provider, or one that is switched off, has no session either.
+_SESSIONS = f"""
+SELECT s.id, NULL, s.expires_at, s.ended_at, COALESCE(s.last_used_at, s.created_at), u.id, u.username, u.state,
+       r.id, r.weight, r.rights, {_HAS_GRANTS}, s.token_digest,
+       {MUST_ENROLL}
+FROM sessions s JOIN users u ON u.id = s.user_id JOIN roles r ON r.id = u.role_id
+JOIN identity_providers p ON p.id = u.provider_id AND p.is_enabled
+WHERE {{}}
+"""
+_FIND = {Purpose.API_KEY: (_KEYS, "k.digest"), Purpose.SESSION: (_SESSIONS, "s.token_digest")}
+_BY_ID = {Purpose.API_KEY: _KEYS.format("k.id = $1"), Purpose.SESSION: _SESSIONS.format("s.id = $1")}
+ENROLLING = frozenset({Right.USE_SELF_SERVICE})
 GRANTS = """
 SELECT m.user_id, m.organization_id, r.rights, r.weight
 FROM organization_members m JOIN roles r ON r.id = m.role_id
@@ -40,14 +56,15 @@ WHERE {}
 
 
 class Doorkeeper:
-    """Who comes with which key. A key that is revoked opens nothing from that moment on: what is remembered is proved.
+    """Who comes with which key or session. What is revoked opens nothing from that moment on.
 
     Requests that come while one look-up is on its way share the next, so that many at once cost few statements.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, idle: timedelta) -> None:
         self._database = database
-        self._waiting: dict[str, list[asyncio.Future[Found | None]]] = {}
+        self._idle = idle
+        self._waiting: dict[Asker, list[asyncio.Future[Found | None]]] = {}
         self._known: dict[str, Record] = {}
         self._first: Asked | None = None
         self._task: asyncio.Task[None] | None = None
@@ -59,28 +76,29 @@ class Doorkeeper:
         """
         if self._database.dialect.name == "sqlite":
             return None
-        digest = tokens.digest(tokens.Purpose.API_KEY, secret)
+        digest = tokens.digest(Purpose.API_KEY, secret)
         row = self._known.get(digest)
         if row is None or _is_stale(row):
             return None
         try:
-            return Proof(_viewer(Found(row), request_id), digest, row)
+            return Proof(_viewer(Found(Purpose.API_KEY, row), request_id), digest, row)
         except Unauthenticated:
             return None
 
-    async def viewer(self, secret: str, request_id: str) -> tuple[Viewer, bool]:
-        """The viewer of a key, and whether its last use is long enough ago to be recorded anew.
+    async def viewer(self, purpose: Purpose, secret: str, request_id: str) -> tuple[Viewer, bool]:
+        """The viewer of a key or session, and whether its last use is long enough ago to be recorded anew.
 
-        Raises Unauthenticated, with one message, for keys that are unknown, revoked, expired or of an inactive owner.
+        Raises Unauthenticated, with one message, for what is unknown, ended, expired, unused for too long, or of
+        somebody who is not active.
         """
         future: asyncio.Future[Found | None] = asyncio.get_running_loop().create_future()
         if not self._waiting:
             self._first = CURRENT.get()
-        self._waiting.setdefault(tokens.digest(tokens.Purpose.API_KEY, secret), []).append(future)
+        self._waiting.setdefault((purpose, tokens.digest(purpose, secret)), []).append(future)
         if self._task is None:
             self._task = asyncio.create_task(self._look_up())
         found = await future
-        if found is None:
+        if found is None or (purpose is Purpose.SESSION and as_time(found.row[4]) < now() - self._idle):
             raise Unauthenticated
         return _viewer(found, request_id), _is_stale(found.row)
 
@@ -99,52 +117,66 @@ class Doorkeeper:
                 for future in _unanswered(waiting):
                     future.set_exception(error)
                 continue
-            for digest, futures in waiting.items():
-                self._remember(digest, found.get(digest))
+            for asker, futures in waiting.items():
+                self._remember(asker, found.get(asker))
                 for future in futures:
                     if not future.done():
-                        future.set_result(found.get(digest))
+                        future.set_result(found.get(asker))
         self._task = None
 
-    def _remember(self, digest: str, found: "Found | None") -> None:
+    def _remember(self, asker: Asker, found: "Found | None") -> None:
+        """A key whose owner has no roles in organizations: those are more than one row."""
+        purpose, digest = asker
         self._known.pop(digest, None)
-        if found is not None and not found.row[11]:
+        if found is not None and purpose is Purpose.API_KEY and not found.row[11]:
             self._known[digest] = found.row
             if len(self._known) > MOST_KNOWN:
                 del self._known[next(iter(self._known))]
 
 
-def _unanswered(waiting: Mapping[str, Sequence[asyncio.Future[Any]]]) -> list[asyncio.Future[Any]]:
+def _unanswered(waiting: Mapping[Asker, Sequence[asyncio.Future[Any]]]) -> list[asyncio.Future[Any]]:
     return [future for futures in waiting.values() for future in futures if not future.done()]
 
 
 @dataclass(frozen=True)
 class Found:
-    """A key's row with its owner and role, and the owner's roles in organizations."""
+    """A key's or session's row with its owner and role, and the owner's roles in organizations."""
 
+    purpose: Purpose
     row: Record
     grants: Sequence[Record] = ()
 
 
-def _by_digests(dialect: Dialect, digests: list[str]) -> Steps[dict[str, Found]]:
-    rows = yield Statement(_FIND.format(dialect.among("k.digest", "$1", "text")), [digests])
-    granted = [row[5] for row in rows if row[11]]
+def _by_digests(dialect: Dialect, askers: Sequence[Asker]) -> Steps[dict[Asker, Found]]:
+    """A statement for keys, one for sessions, where there are any of them, and one for grants."""
+    rows: list[tuple[Purpose, Record]] = []
+    for purpose, (find, column) in _FIND.items():
+        digests = [digest for each, digest in askers if each is purpose]
+        if digests:
+            found = yield Statement(find.format(dialect.among(column, "$1", "text")), [digests])
+            rows += [(purpose, row) for row in found]
+    granted = list({row[5] for _, row in rows if row[11]})
     grants = (yield Statement(GRANTS.format(dialect.among("m.user_id", "$1", "bigint")), [granted])) if granted else []
-    return {row[12]: Found(row, [each for each in grants if each[0] == row[5]]) for row in rows}
+    return {
+        (purpose, row[12]): Found(purpose, row, [each for each in grants if each[0] == row[5]]) for purpose, row in rows
+    }
 
 
 async def as_of_now(connection: Connection, viewer: Viewer) -> Viewer:
-    """The viewer again, by the same key, with the rights of this moment: asked inside the transaction that changes.
+    """The viewer again, by the same key or session, with the rights of this moment: asked inside a transaction.
 
-    Raises Unauthenticated where the key or its owner has lost access since the request began.
+    Raises Unauthenticated where it or its owner has lost access since the request began.
     """
-    if viewer.key_id is None:
+    purpose, number = Purpose.API_KEY, viewer.key_id
+    if viewer.session_id is not None:
+        purpose, number = Purpose.SESSION, viewer.session_id
+    if number is None:
         return viewer
-    row = await connection.one(BY_KEY, viewer.key_id)
+    row = await connection.one(_BY_ID[purpose], number)
     if row is None:
         raise Unauthenticated
     grants = await connection.rows(GRANTS.format("m.user_id = $1"), row[5]) if row[11] else []
-    return _viewer(Found(row, grants), viewer.request_id)
+    return _viewer(Found(purpose, row, grants), viewer.request_id)
 
 
 def _is_stale(row: Record) -> bool:
@@ -155,7 +187,8 @@ def _viewer(found: Found, request_id: str | None) -> Viewer:
     row = found.row
     if row[3] is not None or row[7] != "ACTIVE" or (row[2] is not None and as_time(row[2]) <= now()):
         raise Unauthenticated
-    narrow = rights_of(row[1]) if row[1] is not None else None
+    narrow = ENROLLING if row[13] else rights_of(row[1]) if row[1] is not None else None
+    is_key = found.purpose is Purpose.API_KEY
     return Viewer(
         user_id=row[5],
         username=row[6],
@@ -163,9 +196,11 @@ def _viewer(found: Found, request_id: str | None) -> Viewer:
         weight=row[9],
         rights=_narrowed(rights_of(row[10]), narrow),
         grants=tuple(Grant(each[1], _narrowed(rights_of(each[2]), narrow), each[3]) for each in found.grants),
-        key_id=row[0],
+        key_id=row[0] if is_key else None,
         key_is_narrow=narrow is not None,
-        key_expires_at=None if row[2] is None else as_time(row[2]),
+        key_expires_at=None if row[2] is None or not is_key else as_time(row[2]),
+        session_id=None if is_key else row[0],
+        must_enroll=bool(row[13]),
         request_id=request_id,
     )
 
@@ -211,49 +246,3 @@ def _known(names: Sequence[str]) -> frozenset[Right]:
 
 def as_time(value: Any) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
-
-
-class Touches:
-    """Last uses, written together a moment later: no request waits for the record that it was made."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._waiting: dict[int, tuple[int, datetime]] = {}
-        self._task: asyncio.Task[None] | None = None
-
-    def add(self, viewer: Viewer) -> None:
-        if viewer.key_id is not None and viewer.user_id is not None:
-            self._waiting[viewer.key_id] = (viewer.user_id, now())
-            if self._task is None or self._task.done():
-                # In a context of its own: it is no request's, and logs must not say so.
-                self._task = asyncio.create_task(self.flush(), context=contextvars.Context())
-
-    async def flush(self) -> None:
-        """Write what waits. A database that is away loses last uses, never a request."""
-        waiting, self._waiting = self._waiting, {}
-        if not waiting:
-            return
-        try:
-            await self._database.transaction(lambda tx: _write(tx, waiting))
-        except Unavailable:
-            log.warning("the last use of %d keys was not recorded: the database does not answer", len(waiting))
-
-    async def close(self) -> None:
-        if self._task is not None:
-            await asyncio.wait([self._task])
-        await self.flush()
-
-
-async def _write(tx: Transaction, waiting: dict[int, tuple[int, datetime]]) -> None:
-    moment = max(at for _, at in waiting.values())
-    await tx.rows(
-        f"UPDATE api_keys SET last_used_at = $1 WHERE {tx.dialect.among('id', '$2', 'bigint')}",
-        moment,
-        list(waiting),
-    )
-    users = list({user for user, _ in waiting.values()})
-    await tx.rows(
-        f"UPDATE users SET last_api_request_at = $1 WHERE {tx.dialect.among('id', '$2', 'bigint')}",
-        moment,
-        users,
-    )

@@ -17,6 +17,7 @@ from models.database import Database
 from tests import cast
 from tests.postgres import NoPostgres, Server
 from tests.service import Service, running
+from tests.slapd import NoSlapd, Slapd
 
 # Thousands of small databases are made and thrown away: in memory, where there is room for them.
 MEMORY = Path("/dev/shm")
@@ -41,6 +42,19 @@ def a_server() -> Iterator[Server]:
         if IN_CI:
             pytest.fail(f"PostgreSQL is needed in CI: {error}")
         pytest.skip(f"no PostgreSQL: {error}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def slapd() -> Iterator[Slapd]:
+    """An LDAP server for the session. Without one, its tests are skipped, but never in CI."""
+    try:
+        server = Slapd()
+    except NoSlapd as error:
+        if IN_CI:
+            pytest.fail(f"slapd is needed in CI: {error}")
+        pytest.skip(f"no LDAP server: {error}")
     yield server
     server.stop()
 

@@ -122,6 +122,8 @@ class Generator:
             given.append("ids: [" + ", ".join(f'"{each}"' for each in dice.sample(IDS, 4)) + "]")
         if "by" in field.args:
             given.append(f"by: {dice.choice(KEYS)}")
+        if "token" in field.args:
+            given.append(f'token: "{dice.choice(WORDS)}"')
         if "keys" in field.args:
             given.append('keys: [{username: "it"}, {id: "user_9"}, {email: "no@body.test"}]')
         if "first" in field.args and dice.random() < 0.6:

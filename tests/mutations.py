@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pyotp
+
 from tests.cast import PASSWORD
 from tests.service import Service
 
@@ -59,9 +61,31 @@ async def reset(service: Service) -> dict[str, Any]:
     return {"token": answer["link"].split("#")[1], "newPassword": NEW_PASSWORD}
 
 
+async def enrolling(service: Service) -> dict[str, Any]:
+    """The administrator has no password yet, and needs none."""
+    secret = (await ask(service, "enrollSecondFactor", {}, "secret"))["secret"]
+    return {"code": pyotp.TOTP(secret).now()}
+
+
+async def enrolled(service: Service) -> dict[str, Any]:
+    codes = (await ask(service, "confirmSecondFactor", await enrolling(service), "recoveryCodes"))["recoveryCodes"]
+    return {"code": codes[0]}
+
+
+async def others_factor(service: Service) -> dict[str, Any]:
+    await service.write("UPDATE users SET totp_secret = 'sealed', totp_enabled_at = created_at WHERE id = 9")
+    return {"ids": ["user_9"]}
+
+
 async def own_role(service: Service) -> dict[str, Any]:
     given = {"name": "Auditor", "weight": 30, "permissions": ["READ_AUDIT"], "synonyms": ["Checker"]}
     return {"id": (await ask(service, "createRole", given, "role { id }"))["role"]["id"]}
+
+
+async def open_sessions(service: Service) -> dict[str, Any]:
+    given = {"username": "outsider", "password": PASSWORD}
+    opened = [await ask(service, "signIn", given, "session { id }", None) for _ in range(2)]
+    return {"ids": [each["session"]["id"] for each in opened]}
 
 
 def fixed(**given: Any) -> Prepare:
@@ -80,6 +104,8 @@ def also(prepare: Prepare, **more: Any) -> Prepare:
 
 NEW_USER = {"username": "new", "email": "new@x.test", "name": "New", "role": {"name": "IT"}}
 LDAP = {"ldap": {"serverNumber": 1, "loginDn": "cn=outsider,dc=x,dc=test"}}
+# Their dry runs are kept: the plan is what was asked for (tests/test_reconcile_users.py).
+PLANS = ("reconcileUsers", "syncDirectory")
 CASES: dict[str, tuple[Prepare, str]] = {
     "createUser": (fixed(**NEW_USER, authentication={"local": {"password": PASSWORD}}), f"{USER} {ERRORS}"),
     "inviteUsers": (fixed(users=[{"email": "a@x.test", "ref": "1"}, {"email": "b@x.test"}]), RESULTS % ISSUED),
@@ -91,6 +117,8 @@ CASES: dict[str, tuple[Prepare, str]] = {
         fixed(users=[{"email": "a@x.test"}, {"email": "member@usergraph.test", "tags": ["t"]}]),
         RESULTS % "matchedBy",
     ),
+    "reconcileUsers": (fixed(users=[{"email": "a@x.test"}], source="hr"), f"job {{ id kind source total }} {ERRORS}"),
+    "syncDirectory": (fixed(provider="provider_2"), f"job {{ id kind source isDryRun }} {ERRORS}"),
     "convertUsers": (fixed(conversions=[{"id": "user_9", "to": LDAP}]), RESULTS % "kept lost"),
     "revertConversions": (converted, RESULTS % ""),
     "activateUsers": (deactivated, RESULTS % ""),
@@ -99,6 +127,16 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "changePassword": (fixed(id="user_9", newPassword=NEW_PASSWORD), f"{USER} {ERRORS}"),
     "requestPasswordReset": (fixed(email="outsider@usergraph.test"), f"accepted link expiresAt {ERRORS}"),
     "resetPassword": (reset, f"{USER} {ERRORS}"),
+    "enrollSecondFactor": (fixed(), f"secret otpauthUri {ERRORS}"),
+    "confirmSecondFactor": (enrolling, f"recoveryCodes {ERRORS}"),
+    "disableSecondFactor": (enrolled, f"is2faEnabled {ERRORS}"),
+    "regenerateRecoveryCodes": (enrolled, f"recoveryCodes {ERRORS}"),
+    "resetSecondFactor": (others_factor, RESULTS % ""),
+    "signIn": (
+        fixed(username="outsider", password=PASSWORD),
+        f"session {{ id token expiresAt }} user {{ id username }} mustEnrollSecondFactor {ERRORS}",
+    ),
+    "endSessions": (open_sessions, RESULTS % "session { id isOpen }"),
     "createApiKey": (
         fixed(name="ci", userId="user_9", permissions=["USE_SELF_SERVICE"]),
         f"secret apiKey {{ id name prefix permissions isValid user {{ id }} }} {ERRORS}",

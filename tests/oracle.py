@@ -153,6 +153,11 @@ WHO: dict[str, Test] = {
 }
 
 
+def has_valid_password(p: Person) -> bool:
+    is_able = p.row["state"] == "ACTIVE" and p.row["provider_id"] == 1
+    return bool(is_able) and p.row["password_hash"] is not None
+
+
 def accessibility(p: Person) -> str:
     provider = p.row["provider_id"]
     if p.row["state"] != "ACTIVE":
@@ -192,7 +197,7 @@ USER: dict[str, Test] = {
     "isSaml": lambda p, given: plain(p.row["provider_id"] == 4, given),
     "isApiOnly": lambda p, given: plain(p.row["provider_id"] is None, given),
     "is2faEnabled": lambda p, given: plain(p.row["totp_enabled_at"] is not None, given),
-    "hasValidPassword": lambda p, given: plain(p.row["provider_id"] == 1 and p.row["password_hash"] is not None, given),
+    "hasValidPassword": lambda p, given: plain(has_valid_password(p), given),
     "canCreateProjectsInRoot": lambda p, given: plain(p.row["can_create_projects_in_root"], given),
     "lastLoginAt": lambda p, given: moment(p.row["last_login_at"], given),
     "lastApiRequestAt": lambda p, given: moment(p.row["last_api_request_at"], given),

@@ -215,7 +215,9 @@ def _nodes(spec: Any, name: str) -> Any:
 
 
 def _record(spec: Any, name: str) -> Any:
-    def resolve(parent: Any, info: Any) -> Mapping[str, Any]:
+    def resolve(parent: Any, info: Any) -> Any:
+        if isinstance(parent, Row):
+            return parent.value(name)
         viewer = info.context.viewer
         return {
             "permissions": sorted(viewer.somewhere),
@@ -226,12 +228,17 @@ def _record(spec: Any, name: str) -> Any:
     return resolve
 
 
+def _is_current(spec: Any, name: str) -> Any:
+    return lambda parent, info: parent.values["id"] == info.context.viewer.session_id
+
+
 def _graphql_names(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"orderBy" if name == "order_by" else name: value for name, value in given.items()}
 
 
 _RESOLVERS: dict[type, Any] = {
     declared.Plain: _plain,
+    declared.IsCurrent: _is_current,
     declared.ToOne: _to_one,
     declared.Viewer: _viewer,
     declared.Many: _many,

@@ -21,6 +21,12 @@ def key_of(username: str) -> str:
 
 
 LIST = re.compile(r"= ANY\(\$\d+::\w+\[\]\)|IN \(SELECT value FROM json_each\(\$\d+\)\)|= \$\d+(::\w+)?")
+# Of the tables that change with every use, the columns that do not.
+STEADY = {
+    "users": "version, state, role_id, email, password_hash",
+    "api_keys": "revoked_at",
+    "sessions": "user_id, expires_at, ended_at, address",
+}
 LIMIT = re.compile(r"(LIMIT|place <=) \d+")
 PROOF = re.compile(r", \(SELECT EXISTS \(SELECT 1\nFROM users u JOIN api_keys k .*? IS NOT NULL\)\)\)", re.DOTALL)
 
@@ -78,19 +84,21 @@ class Service:
         return f"user_{await self.scalar('SELECT id FROM users WHERE username_key = $1', username)}"
 
     async def snapshot(self) -> dict[str, Any]:
-        """Every table's content, to show that a refused call stored nothing. Last uses of keys are left out."""
+        """Every table's content, to show that a refused call stored nothing.
+
+        Last uses of keys and sessions are left out, and the count of failed sign-ins, which outlasts refusals.
+        """
         tables = (
             "users user_tags user_aliases user_variables previous_identities roles role_names identity_providers "
             "organizations organization_members groups group_members invitations password_resets sessions api_keys "
-            "letters audit_events stored_answers"
+            "letters audit_events stored_answers recovery_codes saml_requests saml_assertions directory_jobs "
+            "directory_job_rows directory_entries"
         ).split()
         found: dict[str, Any] = {}
         for table in tables:
             columns = "*"
-            if table in ("users", "api_keys"):
-                columns = "id, created_at" + (
-                    ", version, state, role_id, email" if table == "users" else ", revoked_at"
-                )
+            if table in STEADY:
+                columns = f"id, created_at, {STEADY[table]}"
             found[table] = await self.rows(f"SELECT {columns} FROM {table} ORDER BY id")
         return found
 
@@ -110,8 +118,9 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def running(url: str, **settings: Any) -> AsyncIterator[Service]:
-    """The service over a database that is up to date, in this process."""
-    app = create_app(Settings(database_url=url, secret_key=SECRET, **settings))
+    """The service over a database that is up to date, in this process. Tests take the turns of its workers."""
+    app = create_app(Settings(**{"database_url": url, "secret_key": SECRET, **settings}))
+    app.state.background.workers.clear()
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
@@ -123,6 +132,7 @@ async def running(url: str, **settings: Any) -> AsyncIterator[Service]:
 WHO_ASKS = (
     "FROM api_keys k JOIN users",
     "SELECT (SELECT EXISTS (SELECT 1\nFROM users u JOIN api_keys k",
+    "FROM sessions s JOIN users",
     "m.role_id\nWHERE m.user_id",
     "SET last_used_at =",
     "SET last_api_request_at =",

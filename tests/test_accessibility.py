@@ -49,7 +49,16 @@ SITUATIONS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "is invited": (["state = 'INVITED', password_hash = NULL"], {**LOCAL, **OFF, "state": "INVITED"}),
     "is deactivated": (
         ["state = 'DEACTIVATED'"],
-        {**LOCAL, **OFF, "state": "DEACTIVATED", "hasValidPassword": True},
+        {**LOCAL, **OFF, "state": "DEACTIVATED"},
+    ),
+    "has a password and is invited": (["state = 'INVITED'"], {**LOCAL, **OFF, "state": "INVITED"}),
+    "has a password where passwords are switched off": (
+        [
+            "INSERT INTO identity_providers (name, name_key, prefix, kind, is_enabled, created_at, updated_at)"
+            " SELECT 'Off', 'off', 'off', 'LOCAL', false, created_at, updated_at FROM identity_providers WHERE id = 1",
+            "provider_id = 5",
+        ],
+        {**LOCAL, "identityProvider": {"name": "Off", "kind": "LOCAL"}},
     ),
     "signs in by LDAP": (
         [f"provider_id = 2, {LDAP}"],

@@ -67,7 +67,7 @@ async def test_what_is_not_told_about_is_found_by_an_index(crowded: Service, whe
 
 def _values(where: Any) -> Any:
     """As the engine hands it on: moments as moments."""
-    from graph.inputs import parse_instant
+    from graph.scalars import parse_instant
 
     if isinstance(where, dict):
         return {name: parse_instant(v) if name in ("before", "after") else _values(v) for name, v in where.items()}

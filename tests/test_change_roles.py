@@ -7,7 +7,9 @@ import pytest
 
 from tests.service import Service, codes
 
-ROLE = "role { id name weight permissions synonyms isBuiltIn userCount } errors { code message path }"
+ROLE = (
+    "role { id name weight permissions synonyms requiresSecondFactor isBuiltIn userCount } errors { code message path }"
+)
 DELETE = "mutation($id: ID!) { deleteRole(input: {id: $id}) { deletedId errors { code message path } } }"
 
 
@@ -48,6 +50,7 @@ async def test_an_own_role_is_made_and_given(service: Service) -> None:
             "weight": 30,
             "permissions": ["READ_AUDIT", "USE_SELF_SERVICE"],
             "synonyms": ["Checker", "Revisor"],
+            "requiresSecondFactor": False,
             "isBuiltIn": False,
             "userCount": 0,
         },
@@ -109,6 +112,7 @@ async def test_an_own_role_changes_field_by_field_and_its_holders_with_it(servic
         "weight": 35,
         "permissions": ["LIST_USERS"],
         "synonyms": [],
+        "requiresSecondFactor": False,
         "isBuiltIn": False,
         "userCount": 1,
     }
@@ -196,3 +200,19 @@ async def test_roles_that_are_not_there_are_not_found(service: Service) -> None:
     for role in ("role_99", "user_1", "x"):
         for answer in (await update(service, role, weight=5), await delete(service, role)):
             assert [(e["code"], e["path"]) for e in answer["errors"]] == [("NOT_FOUND", ["id"])]
+
+
+async def test_a_role_can_demand_a_second_factor_also_a_built_in_one(service: Service) -> None:
+    made = await create(service, requiresSecondFactor=True)
+    assert made["role"]["requiresSecondFactor"] is True
+    assert (await events(service, 6))[0][1]["requiresSecondFactor"] == [None, True]
+    for role in ("role_6", "role_1"):
+        for demanded in (False, True):
+            answer = await update(service, role, requiresSecondFactor=demanded)
+            assert (answer["role"]["requiresSecondFactor"], answer["errors"]) == (demanded, [])
+    assert (await events(service, 1))[-1] == ("UPDATED", {"requiresSecondFactor": [False, True]})
+    assert (await update(service, "role_6", synonyms=["Checker"]))["role"]["requiresSecondFactor"] is True
+    demanding = await service.data("{ roles(where: {requiresSecondFactor: {eq: true}}) { id } }")
+    assert demanding == {"roles": [{"id": "role_1"}, {"id": "role_6"}]}
+    refused = await update(service, "role_1", requiresSecondFactor=False, weight=90)
+    assert codes(refused["errors"]) == ["BUILT_IN"]

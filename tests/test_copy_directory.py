@@ -37,6 +37,18 @@ INSERT INTO letters (kind, state, user_id, to_address, link, attempts, created_a
 INSERT INTO audit_events (created_at, action, subject_type, subject_id, subject_label, changes)
     VALUES ('2026-06-01 10:00:00+00:00', 'UPDATED', 'user', 3, 'Zoë 😀',
         '{{"name": [null, "Zoë \\" 😀"], "a": [1, true]}}');
+INSERT INTO recovery_codes (user_id, code_digest, created_at, used_at) VALUES (3, 'd4', {NOW}, NULL);
+INSERT INTO sign_in_failures (subject_digest, count, last_at, blocked_until) VALUES ('d5', 7, {NOW}, {NOW});
+INSERT INTO saml_requests (provider_id, user_id, purpose, request_digest, return_to, created_at, expires_at)
+    VALUES (1, 3, 'JOIN', 'd6', '/graphql', {NOW}, {NOW});
+INSERT INTO saml_assertions (provider_id, assertion_digest, expires_at) VALUES (1, 'd7', {NOW});
+INSERT INTO directory_jobs (id, kind, state, provider_id, source, is_dry_run, options, done, counts, created_at)
+    VALUES (1, 'SYNC', 'DONE', 1, 'ldap:1', 1, '{{"maxDeactivations": 5}}', 1, '{{"CREATE": 1}}', {NOW});
+INSERT INTO directory_job_rows (job_id, position, entry_key, label, user_id, action, wanted, changes, applied_at)
+    VALUES (1, 0, 'uid=zoë', 'Zoë 😀', 3, 'UPDATE', '{{"name": "Zoë"}}', '[["name", null, "Zoë"]]', {NOW});
+INSERT INTO directory_entries (source, entry_key, user_id, absences, last_seen_at)
+    VALUES ('ldap:1', 'uid=zoë', 3, 2, {NOW});
+UPDATE identity_providers SET settings = '{{"url": "ldaps://x"}}', secrets = 'sealed', ceiling_weight = 40;
 INSERT INTO groups (name, name_key, created_at, updated_at) VALUES ('Gone', 'gone', {NOW}, {NOW});
 DELETE FROM groups WHERE name_key = 'gone';
 """

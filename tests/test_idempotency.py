@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutations import CASES, ERRORS, ISSUED, RESULTS, ask, input_type
+from tests.mutations import CASES, ERRORS, ISSUED, PLANS, RESULTS, ask, input_type
 from tests.service import Service, codes
 
 
@@ -15,6 +15,8 @@ async def test_every_mutation_is_asked_here(service: Service) -> None:
         "{ __schema { mutationType { fields { name args { name type { ofType { name } } } } } } }"
     )
     fields = {each["name"]: each["args"] for each in data["__schema"]["mutationType"]["fields"]}
+    # Who signs out has no session any more to ask again with; tests/test_sessions.py has its dry run.
+    assert fields.pop("signOut")
     assert set(fields) == set(CASES)
     takes = {name: [(arg["name"], arg["type"]["ofType"]["name"]) for arg in args] for name, args in fields.items()}
     assert takes == {name: [("input", input_type(name))] for name in CASES}
@@ -24,7 +26,7 @@ def comparable(answer: Any, known: str) -> Any:
     """An answer without what only the real call can know: ids of new things, new times, new secrets."""
     if isinstance(answer, dict):
         secret = {name for name, value in answer.items() if str(value).startswith("ug_")}
-        hidden = {"expiresAt", "link", "secret", *secret}
+        hidden = {"expiresAt", "link", "otpauthUri", "recoveryCodes", "secret", "token", *secret}
         return {name: comparable(value, known) for name, value in answer.items() if name not in hidden}
     if isinstance(answer, list):
         return [comparable(each, known) for each in answer]
@@ -33,7 +35,7 @@ def comparable(answer: Any, known: str) -> Any:
     return answer
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name not in PLANS])
 async def test_a_dry_run_answers_as_the_real_call_and_a_repeated_call_stores_nothing(
     service: Service, name: str
 ) -> None:
@@ -66,10 +68,17 @@ async def test_a_dry_run_answers_as_the_real_call_and_a_repeated_call_stores_not
 
 
 async def test_a_dry_run_shows_no_secret(service: Service) -> None:
-    for name, secret in (("createApiKey", "secret"), ("requestPasswordReset", "link")):
+    for name, secret in (
+        ("createApiKey", "secret"),
+        ("requestPasswordReset", "link"),
+        ("enrollSecondFactor", "secret"),
+        ("enrollSecondFactor", "otpauthUri"),
+        ("confirmSecondFactor", "recoveryCodes"),
+        ("regenerateRecoveryCodes", "recoveryCodes"),
+    ):
         prepare, selection = CASES[name]
         given = {**await prepare(service), "dryRun": True}
-        assert (await ask(service, name, given, selection))[secret] is None
+        assert not (await ask(service, name, given, selection))[secret]
 
 
 async def test_a_repeated_call_gives_its_secret_again_which_is_kept_sealed(service: Service) -> None:

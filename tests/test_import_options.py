@@ -25,7 +25,7 @@ def test_map_must_name_what_there_is(save: Any) -> None:
     )
     assert refusal(path, mapping={"name": "nickname"}) == (
         "--map name=nickname names no field: the fields are email, username, name, first_name, last_name,"
-        " role, password, external_id, ref, tags, aliases, groups, organizations, organization_ids,"
+        " role, password, password_hash, external_id, ref, tags, aliases, groups, organizations, organization_ids,"
         " is_active, saml, can_create_projects_in_root, ldap.server_number, ldap.login_dn, variables.NAME,"
         " ignore"
     )

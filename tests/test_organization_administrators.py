@@ -203,4 +203,4 @@ async def test_a_narrow_key_narrows_what_a_membership_gives(service: Service) ->
     assert (narrow["permissions"], narrow["visibleUserFields"]) == (["LIST_USERS", "UPDATE_USERS"], ["id", "name"])
     assert narrow["administeredOrganizationIds"] == ["organization_2"]
     whole = await service.post({"query": query}, who=None, headers={"x-apikey": key_of("orgadmin")})
-    assert len(whole.json()["data"]["viewer"]["permissions"]) == 17
+    assert len(whole.json()["data"]["viewer"]["permissions"]) == 16

@@ -12,7 +12,7 @@ from graphql import GraphQLObjectType, build_schema
 from graph.schema import build
 from models.errors import Forbidden, OutsideOrganization, Refusal, RightsTooWide, RoleTooHeavy, UserTooHeavy
 from resolvers import policy
-from resolvers.policy import BUILT_IN_ROLES, FIELD_RIGHTS, FOR_STRANGERS, NOBODY, Grant, Reach, Right, Viewer
+from resolvers.policy import BUILT_IN_ROLES, FIELD_RIGHTS, FOR_STRANGERS, NOBODY, PLATFORM, Grant, Reach, Right, Viewer
 
 SDL = build_schema(build().as_str())
 ROLES = {role.name: role for role in BUILT_IN_ROLES}
@@ -60,7 +60,13 @@ def test_a_stranger_can_do_nothing_and_is_told_by_having_no_user() -> None:
     assert not holder("Read only").is_stranger
 
 
-@pytest.mark.parametrize("right", list(Right))
+@pytest.mark.parametrize("right", sorted(PLATFORM))
+def test_a_membership_gives_no_right_over_what_belongs_to_the_platform(right: Right) -> None:
+    assert not ORGADMIN.can(right)
+    assert holder("Admin").can(right)
+
+
+@pytest.mark.parametrize("right", sorted(set(Right) - PLATFORM))
 def test_a_right_through_a_membership_holds_somewhere_but_not_everywhere(right: Right) -> None:
     ORGADMIN.require(right)
     assert ORGADMIN.organizations_with(right) == [2]
@@ -76,7 +82,7 @@ def test_grants_in_several_organizations_are_told_apart_by_right() -> None:
     assert viewer.organizations_with(Right.DELETE_USERS) == [2]
     assert viewer.organizations_with(Right.LIST_USERS) == [2, 5]
     assert viewer.rights == {Right.USE_SELF_SERVICE}
-    assert viewer.somewhere == frozenset(Right)
+    assert viewer.somewhere == frozenset(Right) - PLATFORM
 
 
 def test_a_missing_right_is_refused_by_name_and_place() -> None:
@@ -254,7 +260,8 @@ def test_the_policy_names_only_fields_and_mutations_that_there_are() -> None:
     assert named <= there
     assert {field for _, field in there} >= policy.OWN_NEIGHBOURS
     assert SDL.mutation_type is not None
-    assert set(SDL.mutation_type.fields) >= FOR_STRANGERS - {"__typename"}
+    assert SDL.query_type is not None
+    assert {*SDL.mutation_type.fields, *SDL.query_type.fields} >= FOR_STRANGERS - {"__typename"}
 
 
 def test_the_policy_is_one_pure_file() -> None:

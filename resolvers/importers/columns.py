@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from resolvers.importers.rows import UnreadableFile
 
-TEXTS = ("email", "username", "name", "first_name", "last_name", "role", "password", "external_id", "ref")
+TEXTS = (
+    *("email", "username", "name", "first_name", "last_name", "role", "password", "password_hash", "external_id"),
+    "ref",
+)
 LISTS = ("tags", "aliases", "groups", "organizations", "organization_ids")
 FLAGS = ("is_active", "saml", "can_create_projects_in_root")
 LDAP = ("ldap.server_number", "ldap.login_dn")
@@ -40,6 +43,7 @@ _NAMES: dict[str, str] = {
     "last_name": "lastname surname familyname sn name.familyname",
     "role": "role rolename role.name",
     "password": "password initialpassword passwordprofile passwordprofile.password",
+    "password_hash": "passwordhash hashedpassword",
     "tags": "tags tag",
     "aliases": "aliases alias",
     "groups": "groups group groupnames teams team",

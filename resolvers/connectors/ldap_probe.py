@@ -1,0 +1,129 @@
+"""What works at an LDAP server, step by step, and what to do about what does not."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from resolvers.connectors.ldap import ANYTHING, everybody, one
+from resolvers.connectors.ldap_connections import bind_service, deadline, secured
+from resolvers.connectors.ldap_server import Address, Entry, LdapServer, LdapUnavailable, Step, address
+from resolvers.connectors.ldap_session import BASE, Session
+from resolvers.connectors.ldap_wire import Wire, connect, resolve
+
+FEW = 5  # of what was found, as examples
+
+
+class Stopped(Exception):
+    """A step failed, so that those behind it cannot be tried."""
+
+
+@dataclass
+class _Told:
+    message: str = ""
+
+
+async def probe(server: LdapServer, *, username: str | None = None) -> list[Step]:
+    """Every address is tried until something fails there; then the directory is asked, at the first that works."""
+    steps: list[Step] = []
+    wires = [await _reached(server, address(url), steps) for url in server.urls]
+    try:
+        working = [wire for wire in wires if wire is not None]
+        if working:
+            await _ask(Session(working[0]), server, username, steps)
+    except Stopped:
+        pass
+    finally:
+        for wire in wires:
+            if wire is not None:
+                wire.close()
+    return steps
+
+
+@asynccontextmanager
+async def _step(steps: list[Step], name: str, seconds: float) -> AsyncIterator[_Told]:
+    told = _Told()
+    try:
+        async with deadline(seconds, name):
+            yield told
+    except LdapUnavailable as error:
+        steps.append(Step(name, False, f"{error.reason}. {error.hint}".strip()))
+        raise Stopped from error
+    steps.append(Step(name, True, told.message))
+
+
+async def _reached(server: LdapServer, place: Address, steps: list[Step]) -> Wire | None:
+    try:
+        async with _step(steps, "resolve", server.connect_seconds) as told:
+            found = await resolve(place)
+            told.message = f"{place.host} is {', '.join(dict.fromkeys(str(each[4][0]) for each in found))}."
+        async with _step(steps, "connect", server.connect_seconds) as told:
+            wire = await connect(place, found)
+            told.message = f"{place} takes connections."
+        async with _step(steps, "tls", server.connect_seconds) as told:
+            await secured(wire, server)
+            is_encrypted = place.is_tls or server.is_start_tls
+            told.message = (
+                f"{place} is encrypted, and its certificate is right."
+                if is_encrypted
+                else f"Passwords travel to {place} in the clear, as the settings allow."
+            )
+    except Stopped:
+        return None
+    return wire
+
+
+async def _ask(talk: Session, server: LdapServer, username: str | None, steps: list[Step]) -> None:
+    async with _step(steps, "bind", server.receive_seconds) as told:
+        await bind_service(talk, server)
+        told.message = (
+            f"The server takes {server.bind_dn}." if server.bind_dn else "No service account is set: asking as nobody."
+        )
+    async with _step(steps, "base", server.receive_seconds) as told:
+        await _base(talk, server)
+        told.message = f"{server.base_dn} is there, and people are found below it."
+    if username:
+        async with _step(steps, "user", server.receive_seconds) as told:
+            entry = await _user(talk, server, username)
+            told.message = f"{username[:100]} is {entry.dn}, with {_fields(server, entry)}."
+        steps.append(Step("groups", True, _groups(server, entry)))
+    elif server.group_base_dn:
+        async with _step(steps, "groups", server.receive_seconds) as told:
+            if not (await talk.search(server.group_base_dn, ANYTHING, ("1.1",), scope=BASE, most=1)).entries:
+                raise _absent("groupBaseDn", server.group_base_dn)
+            told.message = f"{server.group_base_dn} is there. Give a username to see somebody's groups."
+
+
+async def _base(talk: Session, server: LdapServer) -> None:
+    if not (await talk.search(server.base_dn, ANYTHING, ("1.1",), scope=BASE, most=1)).entries:
+        raise _absent("baseDn", server.base_dn)
+    if not (await talk.search(server.base_dn, everybody(server), ("1.1",), most=1)).entries:
+        hint = "Check userFilter, and what the service account may read."
+        raise LdapUnavailable(f"Nobody below {server.base_dn} matches the filter of users", hint=hint)
+
+
+def _absent(setting: str, dn: str) -> LdapUnavailable:
+    return LdapUnavailable(f"{dn} is not there, or may not be read", hint=f"Check {setting} and the service account.")
+
+
+async def _user(talk: Session, server: LdapServer, username: str) -> Entry:
+    entry = await one(talk, server, username=username)
+    if entry is None:
+        hint = "Check userFilter, and that exactly one entry matches it."
+        raise LdapUnavailable(f"{username[:100]} is not found, or more than once", hint=hint)
+    if not entry.first(server.attributes["username"]):
+        hint = f"Check attributes.username ({server.attributes['username']})."
+        raise LdapUnavailable(f"{entry.dn} has no username", hint=hint)
+    return entry
+
+
+def _fields(server: LdapServer, entry: Entry) -> str:
+    names = [field for field, name in server.attributes.items() if field != "member_of" and entry.first(name)]
+    return " ".join(", ".join(names).split("_")) or "nothing that is mapped"
+
+
+def _groups(server: LdapServer, entry: Entry) -> str:
+    if not entry.groups:
+        by = "memberOf and the groups below groupBaseDn" if server.group_base_dn else server.attributes["member_of"]
+        return f"{entry.dn} is in no group, by {by}."
+    more = f" and {len(entry.groups) - FEW} more" if len(entry.groups) > FEW else ""
+    return f"{entry.dn} is in {'; '.join(entry.groups[:FEW])}{more}."

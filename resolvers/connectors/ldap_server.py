@@ -1,0 +1,155 @@
+"""What is known of an LDAP server, what is found there, and how it fails."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from models.values import key
+
+
+class LdapUnavailable(Exception):
+    """The server gave no usable answer. `step` says while what, `hint` what to do; neither holds a secret."""
+
+    def __init__(self, reason: str, *, step: str = "", hint: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.step = step
+        self.hint = hint
+
+
+ATTRIBUTES: Mapping[str, str] = {
+    "username": "uid",
+    "email": "mail",
+    "name": "cn",
+    "first_name": "givenName",
+    "last_name": "sn",
+    "external_id": "entryUUID",
+    "member_of": "memberOf",
+}
+USER_FILTER = "(|(uid={username})(mail={username}))"
+GROUP_FILTER = "(|(member={dn})(uniqueMember={dn}))"
+# The parts of a group filter that name members, so that whole groups can be read by the same settings.
+MEMBERS = re.compile(r"\(\s*([A-Za-z][A-Za-z0-9;.-]*)\s*=\s*\{(dn|username)\}\s*\)")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens; `is_tls` from the first byte on."""
+
+    host: str
+    port: int
+    is_tls: bool
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def address(url: str) -> Address:
+    """`ldap://host[:389]` or `ldaps://host[:636]` and nothing more. Raises ValueError, saying what is wrong."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError("This is no address of a server.") from error
+    if parts.scheme not in ("ldap", "ldaps") or not parts.hostname:
+        raise ValueError("An address looks like ldaps://ldap.example.com or ldap://ldap.example.com:389.")
+    if parts.username is not None or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("An address is only scheme, host and port. What is searched is set beside it.")
+    is_tls = parts.scheme == "ldaps"
+    return Address(parts.hostname, port or (636 if is_tls else 389), is_tls)
+
+
+@dataclass(frozen=True)
+class LdapServer:
+    """Everything needed to reach a server and read it. Times are in seconds.
+
+    `ldap://` is upgraded with StartTLS before anything else is sent. Where `is_start_tls` is off, it is only used to
+    reach this machine, unless `is_plaintext_allowed`. `attributes` is our field to the directory's attribute.
+    """
+
+    name: str
+    urls: tuple[str, ...]
+    base_dn: str
+    bind_dn: str | None = None
+    bind_password: str | None = field(default=None, repr=False)
+    is_start_tls: bool = True
+    is_plaintext_allowed: bool = False
+    ca_certificates: str | None = field(default=None, repr=False)
+    user_filter: str = USER_FILTER
+    group_base_dn: str | None = None
+    group_filter: str = GROUP_FILTER
+    attributes: Mapping[str, str] = field(default_factory=lambda: dict(ATTRIBUTES))
+    page_size: int = 500
+    connect_seconds: float = 2.0
+    receive_seconds: float = 4.0
+
+    @property
+    def seconds(self) -> float:
+        """The longest that a sign-in or a look-up takes altogether."""
+        return self.connect_seconds * len(self.urls) + self.receive_seconds
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A user of a directory. Names of attributes are in lower case; `groups` are DNs, nested ones included."""
+
+    dn: str
+    attributes: Mapping[str, tuple[str, ...]]
+    groups: tuple[str, ...] = ()
+
+    def first(self, name: str) -> str | None:
+        found = self.attributes.get(name.lower(), ())
+        return found[0] if found else None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was tried, and how it went."""
+
+    name: str
+    is_ok: bool
+    message: str
+
+
+_PARTS = re.compile(r"((?:\\.|[^\\,+])*)([,+]|$)", re.DOTALL)
+_ESCAPED = re.compile(rb"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
+# What parts RDNs may stand in a value too, once nothing is escaped any more.
+_SEPARATORS = {",": "\x00", "+": "\x01", "": ""}
+
+
+def dn_key(dn: str) -> str:
+    """The normal form of a DN (RFC 4514), however it is escaped, spaced and capitalised."""
+    return "".join(_rdn(text) + _SEPARATORS[sign] for text, sign in _PARTS.findall(dn) if text or sign)
+
+
+def _rdn(text: str) -> str:
+    return f"{key(text.partition('=')[0])}={key(_value(text))}"
+
+
+def _value(rdn: str) -> str:
+    value = rdn.partition("=")[2].strip().encode()
+    raw = _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else found[2], value)
+    return raw.decode(errors="replace")
+
+
+_RDN = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9.-]*\s*=\s*\S")
+
+
+def is_dn(text: str) -> bool:
+    """Whether every part of a text is a name and a value."""
+    parts = [part for part, sign in _PARTS.findall(text) if part or sign]
+    return bool(parts) and all(_RDN.match(part) for part in parts)
+
+
+def first_value(dn: str) -> str:
+    """The value that a DN begins with: the name of a group."""
+    return _value(_PARTS.findall(dn)[0][0])

@@ -1,0 +1,261 @@
+"""A conversation with an LDAP server: StartTLS, binds and searches (RFC 4511), one at a time.
+
+Of ldap3 this uses what turns requests into bytes and answers into values, not its connections.
+"""
+
+import asyncio
+import base64
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ldap3 import BASE, DEREF_NEVER, SIMPLE, SUBTREE
+from ldap3.core.exceptions import LDAPExceptionError
+from ldap3.core.results import RESULT_CODES
+from ldap3.operation.bind import bind_operation
+from ldap3.operation.extended import extended_operation
+from ldap3.operation.search import search_operation
+from ldap3.operation.unbind import unbind_operation
+from ldap3.protocol.rfc2696 import paged_search_control
+from ldap3.protocol.rfc4511 import Controls, LDAPMessage, MessageID, ProtocolOp
+from ldap3.utils.asn1 import decode_message_fast, decode_sequence, encode  # type: ignore[attr-defined]
+from pyasn1.error import PyAsn1Error
+
+from resolvers.connectors.ldap_server import Entry, LdapUnavailable
+from resolvers.connectors.ldap_wire import Wire
+
+__all__ = ["BASE", "SUBTREE", "Found", "Session"]
+
+START_TLS = "1.3.6.1.4.1.1466.20037"
+PAGED = b"1.2.840.113556.1.4.319"
+MOST_BYTES = 16 * 1024 * 1024  # of one message
+MOST_ANSWERED = 64 * 1024 * 1024  # of all messages that answer one request
+BIND, ENTRY, DONE, REFERENCE, EXTENDED = 1, 4, 5, 19, 24
+IN_TURNS = 20  # messages that are decoded before others of this process have their turn
+
+OK, SIZE_LIMIT, NO_SUCH_OBJECT, INVALID_DN, INVALID_CREDENTIALS = 0, 4, 32, 34, 49
+# What a server answers to a name or password that it does not take: it knows neither, or lets them in no more.
+WRONG = frozenset({16, 19, NO_SUCH_OBJECT, INVALID_DN, 48, INVALID_CREDENTIALS, 50, 53})
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page of a search. `cookie` leads to the next one; `is_cut` says that there was more than was asked for."""
+
+    entries: list[Entry]
+    cookie: bytes = b""
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
+class _Message:
+    operation: int
+    payload: Any
+    controls: Mapping[bytes, bytes]
+
+
+class Session:
+    """Over an open wire. Everything it cannot make sense of is LdapUnavailable."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._number = 0
+        self._buffer = bytearray()
+        self._messages = 0
+        self._bytes = 0
+
+    async def start_tls(self) -> None:
+        """Ask the server to go over to TLS; the handshake is the wire's. Raises LdapUnavailable."""
+        await self._send("extendedReq", extended_operation(START_TLS))
+        message = await self._receive(EXTENDED)
+        if _code(message) != OK:
+            hint = "Let the server offer StartTLS, or use ldaps://."
+            raise LdapUnavailable(f"{self._wire.address} refuses StartTLS", step="tls", hint=hint)
+        if self._buffer:  # what was said before the handshake must not pass for something said after it
+            raise LdapUnavailable(f"{self._wire.address} spoke out of turn", step="tls", hint=NOT_LDAP)
+
+    async def bind(self, dn: str, password: str) -> bool:
+        """Whether the server takes this password for this DN. An empty one would be a bind as nobody: it is False."""
+        if not dn or not password:
+            return False
+        await self._send("bindRequest", bind_operation(3, SIMPLE, dn, password.encode()))
+        code = _code(await self._receive(BIND))
+        if code == OK:
+            return True
+        if code in WRONG:
+            return False
+        raise LdapUnavailable(f"The server refuses to bind ({_name(code)})", step="bind", hint=SEE_LOG)
+
+    async def search(
+        self,
+        base: str,
+        condition: str,
+        attributes: Sequence[str],
+        *,
+        scope: str = SUBTREE,
+        most: int,
+        cookie: bytes | None = None,
+    ) -> Found:
+        """Up to `most` entries; a `cookie` (empty for the first) asks for pages. A base that is not there has none."""
+        asked = search_operation(
+            base,
+            condition,
+            scope,
+            DEREF_NEVER,
+            list(attributes),
+            0 if cookie is not None else most,
+            0,
+            False,
+            False,
+            False,
+        )
+        await self._send("searchRequest", asked, None if cookie is None else paged_search_control(True, most, cookie))
+        entries: list[Entry] = []
+        while True:
+            message = await self._receive(ENTRY, DONE, REFERENCE)
+            if message.operation == DONE:
+                return _found(message, entries)
+            if message.operation == ENTRY:
+                entries.append(_entry(message.payload))
+                if len(entries) > most:
+                    raise LdapUnavailable("The server sends more than it was asked for", step="search", hint=NOT_LDAP)
+
+    async def close(self) -> None:
+        """Say goodbye, where it can still be heard."""
+        await self._send("unbindRequest", unbind_operation())  # type: ignore[no-untyped-call]
+
+    async def _send(self, name: str, request: Any, control: Any = None) -> None:
+        self._number += 1
+        self._bytes = 0
+        message = LDAPMessage()
+        message["messageID"] = MessageID(self._number)
+        message["protocolOp"] = ProtocolOp().setComponentByName(name, request)
+        if control is not None:
+            message["controls"] = Controls().setComponentByPosition(0, control)
+        await self._wire.send(encode(message))
+
+    async def _receive(self, *expected: int) -> _Message:
+        while (size := _framed(self._buffer)) is None or len(self._buffer) < size:
+            self._buffer += await self._wire.receive()
+        await self._take_turns(size)
+        raw = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        try:
+            decoded = decode_message_fast(raw)  # type: ignore[no-untyped-call]
+            controls = {bytes(each[3][0][3]): each[3][-1][3] for each in decoded["controls"] or ()}
+        except BROKEN as error:
+            raise LdapUnavailable(f"{self._wire.address} does not speak LDAP", hint=NOT_LDAP) from error
+        if decoded["messageID"] == 0:
+            raise LdapUnavailable(f"{self._wire.address} ends the conversation", hint=SEE_LOG)
+        if decoded["messageID"] != self._number or decoded["protocolOp"] not in expected:
+            raise LdapUnavailable(f"{self._wire.address} answers what was not asked", hint=NOT_LDAP)
+        return _Message(decoded["protocolOp"], decoded["payload"], controls)
+
+    async def _take_turns(self, size: int) -> None:
+        self._messages += 1
+        self._bytes += size
+        if self._bytes > MOST_ANSWERED:
+            raise LdapUnavailable("The server sends too much", step="search", hint="Set a smaller pageSize.")
+        if self._messages % IN_TURNS == 0:
+            await asyncio.sleep(0)
+
+
+NOT_LDAP = "Check that this port is an LDAP server's."
+SEE_LOG = "See the server's log for why."
+# What the decoder raises for bytes that are no message; it does not check them itself.
+BROKEN = (IndexError, KeyError, TypeError, ValueError, RecursionError, OverflowError, PyAsn1Error, LDAPExceptionError)
+
+
+def _framed(buffer: bytearray) -> int | None:
+    """How many bytes the message has that the buffer begins with; None until that can be told."""
+    if buffer and buffer[0] != 0x30:
+        raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP)
+    if len(buffer) < 2:
+        return None
+    size, head = buffer[1], 2
+    if size & 0x80:
+        head += size & 0x7F
+        if not 2 < head <= 6:
+            raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP)
+        if len(buffer) < head:
+            return None
+        size = int.from_bytes(buffer[2:head])
+    if size > MOST_BYTES:
+        raise LdapUnavailable("The server sends a message that is too large", hint=NOT_LDAP)
+    return head + size
+
+
+def _code(message: _Message) -> int:
+    try:
+        return int(message.payload[0][3])
+    except BROKEN as error:
+        raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP) from error
+
+
+def _name(code: int) -> str:
+    return str(RESULT_CODES.get(code, code))
+
+
+def _found(message: _Message, entries: list[Entry]) -> Found:
+    code = _code(message)
+    if code in (NO_SUCH_OBJECT, INVALID_DN):
+        return Found([])
+    if code == SIZE_LIMIT:
+        return Found(entries, is_cut=True)
+    if code != OK:
+        hint = "Check the base DN, the filters, and what the service account may read."
+        raise LdapUnavailable(f"The server refuses the search ({_name(code)})", step="search", hint=hint)
+    value = message.controls.get(PAGED)
+    if value is None:
+        return Found(entries)
+    try:
+        return Found(entries, bytes(decode_sequence(value, 0, len(value))[0][3][1][3]))
+    except BROKEN as error:
+        raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP) from error
+
+
+def _entry(payload: Any) -> Entry:
+    try:
+        dn = bytes(payload[0][3]).decode()
+        attributes: dict[str, tuple[str, ...]] = {}
+        for attribute in payload[1][3]:
+            name = bytes(attribute[3][0][3]).decode().split(";", 1)[0].lower()
+            attributes[name] = (
+                *attributes.get(name, ()),
+                *(_text(name, bytes(value[3])) for value in attribute[3][1][3]),
+            )
+    except BROKEN as error:
+        raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP) from error
+    return Entry(dn, attributes)
+
+
+GUID = "objectguid"
+
+
+def _text(name: str, value: bytes) -> str:
+    if name == GUID and len(value) == 16:
+        return str(uuid.UUID(bytes_le=value))
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return base64.b64encode(value).decode()
+
+
+_SPECIAL = re.compile(rb"[^A-Za-z0-9 @._,=+-]")
+
+
+def escaped(value: str) -> str:
+    """A value as it stands in a filter (RFC 4515): everything that could mean anything is written in hex."""
+    return _SPECIAL.sub(lambda found: b"\\%02x" % found[0][0], value.encode(errors="replace")).decode()
+
+
+def escaped_id(attribute: str, value: str) -> str:
+    """The same for an external id, which Active Directory keeps as bytes."""
+    if attribute.lower() != GUID:
+        return escaped(value)
+    try:
+        return "".join(f"\\{byte:02x}" for byte in uuid.UUID(value).bytes_le)
+    except ValueError:
+        return escaped(value)

@@ -1,0 +1,162 @@
+"""Reading an LDAP directory into a job: whole, or what changed since the last time."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from models.database import Connection, Database, Transaction
+from models.directories import JobKind, JobState
+from models.errors import Invalid, ProviderNotConfigured
+from models.secrets import Sealer
+from models.values import now
+from resolvers.changes import Change
+from resolvers.connectors.ldap import Entry, LdapServer, LdapUnavailable, pages
+from resolvers.directories_rules import options_of
+from resolvers.directories_start import begin, require
+from resolvers.directories_store import COLUMNS, Job, Staged, Stopped, job_of, keep, stage, staged
+from resolvers.ldap_mappings import mapped
+from resolvers.ldap_settings import as_user, opened_settings, server_of
+from resolvers.references import Roles, names_of, number_or_none, providers, roles
+
+MARGIN = timedelta(seconds=2)  # what a time in whole seconds leaves out
+MAPPED = ("groupIds", "organizationIds")
+CLEARED_AT_ONCE = 5_000
+GONE = "The directory did not answer: {reason} Nothing was changed."
+BROKEN = "The directory stopped answering after {count} entries, so what was read is cut short: {reason}"
+
+
+async def sync_directory(
+    change: Change,
+    *,
+    provider: str,
+    missing: str | None = None,
+    is_full: bool | None = None,
+    dry_run: bool | None = None,
+    **given: Any,
+) -> dict[str, Any]:
+    """The job's number under `job`."""
+    missing = missing or "DEACTIVATE"
+    require(change.viewer, missing)
+    found = (await providers(change.tx)).find(provider, "provider")
+    if found.kind != "LDAP":
+        raise Invalid("provider", reason=f"{found.name} is no LDAP provider. Only LDAP directories are read.")
+    options = {
+        **options_of(missing=missing, **given),
+        "is_full": is_full is not False,
+        "step": "READ",
+    }
+    source = f"provider_{found.id}"
+    job = await begin(change, JobKind.SYNC, source, options, is_dry_run=bool(dry_run), provider_id=found.id)
+    return {"job": job.id, "errors": []}
+
+
+async def read(database: Database, sealer: Sealer, job: Job, owner: str) -> None:
+    """All entries as rows of the job, page by page; begun anew where it stopped. Raises Stopped and LeaseLost."""
+    begun = now()
+    async with database.reading() as connection:
+        try:
+            server = await server_of(connection, sealer, job.provider_id or 0)
+        except ProviderNotConfigured as refusal:
+            raise Stopped(JobState.FAILED, refusal.message) from refusal
+        known = await _reading(connection, server, job)
+        since = None if job.is_full else await _since(connection, job)
+    await _clear(database, job)
+    job.options |= {"is_full": since is None, "watermark": since}
+    job.total, job.done, latest = None, 0, ""
+    try:
+        async with aclosing(pages(server, since=since)) as found:
+            async for page in found:
+                latest = max(latest, *map(_changed, page), "") if page else latest
+                rows = [_staged(known, entry, job.done + place) for place, entry in enumerate(page)]
+                await database.transaction(partial(_add, job, owner, rows))
+                job.done += len(page)
+    except LdapUnavailable as error:
+        if job.done:
+            raise Stopped(JobState.REFUSED, BROKEN.format(count=job.done, reason=error)) from error
+        raise Stopped(JobState.FAILED, GONE.format(reason=error)) from error
+    if latest:
+        job.options["watermark"] = _earlier(latest, now() - begun + MARGIN)
+    job.total = job.done
+    job.begin("PLAN")
+    await database.transaction(lambda tx: keep(tx, job, owner))
+
+
+async def _add(job: Job, owner: str, rows: Sequence[Staged], tx: Transaction) -> None:
+    await keep(tx, job, owner)
+    await stage(tx, job.id, job.done, rows)
+
+
+async def _clear(database: Database, job: Job) -> None:
+    """What a process that stopped while reading has left: no page can be asked for again by another connection."""
+    some = f"SELECT id FROM directory_job_rows WHERE job_id = $1 LIMIT {CLEARED_AT_ONCE}"
+    sql = f"DELETE FROM directory_job_rows WHERE id IN ({some}) RETURNING 1"
+    while await database.transaction(lambda tx: tx.rows(sql, job.id)):
+        pass
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a provider's settings make of its entries, with what is still there of groups and organizations."""
+
+    server: LdapServer
+    settings: Mapping[str, Any]
+    ceiling: int | None
+    roles: Roles
+    groups: frozenset[int]
+    organizations: frozenset[int]
+
+
+async def _reading(connection: Connection, server: LdapServer, job: Job) -> Reading:
+    sql = "SELECT settings, ceiling_weight FROM identity_providers WHERE id = $1"
+    row = await connection.one(sql, job.provider_id)
+    settings = opened_settings(row[0]) or {} if row is not None else {}
+    rules = settings.get("groupMappings") or ()
+    ids = {name: {number_or_none(each) or 0 for rule in rules for each in rule[name]} for name in MAPPED}
+    job.options["managed_roles"] = sorted({rule["roleId"] for rule in rules if rule["roleId"] is not None})
+    return Reading(
+        server,
+        settings,
+        row[1] if row is not None else None,
+        await roles(connection),
+        frozenset(await names_of(connection, "groups", ids["groupIds"])),
+        frozenset(await names_of(connection, "organizations", ids["organizationIds"])),
+    )
+
+
+async def _since(connection: Connection, job: Job) -> str | None:
+    """From when on to read, or None for everything: no run has ended well yet, or the settings have changed since."""
+    row = await connection.one(
+        f"SELECT {COLUMNS} FROM directory_jobs j WHERE source = $1 AND state = 'DONE' AND NOT is_dry_run"
+        " AND started_at > (SELECT updated_at FROM identity_providers p WHERE p.id = j.provider_id)"
+        " ORDER BY id DESC LIMIT 1",
+        job.source,
+    )
+    return None if row is None else job_of(row).options.get("watermark")
+
+
+def _changed(entry: Entry) -> str:
+    """When an entry last changed, by its server's clock: the seconds of a generalized time."""
+    digits = (entry.first("modifytimestamp") or "")[:14]
+    return digits if len(digits) == 14 and digits.isdecimal() and digits.isascii() else ""
+
+
+def _earlier(latest: str, by: timedelta) -> str:
+    """Before anything was read: no entry is newer than the end of the reading, on whatever clock."""
+    moment = datetime.strptime(latest, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    return (moment - by).strftime("%Y%m%d%H%M%SZ")
+
+
+def _staged(known: Reading, entry: Entry, position: int) -> Staged:
+    user = as_user(known.server, entry)
+    given = mapped(known.settings, entry, known.roles, known.ceiling)
+    if given.role_id is not None:
+        user["role"] = {"id": f"role_{given.role_id}"}
+    user["group_ids"] = [f"group_{each}" for each in given.group_ids if each in known.groups]
+    user["organization_ids"] = [
+        f"organization_{each}" for each in given.organization_ids if each in known.organizations
+    ]
+    key = user.get("external_id") or entry.dn
+    return staged(user, key, user.get("email") or user.get("username") or entry.dn, "users", position)

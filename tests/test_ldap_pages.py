@@ -1,0 +1,117 @@
+"""Reading a whole directory: page by page in bounded memory, incrementally, and never a short list for a whole one."""
+
+import asyncio
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+
+from resolvers.connectors import ldap
+from resolvers.connectors.ldap_server import Entry, LdapServer, LdapUnavailable
+from tests.slapd import BASE, GROUPS, JANE, LEADS, NARROW, PEOPLE, STAFF, WEB, Slapd, crowd, person, record
+
+MANY = 10_000
+CROWD = f"ou=crowd,{BASE}"
+
+
+@pytest.fixture(scope="module")
+def crowded(slapd: Slapd) -> Iterator[Slapd]:
+    """A server with ten thousand people more."""
+    server = Slapd(record(CROWD, objectClass="organizationalUnit", ou="crowd") + crowd(MANY, CROWD))
+    yield server
+    server.stop()
+
+
+async def entries(server: LdapServer, since: str | None = None) -> list[Entry]:
+    return [entry async for page in ldap.pages(server, since=since) for entry in page]
+
+
+async def test_ten_thousand_entries_come_page_by_page(crowded: Slapd) -> None:
+    server = crowded.server(base_dn=CROWD)
+    tracemalloc.start()
+    try:
+        sizes, names, most = [], set(), 0
+        async for page in ldap.pages(server):
+            sizes.append(len(page))
+            names |= {entry.first("uid") for entry in page}
+            most = max(most, tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert sizes == [500] * 20
+    assert names == {f"p{n:06}" for n in range(MANY)}
+    assert most < 30_000_000  # a page and the names; all entries at once would be some 40 MB
+
+
+async def test_others_have_their_turn_while_a_directory_is_read(crowded: Slapd) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    other = asyncio.create_task(others())
+    try:
+        async for page in ldap.pages(crowded.server(base_dn=CROWD, page_size=5_000)):
+            assert len(page) == 5_000
+            break
+    finally:
+        other.cancel()
+    assert turns > 5_000 / 20
+
+
+async def test_every_page_has_its_groups_by_attribute_and_by_search(slapd: Slapd) -> None:
+    for more, expected in ((None, {STAFF, WEB}), (GROUPS, {STAFF, WEB, LEADS})):
+        found = {entry.dn: entry for entry in await entries(slapd.server(page_size=2, group_base_dn=more))}
+        assert set(found[JANE].groups) == expected
+        one = await ldap.find(slapd.server(group_base_dn=more), login_dn=JANE)
+        assert one is not None
+        assert set(one.groups) == expected
+        assert one.attributes == found[JANE].attributes
+
+
+async def test_only_what_changed_since_then_is_read(slapd: Slapd) -> None:
+    assert await entries(slapd.server(), since="29990101000000Z") == []
+    everybody = await entries(slapd.server())
+    newest = max(entry.first("modifyTimestamp") or "" for entry in everybody)
+    await asyncio.sleep(1.1)  # modifyTimestamp counts seconds
+    dn = f"uid=late,{PEOPLE}"
+    slapd.add(person(dn, "late"))
+    try:
+        since = f"{int(newest[:-1]) + 1}Z"
+        assert [entry.dn for entry in await entries(slapd.server(), since=since)] == [dn]
+    finally:
+        slapd.delete(dn)
+
+
+@pytest.mark.parametrize("since", ["*", "20260101)(uid=*", ""])
+async def test_a_time_is_no_filter(slapd: Slapd, since: str) -> None:
+    assert await entries(slapd.server(), since=since) == []
+
+
+async def test_a_list_that_the_server_cuts_short_is_a_fault(crowded: Slapd) -> None:
+    # slapd gives 500 to whom it does not know better.
+    with pytest.raises(LdapUnavailable, match="cuts the list short"):
+        await entries(crowded.server(bind_dn=NARROW, base_dn=CROWD, page_size=200))
+
+
+async def test_a_server_that_goes_away_between_pages_is_a_fault() -> None:
+    server = Slapd(record(CROWD, objectClass="organizationalUnit", ou="crowd") + crowd(100, CROWD))
+    pages = ldap.pages(server.server(base_dn=CROWD, page_size=20))
+    try:
+        assert len(await anext(pages)) == 20
+        server.stop()
+        with pytest.raises(LdapUnavailable):
+            await anext(pages)
+    finally:
+        server.stop()
+
+
+async def test_who_stops_reading_leaves_no_connection(crowded: Slapd) -> None:
+    for _ in range(80):  # more than there may be at once
+        pages = ldap.pages(crowded.server(base_dn=CROWD, page_size=10))
+        async for page in pages:
+            assert len(page) == 10
+            break
+        await pages.aclose()  # type: ignore[attr-defined]
