@@ -113,7 +113,7 @@ async function passwordReset() {
   });
 }
 
-addEventListener("hashchange", () => location.reload()); // another link, opened in the same tab
+addEventListener("hashchange", () => location.reload()); /* another link, opened in the same tab */
 if (!token) {
   end("This link is not complete. Copy the whole link from the letter, up to its end.");
 } else {
