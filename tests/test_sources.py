@@ -118,18 +118,19 @@ async def test_s3s_own_passwords_are_too_short_by_default(service: Service) -> N
     assert await service.snapshot() == before
 
 
-async def test_s3s_own_passwords_do_where_the_setting_says_so(service_with: Any) -> None:
+async def test_s3s_own_passwords_are_guessable_whatever_length_is_asked_for(service_with: Any) -> None:
     async with service_with(password_length=8) as service:
-        before = await service.scalar("SELECT password_hash FROM users WHERE id = 9")
-        document = """mutation { changePassword(input: {id: "user_9", newPassword: "thisistheone"}) {
+        before = await service.snapshot()
+        document = """mutation($new: String!) { changePassword(input: {id: "user_9", newPassword: $new}) {
           user { id hasValidPassword } errors { code } } }"""
-        assert (await service.data(document))["changePassword"] == {
-            "user": {"id": "user_9", "hasValidPassword": True},
-            "errors": [],
-        }
-        assert await service.scalar("SELECT password_hash FROM users WHERE id = 9") != before
+        refused = (await service.data(document, {"new": "thisistheone"}))["changePassword"]
+        assert refused == {"user": None, "errors": [{"code": "WEAK_PASSWORD"}]}
         given = {**S3_USER, "authentication": {"local": {"password": "testpassword"}}}
-        assert codes((await service.data(CREATE, {"input": given}))["createUser"]["errors"]) == []
+        assert codes((await service.data(CREATE, {"input": given}))["createUser"]["errors"]) == ["WEAK_PASSWORD"]
+        assert await service.snapshot() == before
+        done = (await service.data(document, {"new": "thatwazthe1"}))["changePassword"]
+        assert done == {"user": {"id": "user_9", "hasValidPassword": True}, "errors": []}
+        assert await service.snapshot() != before
 
 
 async def test_s3_updates_the_name_only(service: Service) -> None:
