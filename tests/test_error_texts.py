@@ -41,6 +41,7 @@ HOSTILE: dict[str, list[Any]] = {
         *(7, {}),
     ],
     "Int": [None, -1, 0, 2**31 - 1, -(2**31), 2**31, 1.5, "1", True],
+    "Float": [None, -1.5, 0, 1e308, "1", True],
     "Boolean": [None, False, "true", 1],
     "DateTime": [
         *(None, "", "now", "2024-02-30T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
@@ -54,6 +55,7 @@ VALID: dict[str, Any] = {
     "DateTime": "2030-01-01T00:00:00Z",
     "Boolean": True,
     "Int": 9,
+    "Float": 5.0,
     "email": "fresh@usergraph.test",
     "newPassword": PASSWORD,
     "groups": "Web work",

@@ -16,7 +16,7 @@ from graphql import (
 from tests.service import Service
 
 INTROSPECTION = get_introspection_query()
-OPEN_TO_STRANGERS = {"acceptInvitation", "requestPasswordReset", "resetPassword"}
+OPEN_TO_STRANGERS = {"acceptInvitation", "invitationByToken", "requestPasswordReset", "resetPassword", "signIn"}
 
 
 async def schema_of(service: Service, who: str | None = "admin") -> GraphQLSchema:
