@@ -32,7 +32,7 @@ class Sealer:
 
     def is_marked(self, content: bytes, mark: str) -> bool:
         marks = [hmac.new(key, content, "sha256").hexdigest() for key in self._marking]
-        return any([hmac.compare_digest(each, mark) for each in marks])
+        return any(hmac.compare_digest(each, mark) for each in marks)
 
     def open(self, sealed: str) -> str | None:
         """The text, or None where it was sealed with a key that is gone."""

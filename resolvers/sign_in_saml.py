@@ -15,19 +15,14 @@ from resolvers.change_invitations import accept
 from resolvers.changes import Change
 from resolvers.connectors.saml import Assertion
 from resolvers.convert_users import convert_users
+from resolvers.name_ids import COLUMN
 from resolvers.policy import Viewer
 from resolvers.saml import Purpose, Refused, Through, digest, holders, through
-from resolvers.saml_settings import NameIdMatches
 from resolvers.sessions import Opened, open_session
 from resolvers.viewers import DEMANDS_FACTOR, by_username
 
 NOT_BEGUN = "This sign-in was not begun in this browser, took too long, or was used already. Begin again."
 NOBODY_HERE = "You are known to the identity provider, but may not sign in here. Ask an administrator."
-COLUMN = {
-    NameIdMatches.USERNAME: "username",
-    NameIdMatches.EMAIL: "email",
-    NameIdMatches.EXTERNAL_ID: "external_id",
-}
 SECOND_FACTOR = f"SELECT {DEMANDS_FACTOR} FROM users u JOIN roles r ON r.id = u.role_id WHERE u.id = $1"
 
 

@@ -148,6 +148,7 @@ NEW = (
     "ldap_provider_id",
     "login_dn",
     "login_dn_key",
+    "name_id",
     "password_hash",
     "can_create_projects_in_root",
     "created_at",
@@ -156,7 +157,7 @@ NEW = (
     "updated_by_id",
     "version",
 )
-AUDITED = ("username", "email", "name", "first_name", "last_name", "external_id", "state", "login_dn")
+AUDITED = ("username", "email", "name", "first_name", "last_name", "external_id", "state", "login_dn", "name_id")
 
 
 async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, str], roles: Roles) -> None:
