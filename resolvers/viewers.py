@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -65,7 +66,7 @@ class Doorkeeper:
         self._database = database
         self._idle = idle
         self._waiting: dict[Asker, list[asyncio.Future[Found | None]]] = {}
-        self._known: dict[str, Record] = {}
+        self._known: dict[str, tuple[Record, Viewer]] = {}
         self._first: Asked | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -77,13 +78,10 @@ class Doorkeeper:
         if self._database.dialect.name == "sqlite":
             return None
         digest = tokens.digest(Purpose.API_KEY, secret)
-        row = self._known.get(digest)
-        if row is None or _is_stale(row):
+        row, viewer = self._known.get(digest, (None, None))
+        if row is None or viewer is None or _is_stale(row):
             return None
-        try:
-            return Proof(_viewer(Found(Purpose.API_KEY, row), request_id), digest, row)
-        except Unauthenticated:
-            return None
+        return Proof(replace(viewer, request_id=request_id), digest, row)
 
     async def viewer(self, purpose: Purpose, secret: str, request_id: str) -> tuple[Viewer, bool]:
         """The viewer of a key or session, and whether its last use is long enough ago to be recorded anew.
@@ -129,7 +127,8 @@ class Doorkeeper:
         purpose, digest = asker
         self._known.pop(digest, None)
         if found is not None and purpose is Purpose.API_KEY and not found.row[11]:
-            self._known[digest] = found.row
+            with suppress(Unauthenticated):
+                self._known[digest] = (found.row, _viewer(found, None))
             if len(self._known) > MOST_KNOWN:
                 del self._known[next(iter(self._known))]
 
