@@ -194,11 +194,12 @@ def _result(draft: Draft, checks: Mapping[int, Check], matches: Matches) -> dict
         lost += ["sessions"]
         lost += ["password"] if target["password_hash"] is not None else []
         lost += [camel(n) for n in ("login_dn", "name_id") if target[n] is not None and draft.columns[n] is None]
-    is_named = draft.columns["login_dn"] is not None
+    check = checks.get(draft.index, NO_CHECK)
+    passed = check if check.refusal is None else NO_CHECK  # what was so already needs none
     return {
         **result(draft, "UPDATED" if draft.changed else "UNCHANGED"),
         "kept": list(KEPT),
         "lost": lost,
-        "checkedBy": checks.get(draft.index, NO_CHECK).by.value if is_named else None,
+        "checkedBy": None if draft.columns["login_dn"] is None else passed.by.value,
         "nameIdMatch": matches.outlook(draft),
     }

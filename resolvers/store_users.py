@@ -9,7 +9,7 @@ from models.groups import GroupMember
 from models.organizations import OrganizationMember
 from models.users import User, UserAlias, UserTag, UserVariable
 from models.values import key, search_key
-from resolvers import references, targets
+from resolvers import changed_addresses, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
 from resolvers.drafts import Draft
@@ -187,7 +187,7 @@ SEARCHED = ("name_key", "username_key", "email_key")
 
 
 async def update(change: Change, drafts: Sequence[Draft]) -> None:
-    """Write every column that some draft changes, in one statement, and take away what was removed."""
+    """Write every column that some draft changes, in one statement, and take away what was removed or went with it."""
     names = [name for name in CHANGEABLE if any(name in draft.columns for draft in drafts)]
     stamps = {"updated_at": change.moment, "updated_by_id": change.viewer.user_id}
     rows = []
@@ -201,6 +201,7 @@ async def update(change: Change, drafts: Sequence[Draft]) -> None:
     for name, table, column in REMOVABLE:
         gone = [(d.user_id, each) for d in drafts for each in d.removed.get(name, ())]
         await _remove(change, table, column, gone)
+    await changed_addresses.follow(change, drafts)
 
 
 REMOVABLE = (

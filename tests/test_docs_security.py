@@ -14,8 +14,9 @@ from resolvers.changes import ANSWERS_KEPT
 from resolvers.connectors import ldap_connections, saml_metadata, saml_xml
 from resolvers.connectors.ldap_server import LdapServer
 from resolvers.directories_rules import PERCENT
+from resolvers.passwords import NOT_AGAIN
 from resolvers.policy import FOR_STRANGERS
-from resolvers.tarpit import ACCOUNT, ACCOUNT_HERE, ADDRESS, KNOWN
+from resolvers.tarpit import ACCOUNT, ACCOUNT_HERE, ADDRESS, KNOWN, RESETS
 from tests import test_docs
 
 TESTS = Path(__file__).parent
@@ -91,6 +92,9 @@ NUMBERS = {
     f"{minutes(ACCOUNT_HERE.longest.total_seconds())})",
     "address": f"for an address ({ADDRESS.free})",
     "account": f"({ACCOUNT.free}, {minutes(ACCOUNT.longest.total_seconds())} at most)",
+    "resets": f"From one address {RESETS.free} are free, then only the answer is left, for a wait that doubles up to "
+    f"{minutes(RESETS.longest.total_seconds())}",
+    "resets again": f"For {['five'][NOT_AGAIN.seconds // 60 - 5]} minutes after a reset was made",
     "known": f"within {KNOWN.days} days",
     "sessions kept": f"kept for {sign_in.SESSIONS_KEPT.days} days",
     "recovery codes": f"of {recovery_codes._BYTES * 8} random bits",

@@ -1,7 +1,5 @@
 """Taking conversions back: one by one, with the password unless a newer one is there."""
 
-
-
 from tests.cast import PASSWORD
 from tests.converting import DN, LDAP, LOCAL, SAML, events, furnish, identity, name_id, one, revert
 from tests.service import Service, codes
