@@ -19,22 +19,22 @@ class Callers:
         self._trusted = [_network(each) for each in proxies.split(",") if each.strip()]
 
     def of(self, scope: Scope) -> Caller:
-        return Caller(self._address(scope), _agent(scope["headers"]))
+        peer, hops = _peer(scope), _hops(scope["headers"])
+        is_ignored = bool(hops) and peer is not None and not self._is_trusted(peer)
+        address = None if peer is None else str(self._client(peer, hops))
+        return Caller(address, _agent(scope["headers"]), str(peer) if is_ignored else None)
 
-    def _address(self, scope: Scope) -> str | None:
+    def _client(self, peer: Address, hops: list[str]) -> Address:
         """The nearest hop that no trusted proxy is; what comes before it anybody could have written."""
-        peer = scope.get("client")
-        address = _parsed(peer[0]) if peer else None
-        if address is None:
-            return None
-        for hop in reversed(_hops(scope["headers"]) if self._is_trusted(address) else []):
+        address = peer
+        for hop in reversed(hops if self._is_trusted(peer) else []):
             before = _parsed(hop)
             if before is None:
                 break
             address = before
             if not self._is_trusted(address):
                 break
-        return str(address)
+        return address
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
@@ -46,6 +46,11 @@ def _network(text: str) -> Network:
     except ValueError as error:
         message = f"USERGRAPH_TRUSTED_PROXIES takes addresses and networks by commas, and {text.strip()!r} is neither."
         raise BadSetting(message) from error
+
+
+def _peer(scope: Scope) -> Address | None:
+    client = scope.get("client")
+    return _parsed(client[0]) if client else None
 
 
 def _hops(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:

@@ -61,6 +61,7 @@ class PasswordMutations:
         RequestPasswordResetInput,
         "Send a reset link. Needs no key; who has SET_PASSWORDS is answered the link.",
         empty={"accepted": False, "link": None, "expiresAt": None},
+        prepare=passwords.prepare_request,
     )
     reset_password: ResetPasswordPayload = mutation(
         passwords.reset_password,

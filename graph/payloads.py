@@ -35,6 +35,7 @@ ErrorCodeEnum: Any = described(
         "PASSWORD_NOT_LOCAL": "The user signs in elsewhere.",
         "PROVIDER_DISABLED": "The identity provider is switched off.",
         "PROVIDER_NOT_CONFIGURED": "There is no such identity provider.",
+        "PROVIDER_UNREACHABLE": "The directory cannot be asked at the moment.",
         "REQUIRED": "A value is missing.",
         "RIGHTS_TOO_WIDE": "You cannot give rights that you lack.",
         "ROLE_ABOVE_CEILING": "The role weighs more than its directory may give.",
@@ -189,6 +190,10 @@ class LdapInput:
 @strawberry.input(description="Sign-in through SAML.")
 class SamlInput:
     identity_provider_id: strawberry.ID | None = given("Which SAML provider; the first enabled one if not said.")
+    name_id: str | None = given(
+        "What the provider calls them, letter by letter. Without it they join by invitation, by link=1, or as the"
+        " provider's nameIdMatches says."
+    )
     provisioned_by: LdapInput | None = given("An LDAP server that provisions this SAML user.")
 
 

@@ -25,6 +25,7 @@ class ErrorCode(StrEnum):
     PASSWORD_NOT_LOCAL = "PASSWORD_NOT_LOCAL"  # noqa: S105
     PROVIDER_DISABLED = "PROVIDER_DISABLED"
     PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"
+    PROVIDER_UNREACHABLE = "PROVIDER_UNREACHABLE"
     REQUIRED = "REQUIRED"
     RIGHTS_TOO_WIDE = "RIGHTS_TOO_WIDE"
     ROLE_ABOVE_CEILING = "ROLE_ABOVE_CEILING"
@@ -157,6 +158,14 @@ class ProviderDisabled(Refusal):
 class ProviderNotConfigured(Refusal):
     code = ErrorCode.PROVIDER_NOT_CONFIGURED
     template = "No {kind} is configured. Add it with createIdentityProvider."
+
+
+class ProviderUnreachable(Refusal):
+    code = ErrorCode.PROVIDER_UNREACHABLE
+    template = (
+        "{name} cannot be asked: {reason}. See what testIdentityProvider says, or send verify: NONE to convert without"
+        " asking."
+    )
 
 
 class Required(Refusal):

@@ -10,6 +10,7 @@ class SamlRequest(Row):
 
     provider = parent("IdentityProvider", on_delete=fields.CASCADE)
     user = parent("User", null=True, on_delete=fields.CASCADE)
+    session = parent("Session", null=True, on_delete=fields.CASCADE)  # that began to join one's own account
     purpose = KeyField(max_length=WORD)
     request_digest = KeyField(max_length=DIGEST, unique=True)
     return_to = KeyField(max_length=LONG)

@@ -124,6 +124,7 @@ async def rescue(tx: Transaction, username: str, *, make_administrator: bool) ->
             "ldap_provider_id": None,
             "login_dn": None,
             "login_dn_key": None,
+            "name_id": None,
             "state": "ACTIVE",
             "updated_at": moment,
         }

@@ -17,6 +17,7 @@ from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Change, number
 from resolvers.drafts import Draft
 from resolvers.invite_users import issued
+from resolvers.ldap_settings import opened_settings
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right, Viewer
 from resolvers.strength import check_password
@@ -47,8 +48,20 @@ async def about_token(connection: Connection, table: str, digest: str) -> tuple[
 async def accept_invitation(
     change: Change, *, token: str, password_hash: str | None = None, name: str | None = None
 ) -> dict[str, Any]:
-    """The user of a pending invitation becomes active. The token is the only right this needs, and works once."""
+    """The user of a pending invitation becomes active. The token is the only right this needs, and works once.
+
+    Not at a SAML provider that is set up: there, who comes shows who they are first (resolvers/sign_in_saml.py).
+    """
     digest = tokens.digest(tokens.Purpose.INVITATION, token)
+    elsewhere = await change.tx.one(
+        "SELECT p.name, p.prefix, p.settings, i.expires_at FROM invitations i JOIN users u ON u.id = i.user_id"
+        " JOIN identity_providers p ON p.id = u.provider_id WHERE i.token_digest = $1 AND i.state = 'PENDING'"
+        " AND u.state = 'INVITED' AND p.kind = 'SAML'",
+        digest,
+    )
+    if elsewhere is not None and opened_settings(elsewhere[2]) and as_time(elsewhere[3]) > change.moment:
+        reason = f"Join through {elsewhere[0]}: open your link in a browser, and it sends you there"
+        raise WrongState("token", reason=f"{reason} (/saml/{elsewhere[1]}/login with the invitation).")
     return await accept(change, "i.token_digest", digest, password_hash=password_hash, name=name)
 
 

@@ -149,14 +149,29 @@ async def update_identity_provider(
     if "ceiling_weight" in given:
         after["ceiling_weight"] = given["ceiling_weight"]
     await _refuse_taken(change, after, before["id"])
+    if after["server_number"] != before["server_number"]:
+        await provider_settings.require_no_less(change, before["id"], "serverNumber")
     set_up = await provider_settings.apply(change, after, given)
     await _check_ceiling(change, after, before)
     changes = {f: (before[f], after[f]) for f in COLUMNS if f not in UNTOLD and before[f] != after[f]} | set_up
     if changes:
         await bulk.update(change.tx, IdentityProvider, [{**after, "updated_at": change.moment}])
         await require_administrator(change)
+        if before["is_enabled"] and not after["is_enabled"]:
+            changes["open_sessions"] = (await _end_sessions(change, before["id"]), 0)
         await change.record([Event(Action.UPDATED, Subject.PROVIDER, before["id"], after["name"], changes)])
     return {"identityProvider": before["id"], "errors": []}
+
+
+async def _end_sessions(change: Change, provider_id: int) -> int:
+    """End the open sessions of who signs in through this provider; how many those were."""
+    ended = await change.tx.rows(
+        "UPDATE sessions SET ended_at = $2 WHERE ended_at IS NULL AND expires_at > $2"
+        " AND user_id IN (SELECT id FROM users WHERE provider_id = $1) RETURNING id",
+        provider_id,
+        change.moment,
+    )
+    return len(ended)
 
 
 async def delete_identity_provider(change: Change, *, id: str) -> dict[str, Any]:

@@ -25,10 +25,14 @@ ANSWERS_KEPT = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class Caller:
-    """Where a request comes from, as far as it is known, and with what it says it was made."""
+    """Where a request comes from, as far as it is known, and with what it says it was made.
+
+    `ignored_proxy`: the peer, where it says that it speaks for others and is not believed.
+    """
 
     address: str | None = None
     user_agent: str | None = None
+    ignored_proxy: str | None = None
 
 
 @dataclass

@@ -15,6 +15,7 @@ CALLED = {
     "externalId": "external id",
     "aliases": "alias",
     "loginDn": "login DN",
+    "nameId": "name id",
 }
 MOST_VALUES = 100  # tags, aliases or variables in one row
 NAMES = {
@@ -153,7 +154,8 @@ def refuse_duplicates(drafts: Sequence[Draft]) -> None:
         for what, value in _names_of(draft):
             first = names.setdefault((what, value), draft)
             if first is not draft:
-                draft.refusals.append(Duplicate(*draft.path, what, what=f"This {CALLED[what]}", first=first.place))
+                path = (*draft.path, *(name_id_path(draft) if what == "nameId" else (what,)))
+                draft.refusals.append(Duplicate(*path, what=f"This {CALLED[what]}", first=first.place))
                 break
 
 
@@ -166,4 +168,12 @@ def _names_of(draft: Draft) -> list[tuple[str, Any]]:
             found.append((what, columns[column]))
     if columns.get("login_dn_key") is not None:
         found.append(("loginDn", (columns.get("ldap_provider_id"), columns["login_dn_key"])))
+    if columns.get("name_id") is not None:
+        found.append(("nameId", (columns.get("provider_id"), columns["name_id"])))
     return found
+
+
+def name_id_path(draft: Draft) -> tuple[str, ...]:
+    """Where in its row a draft has its name id from."""
+    place = next((name for name in ("to", "authentication") if (draft.given.get(name) or {}).get("saml")), None)
+    return (place, "saml", "nameId") if place else ("nameId",)

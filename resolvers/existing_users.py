@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from models.database import Connection
 from models.errors import Taken
 from models.values import camel, key
-from resolvers.drafts import Draft
+from resolvers.drafts import Draft, name_id_path
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Names:
     external_ids: Mapping[str, int]
     aliases: Mapping[str, int]
     login_dns: Mapping[tuple[int, str], int]
+    name_ids: Mapping[tuple[int, str], int]
 
 
 async def taken(connection: Connection, drafts: Sequence[Draft]) -> Names:
@@ -26,6 +27,7 @@ async def taken(connection: Connection, drafts: Sequence[Draft]) -> Names:
     emails = {d.columns["email_key"] for d in drafts if d.columns.get("email_key")}
     externals = {d.columns["external_id"] for d in drafts if d.columns.get("external_id")}
     dns = {d.columns["login_dn_key"] for d in drafts if d.columns.get("login_dn_key")}
+    name_ids = {d.columns["name_id"] for d in drafts if d.columns.get("name_id")}
     aliases = {key(alias) for d in drafts for alias in d.aliases}
     return Names(
         usernames=await _owners(connection, "username_key", "users", "id", usernames | emails),
@@ -33,6 +35,7 @@ async def taken(connection: Connection, drafts: Sequence[Draft]) -> Names:
         external_ids=await _owners(connection, "external_id", "users", "id", externals),
         aliases=await _owners(connection, "value_key", "user_aliases", "user_id", aliases),
         login_dns=await _login_dns(connection, dns),
+        name_ids=await name_id_owners(connection, name_ids),
     )
 
 
@@ -54,6 +57,15 @@ async def _login_dns(connection: Connection, keys: Collection[str]) -> dict[tupl
     return {(row[0], row[1]): row[2] for row in rows}
 
 
+async def name_id_owners(connection: Connection, name_ids: Collection[str]) -> dict[tuple[int, str], int]:
+    """Who has these name ids, at whatever provider: (provider, name id) to user."""
+    if not name_ids:
+        return {}
+    among = connection.dialect.among("name_id", "$1", "text")
+    rows = await connection.rows(f"SELECT provider_id, name_id, id FROM users WHERE {among}", sorted(name_ids))
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
 def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
     for draft in drafts:
         own = draft.target.id if draft.target else None
@@ -67,6 +79,9 @@ def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
         dn = (draft.columns.get("ldap_provider_id") or 0, draft.columns.get("login_dn_key") or "")
         if dn in known.login_dns and known.login_dns[dn] != own:
             draft.refusals.append(Taken(*draft.path, "loginDn", what="login DN", value=draft.columns["login_dn"]))
+        name_id = (draft.columns.get("provider_id") or 0, draft.columns.get("name_id") or "")
+        if name_id in known.name_ids and known.name_ids[name_id] != own:
+            draft.refusals.append(Taken(*draft.path, *name_id_path(draft), what="name id", value=name_id[1]))
 
 
 def _refuse(draft: Draft, own: int | None, name: str, normal: str | None, *owners: Mapping[str, int]) -> None:

@@ -1,11 +1,14 @@
 """Passwords: changed by their owner or an administrator, reset by link (D3)."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 from models import bulk
 from models.credentials import PasswordReset
+from models.database import Transaction
 from models.errors import (
     InvalidToken,
     NotFound,
@@ -19,15 +22,18 @@ from models.errors import (
 from models.letters import LetterKind
 from models.users import User, UserState
 from models.values import email_key
-from resolvers import audit, letters, references, targets, tokens
+from resolvers import audit, letters, references, targets, tarpit, tokens
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Change, number
 from resolvers.convert_users import end_sessions
 from resolvers.policy import Right, Viewer
 from resolvers.proofs import counted
+from resolvers.sign_in import FLOOR
 from resolvers.strength import check_password
 from resolvers.targets import Target
 from resolvers.viewers import as_time
+
+NOT_AGAIN = timedelta(minutes=5)  # after a reset was made, in which a stranger does not make another
 
 
 def subjects(given: Mapping[str, Any]) -> list[str]:
@@ -116,18 +122,53 @@ async def close_resets(change: Change, user_id: int) -> None:
     )
 
 
-async def request_password_reset(change: Change, *, email: str) -> dict[str, Any]:
+async def prepare_request(before: Before, given: dict[str, Any]) -> None:
+    """All that a stranger brings about, in a transaction of its own: the time it takes tells nobody who exists."""
+    if before.viewer.can(Right.SET_PASSWORDS):
+        return
+    begun, email = monotonic(), given["email"]
+    given["is_done"] = True
+    await before.database.transaction(lambda tx: _post_quietly(before, tx, email))
+    await asyncio.sleep(max(0.0, begun + FLOOR - monotonic()))  # nothing is held meanwhile
+
+
+async def _post_quietly(before: Before, tx: Transaction, email: str) -> None:
+    change = Change(tx, before.viewer, before.settings, before.sealer, before.dry_run, caller=before.caller)
+    if before.dry_run:
+        tx.discard()
+    if await tarpit.count_reset(tx, before.sealer, address=change.caller.address, moment=change.moment):
+        return
+    user_id = await tx.scalar("SELECT id FROM users WHERE email_key = $1", email_key(email))
+    if user_id is None or await _was_just_made(change, user_id):
+        return
+    roles, known = await references.roles(tx), await references.providers(tx)
+    target = (await targets.find(tx, roles, [user_id]))[user_id]
+    is_local = target["provider_id"] is not None and known.by_id[target["provider_id"]].kind == "LOCAL"
+    if is_local and target["state"] == UserState.ACTIVE:
+        await _post(change, target)
+
+
+async def _was_just_made(change: Change, user_id: int) -> bool:
+    """Whoever made it: a letter is under way, and a stranger neither sends many nor ends a link that was just given."""
+    made = await change.tx.scalar(
+        "SELECT id FROM password_resets WHERE user_id = $1 AND closed_at IS NULL AND expires_at > $2"
+        " AND created_at > $3 LIMIT 1",
+        user_id,
+        change.moment,
+        change.moment - NOT_AGAIN,
+    )
+    return made is not None
+
+
+async def request_password_reset(change: Change, *, email: str, is_done: bool = False) -> dict[str, Any]:
     """Put a reset letter in the outbox, if there is such a local user: the answer never tells whether there is.
 
-    Who may set passwords gets the link too, and the reasons why there is none.
+    Who may set passwords gets the link too, and the reasons why there is none. `is_done`: see `prepare_request`.
     """
     viewer = change.viewer
-    may_see = viewer.can(Right.SET_PASSWORDS)
-    found = await change.tx.scalar("SELECT id FROM users WHERE email_key = $1", email_key(email))
-    if not may_see:
-        if found is not None:
-            await _post_quietly(change, found)
+    if is_done or not viewer.can(Right.SET_PASSWORDS):
         return {"accepted": True, "link": None, "expiresAt": None, "errors": []}
+    found = await change.tx.scalar("SELECT id FROM users WHERE email_key = $1", email_key(email))
     if found is None:
         raise NotFound("email", what="user with the address", key=email[:320])
     try:
@@ -141,14 +182,6 @@ async def request_password_reset(change: Change, *, email: str) -> dict[str, Any
         raise WrongState("email", reason=f"This user is {target['state'].lower()}. Activate them first.")
     link, expires = await _post(change, target)
     return {"accepted": True, "link": None if change.dry_run else link, "expiresAt": expires, "errors": []}
-
-
-async def _post_quietly(change: Change, user_id: int) -> None:
-    roles, known = await references.roles(change.tx), await references.providers(change.tx)
-    target = (await targets.find(change.tx, roles, [user_id]))[user_id]
-    is_local = target["provider_id"] is not None and known.by_id[target["provider_id"]].kind == "LOCAL"
-    if is_local and target["state"] == UserState.ACTIVE:
-        await _post(change, target)
 
 
 async def _post(change: Change, target: Target) -> tuple[str, Any]:

@@ -19,7 +19,9 @@ async def counted(before: Before, user_id: int, username: str, *path: str | int)
     async with before.database.reading() as connection:
         is_known = await tarpit.has_been_here(connection, user_id, address, moment)
     attempt = await before.database.transaction(
-        lambda tx: tarpit.count(tx, name=username, user_id=user_id, address=address, moment=moment, is_known=is_known)
+        lambda tx: tarpit.count(
+            tx, before.sealer, name=username, user_id=user_id, address=address, moment=moment, is_known=is_known
+        )
     )
     if attempt.is_blocked:
         raise WrongState(*path, reason="Too many passwords or codes were wrong. Wait some minutes, then try again.")

@@ -43,7 +43,7 @@ async def apply(change: Change, provider: dict[str, Any], given: Mapping[str, An
     changes = _told(name, before, after, kept, secrets)
     if changes:
         if provider["id"] is not None:
-            await _require_no_less(change, provider["id"], name)
+            await require_no_less(change, provider["id"], name)
         provider["settings"] = after or None
         provider["secrets"] = change.sealer.seal(orjson.dumps(secrets).decode()) if secrets else None
     return changes
@@ -63,7 +63,7 @@ async def _checked(
     return after, secrets
 
 
-async def _require_no_less(change: Change, provider_id: int, *path: str) -> None:
+async def require_no_less(change: Change, provider_id: int, *path: str) -> None:
     """Whoever points a provider elsewhere can come in as anybody behind it: that takes all that those may do (D10)."""
     for weight, rights in await change.tx.rows(ROLES_BEHIND, provider_id):
         require_weight(change.viewer, weight, *path)

@@ -1,7 +1,7 @@
 """What a change refers to, read in one statement a kind: roles, providers, groups, organizations, and who is there."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from models.database import Connection
@@ -16,6 +16,7 @@ from models.values import key, login_dn
 from resolvers.changes import number
 from resolvers.filters import number_of
 from resolvers.policy import DEACTIVATED, Right
+from resolvers.saml import checked_name_id
 from resolvers.viewers import rights_of
 
 
@@ -78,6 +79,7 @@ class Identity:
     ldap_provider_id: int | None = None
     login_dn: str | None = None
     login_dn_key: str | None = None
+    name_id: str | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -86,6 +88,7 @@ class Identity:
             "ldap_provider_id": self.ldap_provider_id,
             "login_dn": self.login_dn,
             "login_dn_key": self.login_dn_key,
+            "name_id": self.name_id,
         }
 
 
@@ -142,10 +145,12 @@ class Providers:
         provider = self.find(typed, *path, "identityProviderId") if typed else self.of_kind("SAML", *path)
         if provider.kind != "SAML":
             raise Invalid(*path, "identityProviderId", reason=f"{provider.name} is not a SAML provider.")
+        name_id = given.get("name_id")
+        kept = None if name_id is None else checked_name_id(name_id, *path, "nameId")
         if given.get("provisioned_by") is None:
-            return Identity(provider.id)
+            return Identity(provider.id, name_id=kept)
         ldap = self._ldap_identity(given["provisioned_by"], *path, "provisionedBy")
-        return Identity(provider.id, ldap.ldap_provider_id, ldap.login_dn, ldap.login_dn_key)
+        return replace(ldap, provider_id=provider.id, name_id=kept)
 
 
 async def providers(connection: Connection) -> Providers:

@@ -139,6 +139,7 @@ async def begin(change: Change, prefix: str, wanted: Wanted) -> str:
     row = {
         "provider_id": found.id,
         "user_id": user_id,
+        "session_id": wanted.link.session_id if wanted.link else None,
         "purpose": purpose,
         "request_digest": digest(request_id, wanted.browser),
         "return_to": wanted.return_to,

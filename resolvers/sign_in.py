@@ -1,8 +1,9 @@
 """Signing in: a name and a password, and the code of a second factor where there is one (E3).
 
 Whatever is wrong, the answer is one and comes after the same work: an unknown name, a wrong password, a user who is
-not active, who signs in elsewhere or holds keys only, and an attempt that has to wait all cost one verification of a
-hash. What a directory takes on top of that, and what an imported hash takes more, hides behind FLOOR.
+not active, who signs in elsewhere or holds keys only, and an account that has to wait all cost one verification of a
+hash. What a directory takes on top of that, and what an imported hash takes more, hides behind FLOOR. An address that
+has to wait costs none: that tells nothing of any account, and a few addresses must not keep the hashing busy.
 """
 
 import asyncio
@@ -32,6 +33,11 @@ log = logging.getLogger("usergraph.sign_in")
 
 FLOOR = 0.3  # seconds that a failure takes at least
 SESSIONS_KEPT = timedelta(days=30)  # beyond their end
+IGNORED_PROXY = (
+    "a sign-in came from %s with X-Forwarded-For, which is not believed from there. If that is your proxy, set "
+    "USERGRAPH_TRUSTED_PROXIES to its address: until then all users behind it share that one address, and wait for "
+    "each other's wrong passwords."
+)
 
 COLUMNS = ("id", "username", "state", "password_hash", "login_dn", "totp_enabled_at")
 _FIND = f"""
@@ -85,7 +91,11 @@ async def prepare(before: Before, given: dict[str, Any]) -> None:
     """Count the attempt, then look at it: password and code make place for a `proof`. Raises InvalidCredentials."""
     begun = monotonic()
     name, password, code = given.pop("username"), given.pop("password"), given.pop("code", None) or None
+    _warn_of_proxy(before.caller)
     account, attempt = await _counted(before, name)
+    if attempt.is_by_address:
+        await _wait_for_floor(begun)
+        raise InvalidCredentials
     try:
         is_right = await _is_right(before, None if attempt.is_blocked else account, password)
         new_hash = await _newer_hash(before, account, password) if is_right and account else None
@@ -94,12 +104,27 @@ async def prepare(before: Before, given: dict[str, Any]) -> None:
         raise
     if account is None or not is_right:
         await _failed(before, account, attempt, counts=is_right is not None)
-        await asyncio.sleep(max(0.0, begun + FLOOR - monotonic()))  # nothing is held meanwhile
+        await _wait_for_floor(begun)
         raise InvalidCredentials
     if second_factor.is_on(account.columns) and code is None:
         await before.database.transaction(lambda tx: tarpit.forgive(tx, attempt, all_here=False))
         raise SecondFactorRequired("code")
     given["proof"] = Proof(account, attempt, code, new_hash)
+
+
+async def _wait_for_floor(begun: float) -> None:
+    await asyncio.sleep(max(0.0, begun + FLOOR - monotonic()))  # nothing is held meanwhile
+
+
+_is_proxy_told = False  # by this process, in its log
+
+
+def _warn_of_proxy(caller: Caller) -> None:
+    """Once, and with the peer: it may be no proxy of ours but somebody who makes the header up."""
+    global _is_proxy_told
+    if caller.ignored_proxy is not None and not _is_proxy_told:
+        _is_proxy_told = True
+        log.warning(IGNORED_PROXY, caller.ignored_proxy)
 
 
 async def _counted(before: Before, name: str) -> tuple[Account | None, tarpit.Attempt]:
@@ -109,7 +134,9 @@ async def _counted(before: Before, name: str) -> tuple[Account | None, tarpit.At
         user_id = account["id"] if account else None
         is_known = user_id is not None and await tarpit.has_been_here(connection, user_id, address, moment)
     attempt = await before.database.transaction(
-        lambda tx: tarpit.count(tx, name=known, user_id=user_id, address=address, moment=now(), is_known=is_known)
+        lambda tx: tarpit.count(
+            tx, before.sealer, name=known, user_id=user_id, address=address, moment=now(), is_known=is_known
+        )
     )
     return account, attempt
 

@@ -1,12 +1,12 @@
 """What becomes of a SAML response: the request it answers is used up, its user found or joined, a session opened."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from models import bulk
-from models.errors import Refusal
+from models.errors import Refusal, Unauthenticated
 from models.saml import SamlAssertion
 from models.users import User, UserState
 from resolvers import audit
@@ -15,19 +15,14 @@ from resolvers.change_invitations import accept
 from resolvers.changes import Change
 from resolvers.connectors.saml import Assertion
 from resolvers.convert_users import convert_users
+from resolvers.name_ids import COLUMN
 from resolvers.policy import Viewer
 from resolvers.saml import Purpose, Refused, Through, digest, holders, through
-from resolvers.saml_settings import NameIdMatches
 from resolvers.sessions import Opened, open_session
-from resolvers.viewers import DEMANDS_FACTOR, by_username
+from resolvers.viewers import DEMANDS_FACTOR, as_of_now, as_time
 
 NOT_BEGUN = "This sign-in was not begun in this browser, took too long, or was used already. Begin again."
 NOBODY_HERE = "You are known to the identity provider, but may not sign in here. Ask an administrator."
-COLUMN = {
-    NameIdMatches.USERNAME: "username",
-    NameIdMatches.EMAIL: "email",
-    NameIdMatches.EXTERNAL_ID: "external_id",
-}
 SECOND_FACTOR = f"SELECT {DEMANDS_FACTOR} FROM users u JOIN roles r ON r.id = u.role_id WHERE u.id = $1"
 
 
@@ -58,14 +53,14 @@ async def _use_request(change: Change, found: Through, request_digest: str) -> d
     """The request that is answered, once: the statement that finds it uses it up."""
     rows = await change.tx.rows(
         "UPDATE saml_requests SET used_at = $1 WHERE request_digest = $2 AND provider_id = $3 AND used_at IS NULL"
-        " AND expires_at > $1 RETURNING user_id, purpose, return_to, created_at",
+        " AND expires_at > $1 RETURNING user_id, session_id, purpose, return_to",
         change.moment,
         request_digest,
         found.id,
     )
     if not rows:
         raise Refused(NOT_BEGUN, "it answers no open request of this browser")
-    return dict(zip(("user_id", "purpose", "return_to", "created_at"), rows[0], strict=True))
+    return dict(zip(("user_id", "session_id", "purpose", "return_to"), rows[0], strict=True))
 
 
 async def _use_assertion(change: Change, found: Through, assertion: Assertion) -> None:
@@ -135,22 +130,38 @@ async def _invited(change: Change, found: Through, user_id: int, name_id: str) -
 
 async def _linked(change: Change, found: Through, request: Mapping[str, Any], name_id: str) -> int:
     """Convert who began this to the provider, as convertUsers would; they must not have been signed out meanwhile."""
+    viewer = await _who_began(change, request)
     user_id = int(request["user_id"])
-    row = await change.tx.one(
-        "SELECT u.username, u.provider_id, u.name_id FROM users u WHERE u.id = $1 AND u.state = 'ACTIVE' AND EXISTS"
-        " (SELECT 1 FROM sessions s WHERE s.user_id = u.id AND s.ended_at IS NULL AND s.created_at <= $2)",
-        user_id,
-        request["created_at"],
-    )
-    viewer = None if row is None else await by_username(change.tx, row[0])
-    if row is None or viewer is None:
-        raise Refused(NOT_BEGUN, "the session that began the link has ended")
-    if row[1] == found.id and row[2] is not None:
+    row = await change.tx.one("SELECT provider_id, name_id FROM users WHERE id = $1", user_id)
+    assert row is not None
+    if row[0] == found.id and row[1] is not None:
         raise Refused("Your account is joined to this provider already.", "the user has a name id already")
-    if row[1] != found.id:
+    if row[0] != found.id:
         await _convert(change, viewer, found)
     await _keep_name_id(change, found, user_id, name_id)
     return user_id
+
+
+async def _who_began(change: Change, request: Mapping[str, Any]) -> Viewer:
+    """By the very session that began the link, if that would still open anything. Raises Refused.
+
+    Another session of the same user shows nothing: it may be in somebody else's browser.
+    """
+    refused = Refused(NOT_BEGUN, "the session that began the link is over")
+    used = await change.tx.scalar(
+        "SELECT COALESCE(last_used_at, created_at) FROM sessions WHERE id = $1 AND user_id = $2",
+        request["session_id"],
+        request["user_id"],
+    )
+    if used is None or as_time(used) < change.moment - timedelta(minutes=change.settings.session_idle_minutes):
+        raise refused
+    try:
+        viewer = await as_of_now(change.tx, replace(change.viewer, session_id=request["session_id"]))
+    except Unauthenticated as error:
+        raise refused from error
+    if viewer.must_enroll:
+        raise refused
+    return viewer
 
 
 async def _convert(change: Change, viewer: Viewer, found: Through) -> None:

@@ -9,7 +9,7 @@ from models.groups import GroupMember
 from models.organizations import OrganizationMember
 from models.users import User, UserAlias, UserTag, UserVariable
 from models.values import key, search_key
-from resolvers import references, targets
+from resolvers import changed_addresses, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
 from resolvers.drafts import Draft
@@ -148,6 +148,7 @@ NEW = (
     "ldap_provider_id",
     "login_dn",
     "login_dn_key",
+    "name_id",
     "password_hash",
     "can_create_projects_in_root",
     "created_at",
@@ -156,7 +157,7 @@ NEW = (
     "updated_by_id",
     "version",
 )
-AUDITED = ("username", "email", "name", "first_name", "last_name", "external_id", "state", "login_dn")
+AUDITED = ("username", "email", "name", "first_name", "last_name", "external_id", "state", "login_dn", "name_id")
 
 
 async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, str], roles: Roles) -> None:
@@ -186,7 +187,7 @@ SEARCHED = ("name_key", "username_key", "email_key")
 
 
 async def update(change: Change, drafts: Sequence[Draft]) -> None:
-    """Write every column that some draft changes, in one statement, and take away what was removed."""
+    """Write every column that some draft changes, in one statement, and take away what was removed or went with it."""
     names = [name for name in CHANGEABLE if any(name in draft.columns for draft in drafts)]
     stamps = {"updated_at": change.moment, "updated_by_id": change.viewer.user_id}
     rows = []
@@ -200,6 +201,7 @@ async def update(change: Change, drafts: Sequence[Draft]) -> None:
     for name, table, column in REMOVABLE:
         gone = [(d.user_id, each) for d in drafts for each in d.removed.get(name, ())]
         await _remove(change, table, column, gone)
+    await changed_addresses.follow(change, drafts)
 
 
 REMOVABLE = (

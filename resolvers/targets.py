@@ -90,6 +90,7 @@ TARGET_COLUMNS = (
     "ldap_provider_id",
     "login_dn",
     "login_dn_key",
+    "name_id",
     "can_create_projects_in_root",
     "password_hash",
     "version",

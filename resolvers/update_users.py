@@ -143,7 +143,7 @@ def _ldap_fields(draft: Draft, placing: Placing) -> None:
             draft.columns["login_dn_key"] = target["login_dn_key"]
             draft.columns["login_dn"] = target["login_dn"]
             if target["provider_id"] == target["ldap_provider_id"]:
-                draft.columns["provider_id"] = provider.id
+                draft.columns["provider_id"], draft.columns["name_id"] = provider.id, None
             draft.change("ldap_server_number", before, provider.server_number)
     if given.get("login_dn") is not None:
         named = draft.attempt(lambda: login_dn(given["login_dn"], "loginDn"))

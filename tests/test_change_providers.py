@@ -1,11 +1,15 @@
 """Making, changing and deleting identity providers, and what follows for who signs in through them."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from models.values import now
+from resolvers import tokens
 from tests.service import Service, codes
+from tests.signing_in import ask_as, token_of
 
 PROVIDER = """identityProvider { id name prefix kind isEnabled serverNumber userCount } errors { code message path }"""
 DELETE = "mutation($id: ID!) { deleteIdentityProvider(input: {id: $id}) { deletedId errors { code message path } } }"
@@ -140,6 +144,55 @@ async def test_switching_off_the_administrators_way_in_is_refused(service: Servi
     assert (answer["identityProvider"], codes(answer["errors"])) == (None, ["LAST_ADMINISTRATOR"])
     assert await service.snapshot() == before
     assert (await update(service, "provider_2", isEnabled=False))["identityProvider"]["isEnabled"] is False
+
+
+async def sessions(service: Service) -> dict[int, list[bool]]:
+    """By user, whether their sessions are open, oldest first."""
+    found: dict[int, list[bool]] = {}
+    for user, is_open in await service.rows("SELECT user_id, ended_at IS NULL FROM sessions ORDER BY id"):
+        found.setdefault(user, []).append(bool(is_open))
+    return found
+
+
+async def test_switching_off_ends_the_sessions_of_who_signs_in_there_for_good(service: Service) -> None:
+    await service.write("UPDATE users SET provider_id = 4 WHERE id IN (3, 8)")
+    for user, minutes in ((3, 5), (8, 5), (8, 5), (8, -5), (9, 5)):
+        await service.write(
+            "INSERT INTO sessions (user_id, token_digest, created_at, expires_at) VALUES ($1, $2, $3, $4)",
+            user,
+            tokens.digest(tokens.Purpose.SESSION, tokens.make(tokens.Purpose.SESSION)),
+            now(),
+            now() + timedelta(minutes=minutes),
+        )
+    await service.write("UPDATE users SET provider_id = 1 WHERE id = 9")
+    before = await service.snapshot()
+    document = 'mutation { updateIdentityProvider(input: {id: "provider_4", isEnabled: false, dryRun: true}) { %s } }'
+    await service.data(document % "errors { code }")
+    await update(service, "provider_4", name="Sign-on")
+    await update(service, "provider_4", isEnabled=True)
+    assert (await service.snapshot())["sessions"] == before["sessions"]
+    with service.statements() as few:
+        await update(service, "provider_4", isEnabled=False)
+    assert await sessions(service) == {3: [False], 8: [False, False, True], 9: [True]}, "what was over stays as it was"
+    assert (await events(service, 4))[-1] == ("UPDATED", [[True, False], [3, 0]])
+    await update(service, "provider_4", isEnabled=True)
+    assert await sessions(service) == {3: [False], 8: [False, False, True], 9: [True]}
+    await service.write("UPDATE sessions SET ended_at = NULL WHERE user_id = 3")
+    with service.statements() as fewer:
+        await update(service, "provider_4", isEnabled=False)
+    assert len(few) == len(fewer), "however many sessions there are"
+    assert (await events(service, 4))[-1] == ("UPDATED", [[True, False], [1, 0]])
+
+
+async def test_a_session_ends_with_its_provider_and_does_not_come_back(service: Service) -> None:
+    await create(service, name="Second", prefix="second", kind="LOCAL", serverNumber=None)
+    await service.write("UPDATE users SET provider_id = 5 WHERE id = 8")
+    token = await token_of(service)
+    assert (await ask_as(service, token, "{ me { id } }"))["data"]["me"] == {"id": "user_8"}
+    await update(service, "provider_5", isEnabled=False)
+    await update(service, "provider_5", isEnabled=True)
+    refused = await ask_as(service, token, "{ me { id } }")
+    assert [each["extensions"]["code"] for each in refused["errors"]] == ["UNAUTHENTICATED"]
 
 
 async def test_a_provider_in_use_is_not_deleted(service: Service) -> None:

@@ -1,63 +1,12 @@
-"""Converting users between local, LDAP and SAML sign-in: what they keep and lose, shown first and taken back."""
+"""Converting users between local, LDAP and SAML sign-in: what they keep and lose, shown first."""
 
-import json
 from typing import Any
 
 import pytest
 
 from tests.cast import PASSWORD
+from tests.converting import BOTH, DN, LDAP, LOCAL, OWN, SAML, convert, events, furnish, identity, one, revert
 from tests.service import Service, codes
-
-SHOWN = """user { id version isLdap isSaml ldapServerNumber loginDn hasValidPassword is2faEnabled accessibility
-  role { name } identityProvider { id } tags aliases groups { nodes { id } } organizations { nodes { id } } }"""
-CONVERT = """mutation($input: ConvertUsersInput!) { convertUsers(input: $input) { errors { code path }
-  results { index ref action changedFields kept lost errors { code path index } %s } } }"""
-REVERT = """mutation($input: RevertConversionsInput!) { revertConversions(input: $input) { errors { code path }
-  results { index ref action changedFields errors { code path index } %s } } }"""
-DN = "CN=Jane,CN=Users,DC=tpm,DC=local"
-LDAP: dict[str, Any] = {"ldap": {"serverNumber": 1, "loginDn": DN}}
-SAML: dict[str, Any] = {"saml": {}}
-BOTH: dict[str, Any] = {"saml": {"identityProviderId": "provider_4", "provisionedBy": LDAP["ldap"]}}
-LOCAL: dict[str, Any] = {"local": {}}
-OWN = "user { id isLdap isSaml loginDn hasValidPassword version }"
-
-
-async def convert(
-    service: Service, *pairs: tuple[str, Any], who: str = "admin", shown: str = SHOWN, **more: Any
-) -> Any:
-    given = {"conversions": [{"id": user, "to": to} for user, to in pairs], **more}
-    return (await service.data(CONVERT % shown, {"input": given}, who=who))["convertUsers"]
-
-
-async def one(service: Service, to: Any, user: str = "user_8", **more: Any) -> Any:
-    (result,) = (await convert(service, (user, to), **more))["results"]
-    return result
-
-
-async def revert(service: Service, *users: str, who: str = "admin", shown: str = SHOWN, **more: Any) -> Any:
-    answer = await service.data(REVERT % shown, {"input": {"ids": users, **more}}, who=who)
-    return answer["revertConversions"]["results"]
-
-
-async def furnish(service: Service) -> None:
-    """Give `member` all that a conversion must keep, and a session that it ends."""
-    await service.data("""mutation { updateUser(
-      input: {id: "user_8", tags: ["t"], aliases: ["a"], groupIds: "group_2"}) { errors { code } } }""")
-    await service.write("UPDATE users SET totp_secret = 'sealed', totp_enabled_at = created_at WHERE id = 8")
-    await service.write(
-        "INSERT INTO sessions (user_id, token_digest, created_at, expires_at)"
-        " SELECT 8, 'd', created_at, created_at FROM users WHERE id = 8"
-    )
-
-
-async def identity(service: Service, user: int = 8) -> tuple[Any, ...]:
-    sql = "SELECT provider_id, ldap_provider_id, login_dn, password_hash FROM users WHERE id = $1"
-    return (await service.rows(sql, user))[0]
-
-
-async def events(service: Service, user: int = 8) -> list[tuple[str, Any]]:
-    sql = "SELECT action, changes FROM audit_events WHERE subject_type = 'user' AND subject_id = $1 ORDER BY id"
-    return [(row[0], json.loads(row[1])) for row in await service.rows(sql, user)]
 
 
 @pytest.mark.parametrize(
@@ -140,73 +89,6 @@ async def test_a_password_sent_with_a_conversion_is_not_dropped_in_silence(servi
     assert (result["action"], result["user"]) == ("FAILED", None)
     assert [(e["code"], e["path"][:3]) for e in result["errors"]] == [("INVALID", ["conversions", "0", "to"])]
     assert (await identity(service))[0] == 4
-
-
-async def test_a_conversion_is_taken_back_with_its_password(service: Service) -> None:
-    await furnish(service)
-    before = await identity(service)
-    await one(service, LDAP)
-    snapshot = await service.snapshot()
-    dry = await revert(service, "user_8", dryRun=True)
-    assert await service.snapshot() == snapshot
-    real = await revert(service, "user_8")
-    assert dry == real
-    (result,) = real
-    assert (result["index"], result["ref"], result["action"], result["errors"]) == (0, "user_8", "UPDATED", [])
-    assert "identityProvider" in result["changedFields"]
-    assert (result["user"]["isLdap"], result["user"]["loginDn"], result["user"]["hasValidPassword"]) == (
-        False,
-        None,
-        True,
-    )
-    assert await identity(service) == before
-    action, changes = (await events(service))[-1]
-    assert action == "CONVERSION_REVERTED"
-    assert ["Main LDAP", "Local passwords"] in changes.values()
-    assert [DN, None] in changes.values()
-    (again,) = await revert(service, "user_8")
-    assert codes(again["errors"]) == ["WRONG_STATE"]
-
-
-async def test_conversions_are_taken_back_one_by_one(service: Service) -> None:
-    for to in (LDAP, SAML, LOCAL):
-        await one(service, to)
-    seen = []
-    for _ in range(3):
-        (result,) = await revert(service, "user_8")
-        seen.append((result["user"]["isLdap"], result["user"]["isSaml"], result["user"]["hasValidPassword"]))
-    assert seen == [(False, True, False), (True, False, False), (False, False, True)]
-
-
-async def test_a_password_set_since_the_conversion_stays(service: Service) -> None:
-    await one(service, SAML)
-    await one(service, LOCAL)
-    await service.data("""mutation { changePassword(input: {id: "user_8", newPassword: "amber ladder quiet 77"}) {
-      errors { code } } }""")
-    newer = (await identity(service))[3]
-    assert newer is not None
-    await revert(service, "user_8")
-    await revert(service, "user_8")
-    assert await identity(service) == (1, None, None, newer)
-
-
-async def test_a_conversion_is_not_taken_back_to_where_nobody_gets_in(service: Service) -> None:
-    await one(service, LDAP)
-    await one(service, LOCAL)
-    await service.write("UPDATE identity_providers SET is_enabled = FALSE WHERE id = 2")
-    before = await service.snapshot()
-    (result,) = await revert(service, "user_8")
-    assert (result["action"], codes(result["errors"])) == ("FAILED", ["PROVIDER_DISABLED"])
-    assert await service.snapshot() == before
-
-
-async def test_a_dn_taken_meanwhile_stays_with_its_new_owner(service: Service) -> None:
-    await one(service, LDAP)
-    await one(service, LOCAL)
-    await one(service, LDAP, user="user_9")
-    (result,) = await revert(service, "user_8")
-    assert (result["action"], codes(result["errors"])) == ("FAILED", ["TAKEN"])
-    assert await identity(service) == (1, None, None, None)
 
 
 @pytest.mark.parametrize("who", ["normal", "pm", "readonly", "it"])

@@ -39,8 +39,8 @@ INSERT INTO audit_events (created_at, action, subject_type, subject_id, subject_
         '{{"name": [null, "Zoë \\" 😀"], "a": [1, true]}}');
 INSERT INTO recovery_codes (user_id, code_digest, created_at, used_at) VALUES (3, 'd4', {NOW}, NULL);
 INSERT INTO sign_in_failures (subject_digest, count, last_at, blocked_until) VALUES ('d5', 7, {NOW}, {NOW});
-INSERT INTO saml_requests (provider_id, user_id, purpose, request_digest, return_to, created_at, expires_at)
-    VALUES (1, 3, 'JOIN', 'd6', '/graphql', {NOW}, {NOW});
+INSERT INTO saml_requests (provider_id, user_id, session_id, purpose, request_digest, return_to, created_at, expires_at)
+    VALUES (1, 3, (SELECT MAX(id) FROM sessions), 'LINK', 'd6', '/graphql', {NOW}, {NOW});
 INSERT INTO saml_assertions (provider_id, assertion_digest, expires_at) VALUES (1, 'd7', {NOW});
 INSERT INTO directory_jobs (id, kind, state, provider_id, source, is_dry_run, options, done, counts, created_at)
     VALUES (1, 'SYNC', 'DONE', 1, 'ldap:1', 1, '{{"maxDeactivations": 5}}', 1, '{{"CREATE": 1}}', {NOW});

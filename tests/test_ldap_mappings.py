@@ -205,3 +205,16 @@ async def test_who_points_a_provider_elsewhere_holds_what_those_behind_it_may(se
     body = {"query": UPDATE, "variables": {"input": {"id": "provider_2", "ldap": {"pageSize": 100}}}}
     answer = (await service.post(body, who=None, headers={"x-apikey": secret})).json()
     assert refusals(answer["data"]["updateIdentityProvider"]) == [("RIGHTS_TOO_WIDE", ["ldap"])]
+
+
+async def test_another_server_number_takes_as_much_as_another_address(service: Service) -> None:
+    """By it imports and conversions find the server: whoever moves it moves who is joined to which directory."""
+    await _make_manager(service)
+    assert (await update(service, who="it", serverNumber=7))["errors"] == [], "nobody is behind it"
+    await service.write("UPDATE users SET provider_id = 2 WHERE username = 'robot'")
+    before = await service.snapshot()
+    assert refusals(await update(service, who="it", serverNumber=8)) == [("USER_TOO_HEAVY", ["serverNumber"])]
+    assert await service.snapshot() == before
+    assert (await update(service, who="it", serverNumber=7, name="Renamed"))["errors"] == [], "which is no change"
+    assert (await update(service, serverNumber=8))["errors"] == []
+    assert await service.scalar("SELECT server_number FROM identity_providers WHERE id = 2") == 8

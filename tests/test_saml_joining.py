@@ -1,10 +1,12 @@
 """Who a name id belongs to: only who was joined to it, by a match that is allowed, an invitation, or their own act."""
 
+import html
 from typing import Any
 
 import pytest
 
 from models.values import now
+from resolvers.sign_in_saml import NOT_BEGUN
 from tests.cast import PASSWORD
 from tests.mutations import ask
 from tests.saml_responses import Idp, begin, begin_by_form, post, request_in, saml_user, stored
@@ -211,6 +213,49 @@ async def test_links_that_are_not_made(service: Service) -> None:
     answer = await begin_by_form(service, {"link": "1"})
     assert (answer.status_code, "Sign in again first" in answer.text) == (403, True)
     assert await service.rows("SELECT id FROM users WHERE provider_id = 4") == []
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        "ended_at = '2026-01-01 00:00:00+00:00'",
+        "expires_at = '2026-01-01 00:00:00+00:00'",
+        "created_at = '2020-01-01 00:00:00+00:00', last_used_at = NULL",
+        "last_used_at = '2020-01-01 00:00:00+00:00'",
+    ],
+)
+async def test_only_the_session_that_began_the_link_ends_it(service: Service, over: str) -> None:
+    """Open, unexpired and not idle; another one of the same user, however fresh, does not stand in for it."""
+    idp = Idp()
+    await idp.configure(service)
+    await signed_in(service, "member")
+    await signed_in(service, "member")
+    first, second = [row[0] for row in await service.rows("SELECT id FROM sessions ORDER BY id")]
+    response = idp.response(await request_of(await begin_by_form(service, {"link": "1"})), name_id="ada")
+    assert await service.rows("SELECT session_id FROM saml_requests") == [(second,)]
+    await service.write(f"UPDATE sessions SET {over} WHERE id = $1", second)
+    before = await stored(service)
+    answer = await post(service, response)
+    assert (answer.status_code, NOT_BEGUN in html.unescape(answer.text)) == (403, True)
+    assert await stored(service) == before
+    assert await service.scalar("SELECT ended_at FROM sessions WHERE id = $1", first) is None
+    user = int((await service.id_of("member")).removeprefix("user_"))
+    assert await identity(service, user) == (1, None, "ACTIVE")
+
+
+async def test_a_link_outlives_the_other_sessions_of_its_user(service: Service) -> None:
+    idp = Idp()
+    await idp.configure(service)
+    await signed_in(service, "member")
+    await signed_in(service, "member")
+    response = idp.response(await request_of(await begin_by_form(service, {"link": "1"})), name_id="ada")
+    await service.write("DELETE FROM sessions WHERE id = (SELECT MIN(id) FROM sessions)")
+    assert (await post(service, response)).status_code == 303
+    # Who merely signs in begins with no session, whoever is signed in.
+    await begin(service)
+    assert await service.rows("SELECT session_id, purpose FROM saml_requests ORDER BY id DESC LIMIT 1") == [
+        (None, "SIGN_IN")
+    ]
 
 
 async def test_the_last_administrator_is_not_linked(service: Service) -> None:

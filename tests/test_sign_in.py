@@ -1,5 +1,6 @@
 """Signing in with a password kept here: the session, the record, and one answer to all that is wrong (E3)."""
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -110,24 +111,53 @@ async def test_every_failure_takes_as_long(service: Service) -> None:
     assert max(middle.values()) - min(middle.values()) < 0.15, middle
 
 
-@pytest.mark.parametrize("name", ["nobody", "member", "robot", "outsider", "admin"])
-async def test_every_failure_costs_one_verification_and_so_does_one_that_waits(
-    service: Service, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await make_all_kinds(service)
-    hasher, verified = service.app.state.services.hasher, []
+@pytest.fixture
+def verified(service: Service, monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """The hashes that were verified."""
+    hasher, found = service.app.state.services.hasher, []
     real = hasher.verify
 
     async def counting(kept: str | None, password: str) -> bool:
-        verified.append(kept)
-        found: bool = await real(kept, password)
-        return found
+        found.append(kept)
+        is_right: bool = await real(kept, password)
+        return is_right
 
     monkeypatch.setattr(hasher, "verify", counting)
+    return found
+
+
+@pytest.mark.parametrize("name", ["nobody", "member", "robot", "outsider", "admin"])
+async def test_every_failure_costs_one_verification_and_so_does_an_account_that_waits(
+    service: Service, name: str, verified: list[str | None]
+) -> None:
+    """Whether there is such an account must not show by what its wait costs."""
+    await make_all_kinds(service)
     for attempt in range(8):  # the last three have to wait
         assert await sign_in(service, name, PASSWORD + "x") == REFUSED
         assert len(verified) == attempt + 1
     assert verified[5:] == [None] * 3
+
+
+@pytest.mark.parametrize("name", ["nobody", "member", "robot", "outsider", "admin"])
+async def test_an_address_that_waits_costs_no_verification_but_the_time(
+    service: Service, name: str, verified: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its wait tells of no account, and a few addresses could fill the queue for hashes, so that nobody gets in."""
+    await make_all_kinds(service)
+    for number in range(2):
+        assert await sign_in(service, f"nobody {number}", "wrong") == REFUSED
+    row = "UPDATE sign_in_failures SET blocked_until = '2999-01-01 00:00:00+00:00', count = 300 WHERE count = 2"
+    await service.write(row)
+    monkeypatch.setattr("resolvers.hashing.MOST_WAITING", 0)  # a full queue does not show either
+    verified.clear()
+    begun = time.perf_counter()
+    before = await service.snapshot()
+    answers = await asyncio.gather(*(sign_in(service, name) for _ in range(10)))
+    assert time.perf_counter() - begun >= FLOOR
+    assert answers == [REFUSED] * 10
+    assert verified == []
+    assert await counts(service) == [1, 1, 1, 1, 310], "no row of this name's"
+    assert await service.snapshot() == before
 
 
 async def test_whose_address_it_is_goes_before_whose_name(service: Service) -> None:

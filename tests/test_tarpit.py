@@ -1,16 +1,20 @@
 """The tarpit: who fails to sign in waits longer each time, on every process, and locks nobody else out."""
 
 import asyncio
+import hashlib
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from models.database import Transaction
+from models.secrets import Sealer
 from resolvers import tarpit
 from resolvers.tarpit import ACCOUNT, ACCOUNT_HERE, ADDRESS
 from tests.cast import PASSWORD
-from tests.service import Service, changed
+from tests.service import SECRET, Service, changed
 from tests.signing_in import REFUSED, counts, sign_in
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -22,7 +26,10 @@ async def count(
 ) -> tarpit.Attempt:
     async def work(tx: Transaction) -> tarpit.Attempt:
         known = user_id is not None and await tarpit.has_been_here(tx, user_id, address, moment)
-        return await tarpit.count(tx, name=name, user_id=user_id, address=address, moment=moment, is_known=known)
+        sealer = service.app.state.services.sealer
+        return await tarpit.count(
+            tx, sealer, name=name, user_id=user_id, address=address, moment=moment, is_known=known
+        )
 
     return await service.database.transaction(work)
 
@@ -71,6 +78,64 @@ async def test_an_address_and_an_account_wait_too_but_later(service: Service, ki
     assert (await count(service, NOW, **varied(202))).is_blocked
     assert (await count(service, NOW, user_id=99, address="198.51.100.9")).is_blocked is False
     assert tarpit.wait(kind, 10_000) == kind.longest
+
+
+async def test_while_an_address_waits_nothing_else_is_counted(service: Service) -> None:
+    """Names of nobody make no rows, and no account is made to wait by attempts that nobody looks at."""
+    for number in range(ADDRESS.free):
+        await count(service, NOW, user_id=number % 60 + 100)
+    before = await service.rows("SELECT subject_digest, count FROM sign_in_failures ORDER BY id")
+    for number in range(5):
+        attempt = await count(service, NOW, name=f"nobody {number}", user_id=None)
+        assert (attempt.is_blocked, attempt.is_by_address, attempt.blocks) == (True, True, ())
+        assert (await count(service, NOW, user_id=9)).is_by_address
+        assert not (await count(service, NOW, user_id=9, address="192.0.2.2")).is_by_address
+    after = dict(await service.rows("SELECT subject_digest, count FROM sign_in_failures"))
+    changed_rows = {digest: after.pop(digest) - found for digest, found in before}
+    assert sorted(changed_rows.values())[-1] == 10, "the address, which goes on counting"
+    assert sum(changed_rows.values()) == 10
+    assert sorted(after.values()) == [5, 5, 5], "user 9 from elsewhere"
+    here = await count(service, NOW + timedelta(minutes=16), user_id=None)
+    assert (here.is_blocked, here.is_by_address) == (False, False), "the wait is over"
+
+
+async def test_who_is_known_at_an_address_that_waits_counts_for_themselves(service: Service) -> None:
+    """The address's wait does not hold for them, and so their own failures have to count."""
+    row = "INSERT INTO sessions (user_id, token_digest, address, created_at, expires_at) VALUES (8, 'd', $1, $2, $2)"
+    await service.write(row, HERE, NOW)
+    for number in range(ADDRESS.free):
+        await count(service, NOW, user_id=number % 60 + 100)
+    assert (await count(service, NOW, user_id=9)).is_by_address
+    for _ in range(ACCOUNT_HERE.free):
+        attempt = await count(service, NOW)
+        assert (attempt.is_blocked, attempt.is_by_address) == (False, False)
+    attempt = await count(service, NOW)
+    assert (attempt.is_blocked, attempt.is_by_address) == (True, False)
+
+
+async def test_digests_need_the_key_and_are_bound_to_their_kind(service: Service) -> None:
+    """Addresses are few enough to try them all: without the key that finds nothing."""
+    other = Fernet.generate_key().decode()
+    await count(service, NOW, user_id=None, name=HERE)
+    found = {row[0] for row in await service.rows("SELECT subject_digest FROM sign_in_failures")}
+    assert len(found) == 3
+    one, rotated = Sealer(SECRET), Sealer(f"{other},{SECRET}")
+    assert set(tarpit._digests(one, HERE, None, HERE).values()) == found
+    assert not set(tarpit._digests(rotated, HERE, None, HERE).values()) & found
+    parts = {"\0".join(each) for each in itertools.product(("address", "account"), (HERE, f"name:{HERE}"))}
+    assert not {hashlib.sha256(part.encode()).hexdigest() for part in parts} & found
+    assert one.mark(f"address\0{HERE}".encode()) not in found, "nor is it the mark of anything else"
+
+
+async def test_after_a_rotation_counting_begins_anew(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(5):
+        assert await sign_in(service, password="wrong") == REFUSED
+    assert await sign_in(service) == REFUSED
+    rotated = Sealer(f"{Fernet.generate_key().decode()},{SECRET}")
+    services = service.app.state.services
+    monkeypatch.setitem(vars(services), "sealer", rotated)
+    assert (await sign_in(service))["errors"] == []
+    assert await counts(service) == [0, 0, 6, 6, 6], "older rows match nothing, and go with their time"
 
 
 async def test_an_account_is_one_by_whatever_name_and_a_name_of_nobody_is_one_too(service_with: Any) -> None:

@@ -132,6 +132,7 @@ class Migration(migrations.Migration):
                 ('id', fields.BigIntField(generated=True, primary_key=True, unique=True, db_index=True)),
                 ('provider', fields.ForeignKeyField('usergraph.IdentityProvider', source_field='provider_id', db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.CASCADE)),
                 ('user', fields.ForeignKeyField('usergraph.User', source_field='user_id', null=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.CASCADE)),
+                ('session', fields.ForeignKeyField('usergraph.Session', source_field='session_id', null=True, db_constraint=True, to_field='id', related_name=False, on_delete=OnDelete.CASCADE)),
                 ('purpose', KeyField(max_length=32)),
                 ('request_digest', KeyField(unique=True, max_length=64)),
                 ('return_to', KeyField(max_length=1024)),

@@ -1,16 +1,22 @@
 """LDAP servers: who somebody is, and who is there."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Literal
 
 from resolvers.connectors import ldap_groups
 from resolvers.connectors.ldap_connections import deadline, session
-from resolvers.connectors.ldap_server import Entry, LdapServer, LdapUnavailable, Step
+from resolvers.connectors.ldap_server import Entry, LdapRefused, LdapServer, LdapUnavailable, Step
 from resolvers.connectors.ldap_session import BASE, SUBTREE, Session, escaped, escaped_id
 
-__all__ = ["Entry", "LdapServer", "LdapUnavailable", "Step", "authenticate", "find", "pages"]
+__all__ = ["Entry", "LdapServer", "LdapUnavailable", "Step", "authenticate", "find", "find_many", "pages"]
 
 ANYTHING = "(objectClass=*)"
+NOTHING = ("1.1",)  # no attributes (RFC 4511)
+SIDE_BY_SIDE = 4  # conversations that share many look-ups
+EACH = 50  # look-ups that are worth a conversation
+MOST_SECONDS = 300.0  # for all of them
+ELSEWHERE = frozenset({10, 50})  # result codes: a referral, and an entry that may not be read
 
 
 async def authenticate(server: LdapServer, *, login_dn: str | None, username: str, password: str) -> Entry | None:
@@ -35,7 +41,7 @@ async def authenticate(server: LdapServer, *, login_dn: str | None, username: st
 async def _by_itself(talk: Session, server: LdapServer, login_dn: str) -> Entry | None:
     """The entry that was just bound as; None where it is none of those that the filter of users lets in."""
     entry = await one(talk, server, login_dn=login_dn)
-    if entry is None and not (await talk.search(login_dn, ANYTHING, ("1.1",), scope=BASE, most=1)).entries:
+    if entry is None and not (await talk.search(login_dn, ANYTHING, NOTHING, scope=BASE, most=1)).entries:
         hint = "Set a service account (bindDn) that may read people."
         raise LdapUnavailable("The server does not let people read their own entries", step="search", hint=hint)
     return entry
@@ -50,6 +56,42 @@ async def find(
     """
     async with deadline(server.seconds), session(server) as talk:
         return await one(talk, server, login_dn=login_dn, username=username, external_id=external_id)
+
+
+async def find_many(server: LdapServer, dns: Sequence[str]) -> set[str]:
+    """Those of these DNs that the server has and the filter of users lets in. Raises LdapUnavailable.
+
+    One conversation for a few, some side by side for many, each look-up within the time of a search.
+    """
+    width = min(SIDE_BY_SIDE, -(-len(dns) // EACH))
+    parts = [dns[start::width] for start in range(width)]
+    tasks = [asyncio.create_task(_there(server, part)) for part in parts]
+    try:
+        async with deadline(MOST_SECONDS, "search"):
+            return set().union(*await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _there(server: LdapServer, dns: Sequence[str]) -> set[str]:
+    found = set()
+    async with session(server) as talk:
+        for dn in dns:
+            async with deadline(server.receive_seconds, "search"):
+                if await _is_there(talk, server, dn):
+                    found.add(dn)
+    return found
+
+
+async def _is_there(talk: Session, server: LdapServer, dn: str) -> bool:
+    try:
+        return bool((await talk.search(dn, everybody(server), NOTHING, scope=BASE, most=1)).entries)
+    except LdapRefused as refused:
+        if refused.code not in ELSEWHERE:
+            raise
+        return False  # one DN that leads elsewhere is nothing against the others
 
 
 async def one(

@@ -19,6 +19,14 @@ class LdapUnavailable(Exception):
         self.hint = hint
 
 
+class LdapRefused(LdapUnavailable):
+    """The server answered one search by a refusal, of this result code (RFC 4511); it can be asked further."""
+
+    def __init__(self, reason: str, code: int, *, step: str = "", hint: str = "") -> None:
+        super().__init__(reason, step=step, hint=hint)
+        self.code = code
+
+
 ATTRIBUTES: Mapping[str, str] = {
     "username": "uid",
     "email": "mail",

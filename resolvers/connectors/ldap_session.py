@@ -23,7 +23,7 @@ from ldap3.protocol.rfc4511 import Controls, LDAPMessage, MessageID, ProtocolOp
 from ldap3.utils.asn1 import decode_message_fast, decode_sequence, encode  # type: ignore[attr-defined]
 from pyasn1.error import PyAsn1Error
 
-from resolvers.connectors.ldap_server import Entry, LdapUnavailable
+from resolvers.connectors.ldap_server import Entry, LdapRefused, LdapUnavailable
 from resolvers.connectors.ldap_wire import Wire
 
 __all__ = ["BASE", "SUBTREE", "Found", "Session"]
@@ -206,7 +206,7 @@ def _found(message: _Message, entries: list[Entry]) -> Found:
         return Found(entries, is_cut=True)
     if code != OK:
         hint = "Check the base DN, the filters, and what the service account may read."
-        raise LdapUnavailable(f"The server refuses the search ({_name(code)})", step="search", hint=hint)
+        raise LdapRefused(f"The server refuses the search ({_name(code)})", code, step="search", hint=hint)
     value = message.controls.get(PAGED)
     if value is None:
         return Found(entries)

@@ -1,0 +1,75 @@
+"""What follows a change of address: nothing that was sent to the old one opens anything any more."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from models import bulk
+from models.invitations import Invitation
+from models.letters import LetterKind
+from resolvers import letters, tokens
+from resolvers.activate_users import drop_letters
+from resolvers.audit import Action, Event, Subject
+from resolvers.changes import Change
+from resolvers.drafts import Draft
+from resolvers.turns import in_turns
+
+
+async def follow(change: Change, drafts: Sequence[Draft]) -> None:
+    """Close open resets, and send open invitations to the new address with a new token, for as long as they had.
+
+    Another spelling of the same address changes nothing.
+    """
+    moved = [draft for draft in drafts if _has_moved(draft)]
+    if not moved:
+        return
+    ids = [draft.user_id for draft in moved if draft.user_id is not None]
+    await drop_letters(change, ids)
+    await _close_resets(change, moved, ids)
+    await _readdress(change, {draft.user_id: draft for draft in moved if draft.user_id is not None}, ids)
+
+
+def _has_moved(draft: Draft) -> bool:
+    return (
+        draft.target is not None
+        and draft.columns.get("email_key", draft.target["email_key"]) != (draft.target["email_key"])
+    )
+
+
+async def _close_resets(change: Change, moved: Sequence[Draft], ids: Sequence[int]) -> None:
+    """How many were open stands with the new address in the audit log."""
+    among = change.tx.dialect.among("user_id", "$1", "bigint")
+    rows = await change.tx.rows(
+        f"UPDATE password_resets SET closed_at = $2 WHERE {among} AND closed_at IS NULL AND expires_at > $2"
+        " RETURNING user_id",
+        list(ids),
+        change.moment,
+    )
+    closed = Counter(row[0] for row in rows)
+    for draft in moved:
+        draft.changes["open_resets"] = (closed[draft.user_id], 0)
+
+
+async def _readdress(change: Change, moved: dict[int, Draft], ids: Sequence[int]) -> None:
+    among = change.tx.dialect.among("user_id", "$1", "bigint")
+    found = await change.tx.rows(
+        f"SELECT id, user_id, sent_count FROM invitations WHERE {among} AND state = 'PENDING' AND expires_at > $2",
+        list(ids),
+        change.moment,
+    )
+    if not found:
+        return
+    rows, posts, events = [], [], []
+    async for invitation_id, user_id, sent_count in in_turns(found):
+        draft, token = moved[user_id], tokens.make(tokens.Purpose.INVITATION)
+        digest = tokens.digest(tokens.Purpose.INVITATION, token)
+        rows.append({"id": invitation_id, "token_digest": digest, "sent_count": sent_count + 1})
+        link = letters.link(change, "invitation", token)
+        posts.append(letters.Post(LetterKind.INVITATION, user_id, draft.columns["email"], link, invitation_id))
+        label = draft.columns.get("username") or (draft.target["username"] if draft.target else "")
+        changes = {"invitation": (None, f"invitation_{invitation_id}")}
+        events.append(Event(Action.INVITATION_RESENT, Subject.USER, user_id, label, changes))
+    await bulk.update(change.tx, Invitation, rows)
+    # Who came with the old link to a SAML provider is on their way with it still.
+    await change.tx.rows(f"DELETE FROM saml_requests WHERE {among} AND purpose = 'INVITATION'", list(moved))
+    await letters.post(change, posts)
+    await change.record(events)
