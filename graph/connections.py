@@ -99,7 +99,7 @@ class ConnectionChild(Child):
         run.require_all(found)
         kept = pages.keep(found)
         for number, level in enumerate(self.levels):
-            pages.levels[number] = grouped(kept, (yield from level.run(run, kept)))
+            pages.levels[number] = pages.by_parent(kept, (yield from level.run(run, kept)))
 
     def _totals(self, run: Run, keys: list[int], asked: Page) -> Steps[Mapping[int, int]]:
         if self.relation is None:
@@ -124,7 +124,7 @@ class _Pages:
         looked_at = self._asked.backwards or self._child.infos or self._child.edge_parts
         if not looked_at and self._are_short(found):
             return found
-        self._rows = grouped(found, found)
+        self._rows = self.by_parent(found, found)
         for parent, rows in self._rows.items():
             if len(rows) > self._asked.size:
                 self._more.add(parent)
@@ -132,6 +132,11 @@ class _Pages:
             if self._asked.backwards:
                 rows.reverse()
         return [row for rows in self._rows.values() for row in rows]
+
+    def by_parent(self, rows: Sequence[Record], shaped: Sequence[Any]) -> dict[int, list[Any]]:
+        if self._child.relation is not None:
+            return grouped(rows, shaped)
+        return {0: list(shaped)} if shaped else {}
 
     def _are_short(self, found: Sequence[Record]) -> bool:
         """Whether no page has a row too many."""
