@@ -147,6 +147,7 @@ class Supervisor(Multiprocess):
             process.process.kill()
 
     def keep_subprocess_alive(self) -> None:
+        self._alive |= {process.pid for process in self.processes}
         super().keep_subprocess_alive()
         alive = {process.pid for process in self.processes}
         for pid in self._alive - alive:

@@ -90,51 +90,30 @@ def pages_of(
 
     Where parents have few rows, all of them are read: cutting every list in SQL costs more than half of its statement.
     """
-    if relation.few:
-        rows = yield from _whole_lists(viewer, dialect, relation, selected, keys, asked)
-        if len(rows) < MOST_ROWS:
-            return rows
-    return (yield from _cut_lists(viewer, dialect, relation, selected, keys, asked))
-
-
-def _whole_lists(
-    viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int], asked: Page
-) -> Steps[Sequence[Record]]:
-    sql, source = Sql(viewer, dialect), _source(selected)
-    wanted = sql.among(relation.key, list(keys))
-    condition, listed = yield from _asked(sql, source, asked)
-    return (
-        yield Statement(
-            f"SELECT {relation.key}{selected.list}{_apart(selected)}{_keys(listed)}"
-            f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}"
-            f" ORDER BY {order_by(listed, 't', backwards=asked.backwards, dialect=dialect.name)} LIMIT {MOST_ROWS}",
-            sql.values,
-            anew=_searches(source, asked),
-            width=_width(selected, listed),
-        )
-    )
-
-
-def _cut_lists(
-    viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int], asked: Page
-) -> Steps[Sequence[Record]]:
     sql, source = Sql(viewer, dialect), _source(selected)
     wanted = sql.among(relation.key, list(keys))
     condition, listed = yield from _asked(sql, source, asked)
     order = order_by(listed, "t", backwards=asked.backwards, dialect=dialect.name)
-    apart = ["NULL" for _ in selected.lists]
-    values = [relation.key, *selected.expressions, *apart, *(o.column.sql.format(t="t") for o in listed)]
-    names = [f"c{i}" for i in range(len(values))]
-    inner = ", ".join(f"{expression} AS {name}" for expression, name in zip(values, names, strict=True))
+    keys_of_order = [each.column.sql.format(t="t") for each in listed]
+    columns = [relation.key, *selected.expressions, *("NULL" for _ in selected.lists), *keys_of_order]
+    rows = f"{source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}"
+    whole = Statement(
+        f"SELECT {', '.join(columns)} FROM {rows} ORDER BY {order} LIMIT {MOST_ROWS}",
+        sql.values,
+        anew=_searches(source, asked),
+        width=_width(selected, listed),
+    )
+    if relation.few:
+        found = yield whole
+        if len(found) < MOST_ROWS:
+            return found
+    named = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(columns))
+    place = f"ROW_NUMBER() OVER (PARTITION BY {relation.key} ORDER BY {order}) AS place"
     return (
-        yield Statement(
-            f"SELECT {', '.join(names)} FROM (SELECT {inner},"
-            f" ROW_NUMBER() OVER (PARTITION BY {relation.key} ORDER BY {order}) AS place"
-            f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}) ranked"
-            f" WHERE place <= {int(asked.size) + 1} ORDER BY place LIMIT {MOST_ROWS}",
-            sql.values,
-            anew=_searches(source, asked),
-            width=_width(selected, listed),
+        yield whole._replace(
+            sql=f"SELECT {', '.join(f'c{number}' for number in range(len(columns)))}"
+            f" FROM (SELECT {named}, {place} FROM {rows}) ranked"
+            f" WHERE place <= {int(asked.size) + 1} ORDER BY place LIMIT {MOST_ROWS}"
         )
     )
 

@@ -99,11 +99,12 @@ class Server:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: "subprocess.Popen[bytes]", patience: float = 5) -> None:
+    """Tell a process to end, and kill it after so many seconds."""
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(5)
+            process.wait(patience)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -20,6 +20,16 @@ MAKE = "mutation($name: String!) { createGroup(input: {name: $name}) { group { n
 PATIENCE = 60  # seconds until a step that hangs is given up
 
 
+def children(pid: int) -> set[int]:
+    """The processes that this one started and that still are there."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.add(int(folder.name))
+    return found
+
+
 class Program:
     """`usergraph serve` in a folder, on a port of its own."""
 

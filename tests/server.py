@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 
-from tests.postgres import Server
+from tests.postgres import Server, end
 
 SCRIPT = Path(sys.executable).with_name("usergraph")
 
@@ -87,12 +87,7 @@ def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[str]:
         _wait(process, f"{address}/readyz", log)
         yield address
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, 20)
 
 
 def _wait(process: "subprocess.Popen[bytes]", address: str, log: Path) -> None:

@@ -29,7 +29,7 @@ from tests.faults import (
     until,
 )
 from tests.postgres import Server
-from tests.program import PATIENCE, Program
+from tests.program import PATIENCE, Program, children
 
 HALF = 5_000
 KILL = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -103,11 +103,7 @@ async def _writable(url: str, name: str) -> None:
 @contextlib.contextmanager
 def hanging(server: Server) -> Iterator[None]:
     """The server and its backends do nothing for a while, as behind a network that swallows everything."""
-    family = [server.process.pid]
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == server.process.pid:
-                family.append(int(folder.name))
+    family = [server.process.pid, *children(server.process.pid)]
     for pid in family:
         os.kill(pid, signal.SIGSTOP)
     try:

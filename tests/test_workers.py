@@ -15,7 +15,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.program import KEY, MAKE, PATIENCE, Program, answers, body, head, post, running
+from tests.program import KEY, MAKE, PATIENCE, Program, answers, body, children, head, post, running
 from tests.server import empty_database, serving, usergraph
 from tests.service import SECRET
 
@@ -25,11 +25,10 @@ ME = "{ me { id } }"
 def workers(program: Program) -> set[int]:
     """The processes that serve: children of the one that was started, but for multiprocessing's own tracker."""
     found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
+    for pid in children(program.process.pid):
         with contextlib.suppress(OSError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == program.process.pid and b"spawn_main" in (folder / "cmdline").read_bytes():
-                found.add(int(folder.name))
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(pid)
     return found
 
 
