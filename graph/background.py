@@ -65,7 +65,9 @@ class Background:
                 if failures:
                     log.info("%s works again after %d failures", worker.name, failures)
                 failures, told = 0, ""
-            if not more:
+            if more:
+                await asyncio.sleep(0)  # a turn that waits for nothing must not keep the process to itself
+            else:
                 await self._rest(min(worker.pause * 2 ** min(failures, 10), max(worker.pause, LONGEST_PAUSE)))
 
     async def _rest(self, seconds: float) -> None:

@@ -5,7 +5,19 @@ from datetime import datetime
 from typing import Any
 
 from models.values import key
-from tests.people import FAR, GROUPS, ORGANIZATIONS, PARENTS, PROVIDERS, ROLES, START, Person, held
+from tests.people import (
+    DELIVERED,
+    DEMANDING,
+    FAR,
+    GROUPS,
+    ORGANIZATIONS,
+    PARENTS,
+    PROVIDERS,
+    ROLES,
+    START,
+    Person,
+    held,
+)
 
 # The oracle: for each field of UserWhere, whether a person meets what is given.
 
@@ -89,6 +101,7 @@ ROLE: dict[str, Test] = {
     "name": lambda n, given: text(ROLES[n][0], given),
     "weight": lambda n, given: plain(ROLES[n][1], given),
     "isBuiltIn": lambda n, given: plain(True, given),
+    "requiresSecondFactor": lambda n, given: plain(n == DEMANDING, given),
 }
 CAST: dict[str, Test] = {  # user 8, asked for by what no stored person has
     "id": lambda n, given: plain(f"user_{n}", given),
@@ -133,6 +146,7 @@ INVITATION: dict[str, Test] = {
     "id": lambda m, given: plain(f"invitation_{m[1]}", given),
     "user": lambda m, given: joined(m[0], given, OWNER),
     "state": lambda m, given: plain(m[0].invited, given),
+    "deliveryState": lambda m, given: plain(DELIVERED.get(m[0].invited, "NONE"), given),
     "expiresAt": lambda m, given: moment(START if m[0].invited == "EXPIRED" else FAR, given),
     "createdAt": lambda m, given: moment(START, given),
 }

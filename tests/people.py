@@ -10,6 +10,7 @@ from models.api_keys import ApiKey
 from models.database import Transaction
 from models.groups import GroupMember
 from models.invitations import Invitation
+from models.letters import Letter
 from models.organizations import OrganizationMember
 from models.users import User, UserAlias, UserTag, UserVariable
 from models.values import key, search_key
@@ -30,6 +31,8 @@ NAMES = [
     "\u00c4rger",
 ]
 ROLES = {1: ("Admin", 100), 2: ("IT", 80), 3: ("Project manager", 60), 4: ("Normal user", 40), 5: ("Read only", 20)}
+DEMANDING = 3  # the role that demands a second factor
+DELIVERED = {"PENDING": "PARKED", "ACCEPTED": "SENT"}  # the state of the newest letter, by that of the invitation
 PROVIDERS = {
     1: ("Local passwords", "local", "LOCAL", True, None),
     2: ("Main LDAP", "ldap1", "LDAP", True, 1),
@@ -160,6 +163,8 @@ async def store(tx: Transaction, made: list[Person]) -> None:
     invitations = [invitation(p) for p in made if p.invited]
     for number, user in await bulk.insert(tx, Invitation, invitations, returning=("id", "user_id")):
         by_id[user].invitations.append(number)
+    await bulk.insert(tx, Letter, [letter(p, state) for p in made for state in letter_states(p)])
+    await tx.rows("UPDATE roles SET requires_second_factor = true WHERE id = $1", DEMANDING)
 
 
 def stored(p: Person) -> dict[str, Any]:
@@ -171,6 +176,23 @@ def stored(p: Person) -> dict[str, Any]:
 def held(p: Person) -> int | None:
     """The role that a person holds in each of their organizations."""
     return 2 if p.id % 2 else None
+
+
+def letter_states(p: Person) -> list[str]:
+    """Of the letters of their invitation, the oldest first."""
+    return ["WAITING", DELIVERED[p.invited]] if p.invited in DELIVERED else []
+
+
+def letter(p: Person, state: str) -> dict[str, Any]:
+    return {
+        "kind": "INVITATION",
+        "state": state,
+        "user_id": p.id,
+        "invitation_id": p.invitations[0],
+        "to_address": p.row["email"],
+        "attempts": 1,
+        "created_at": START,
+    }
 
 
 def invitation(p: Person) -> dict[str, Any]:

@@ -185,6 +185,9 @@ def _all(spec: Any, name: str) -> Any:
 def _lookup(spec: Any, name: str) -> Any:
     async def resolve(parent: Any, info: Any, **given: Any) -> Any:
         world = info.context
+        if spec.ids is not None:
+            (number,) = await world.connection.run(spec.ids(world.connection.dialect, given))
+            return None if number is None else (await _by_ids(world, spec.source(), [number])).get(number)
         keys = [next(iter(key.items())) for key in (given["keys"] if spec.many else [given["by"]])]
         found = []
         for key in keys:

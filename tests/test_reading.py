@@ -24,6 +24,8 @@ async def furnished(service: Service) -> None:
         f" VALUES (5, 4, 2, '{before}'), (3, 4, NULL, '{after}')",
         "INSERT INTO invitations (user_id, provider_id, token_digest, state, sent_count, expires_at, created_at,"
         f" created_by_id, closed_at) VALUES (4, 4, 'd', 'ACCEPTED', 2, '{after}', '{before}', 1, '{after}')",
+        "INSERT INTO sessions (user_id, token_digest, address, user_agent, created_at, last_used_at, expires_at,"
+        f" ended_at) VALUES (4, 'd', '::1', 'curl', '{before}', '{before}', '{after}', '{after}')",
         f"UPDATE api_keys SET created_at = '{before}', rights = '[\"LIST_USERS\"]', last_used_at = NULL"
         " WHERE user_id = 4",
     ):
@@ -38,6 +40,7 @@ WHOLE = """fragment Whole on User { __typename id username email name firstName 
   memberships { totalCount nodes { organization { name } role { name } createdAt user { id } } }
   invitations { nodes { id state sentCount expiresAt createdAt closedAt identityProvider { id } createdBy { id }
     user { id } } }
+  sessions { nodes { id isOpen isCurrent createdAt lastUsedAt expiresAt endedAt address userAgent user { id } } }
   apiKeys { nodes { id name prefix permissions isValid expiresAt revokedAt lastUsedAt createdAt user { id }
     createdBy { id } } } }"""
 NORMAL = {
@@ -98,6 +101,22 @@ NORMAL = {
                 "closedAt": AFTER,
                 "identityProvider": {"id": "provider_4"},
                 "createdBy": {"id": "user_1"},
+                "user": {"id": "user_4"},
+            }
+        ]
+    },
+    "sessions": {
+        "nodes": [
+            {
+                "id": "session_1",
+                "isOpen": False,
+                "isCurrent": False,
+                "createdAt": BEFORE,
+                "lastUsedAt": BEFORE,
+                "expiresAt": AFTER,
+                "endedAt": AFTER,
+                "address": "::1",
+                "userAgent": "curl",
                 "user": {"id": "user_4"},
             }
         ]

@@ -78,6 +78,7 @@ ROLE = [
     *below("name", of({**TEXTS, "eq": ["IT", "project MANAGER"]})),
     *below("weight", of(NUMBER)),
     *below("isBuiltIn", of(FLAG)),
+    *below("requiresSecondFactor", of(FLAG)),
     {"or": [{"name": {"eq": "IT"}}, {"weight": {"lt": 30}}]},
     {"not": {"name": {"eq": "IT"}}},
 ]
@@ -138,6 +139,7 @@ INVITATION = [
     *below("id", of(ids(3, prefix="invitation"))),
     *below("user", WHO),
     *below("state", of(choice("EXPIRED", "ACCEPTED"))),
+    *below("deliveryState", of(choice("SENT", "NONE"))),
     *below("expiresAt", of(MOMENT)),
     *below("createdAt", of(MOMENT)),
 ]
