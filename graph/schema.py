@@ -1,5 +1,6 @@
 """The schema: every feature merged, and its root fields tied to the compiled read path."""
 
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -119,6 +120,12 @@ def build() -> strawberry.Schema:
     )
     _tie(schema._schema)
     return schema
+
+
+@cache
+def built() -> GraphQLSchema:
+    """The schema of this process, which nothing changes: made once, however many applications it serves."""
+    return build()._schema
 
 
 def _tie(schema: GraphQLSchema) -> None:

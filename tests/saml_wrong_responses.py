@@ -228,7 +228,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "another issuer": {"says": "response was issued by another", "issuer": "https://other.example/metadata"},
     "expired": {"says": "has expired", "until": text_of(at(minutes=-2))},
     "not valid yet": {"says": "not valid yet", "since": text_of(at(hours=3))},
-    "issued in the future": {"says": "in the future", "issued": text_of(at(minutes=3))},
+    "issued in the future": {"says": "in the future", "issued": text_of(at(hours=3))},
     "no time": {"says": "cannot be read", "until": "soon"},
     "a time without an offset": {"says": "no offset", "until": "2090-01-01T00:00:00"},
     "a bearer without an end": {"says": "until when", "before": unset(DATA, "NotOnOrAfter")},

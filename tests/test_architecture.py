@@ -181,7 +181,7 @@ def test_the_printed_schema_is_what_the_code_says() -> None:
 
 def undescribed() -> Iterator[str]:
     """What in the schema does not say what it is: types, fields, arguments, input fields, enum values."""
-    built = schema.build()._schema
+    built = schema.built()
     for name, type_ in sorted(built.type_map.items()):
         if name.startswith("__") or is_specified_scalar_type(type_):
             continue

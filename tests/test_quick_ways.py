@@ -90,7 +90,7 @@ def test_a_plain_text_is_kept_by_the_same_rules(text: str) -> None:
         assert is_good
 
 
-SCHEMA = schema.build()._schema
+SCHEMA = schema.built()
 VARIABLES = Variables(SCHEMA)
 BULK = ("InviteUserInput", "UpsertUserInput", "UpsertUsersInput", "ConvertUsersInput", "UserWhere")
 
