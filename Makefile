@@ -22,7 +22,7 @@ check: dev ## format, lint, types, architecture, schema and migration snapshots
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/usergraph schema --check schema.graphql
-	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_migrations.py
+	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_migrations.py -k "architecture or models_say"
 
 bench: dev ## measure beside PostGraphile, Strawberry and hand-written SQL into benchmarks/results.md
 	@$(BIN)/python -m benchmarks $(ARGS)

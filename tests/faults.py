@@ -30,11 +30,11 @@ INVITE = """mutation($users: [InviteUserInput!]!, $key: String) {
 
 
 def rows(url: str, sql: str) -> list[tuple[Any, ...]]:
-    """What a second program reads from the database meanwhile."""
+    """What a second program reads from the database meanwhile, or changes there."""
     file = sqlite_file(url)
     if file is None:
         return asyncio.run(_rows(url, sql))
-    with contextlib.closing(sqlite3.connect(file, timeout=PATIENCE)) as connection:
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None, timeout=PATIENCE)) as connection:
         return connection.execute(sql).fetchall()
 
 

@@ -6,8 +6,10 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -44,6 +46,15 @@ def usergraph(
     )
 
 
+@cache
+def migrated() -> bytes:
+    """The file of a database that `usergraph migrate` has made, for starts in which that is not looked at."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = usergraph(Path(folder), "migrate")
+        assert made.returncode == 0, made.stderr
+        return (Path(folder) / "usergraph.sqlite3").read_bytes()
+
+
 def rows(folder: Path, sql: str) -> list[tuple[object, ...]]:
     """Read the database that `usergraph` made in a folder."""
     with contextlib.closing(sqlite3.connect(folder / "usergraph.sqlite3")) as connection:
@@ -70,7 +81,10 @@ async def empty_database(server: Server, name: str) -> str:
 @contextlib.contextmanager
 def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[str]:
     """The address of a server with a demo directory (or what is in the folder's database already)."""
-    settings.setdefault("database_url", f"sqlite://{folder}/usergraph.sqlite3")
+    file = folder / "usergraph.sqlite3"
+    if "database_url" not in settings and not file.exists():
+        file.write_bytes(migrated())
+    settings.setdefault("database_url", f"sqlite://{file}")
     settings.setdefault("admin_key", key_of_demo())
     settings["port"] = port = _free_port()
     log = folder / "serve.log"

@@ -108,6 +108,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(database_url: str, tmp
         program.process.wait()
     done = faults.scalar(database_url, applied)
     assert 0 < done < MANY
+    faults.scalar(database_url, "UPDATE directory_jobs SET lease_until = '2001-01-01 00:00:00+00:00' RETURNING id")
     with faults.running(tmp_path, database_url) as program:
         ended = "SELECT COUNT(*) FROM directory_jobs WHERE state = 'DONE'"
         faults.until("it does not go on", lambda: faults.scalar(database_url, ended))
