@@ -135,16 +135,29 @@ async def healthz(_: Request) -> Response:
 
 
 def _readyz(database: Database) -> Callable[[Request], Awaitable[Response]]:
+    asking: asyncio.Task[bool] | None = None  # one at a time: of a database that hangs, each would hold a connection
+
     async def readyz(_: Request) -> Response:
         """The database answers too."""
-        try:
-            async with asyncio.timeout(database.wait), database.reading() as connection:
-                await connection.scalar("SELECT 1")
-        except (Unavailable, TimeoutError):
+        nonlocal asking
+        if asking is None or asking.done():
+            asking = asyncio.create_task(_answers(database))
+        # Not cancelled, which would wait for the statement to be given up.
+        done, _pending = await asyncio.wait({asking}, timeout=database.wait)
+        if not done or not asking.result():
             return JSONResponse({"status": "the database does not answer"}, 503, {"retry-after": "1"})
         return JSONResponse({"status": "ok"})
 
     return readyz
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        async with database.reading() as connection:
+            await connection.scalar("SELECT 1")
+    except Unavailable:
+        return False
+    return True
 
 
 class SecurityHeaders:

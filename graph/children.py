@@ -16,10 +16,10 @@ from graph.levels import (
     LookupChild,
     NodesChild,
     RecordChild,
-    Run,
     ToOneChild,
     ValuesChild,
 )
+from graph.runs import Run
 from graph.sites import Site
 from models.database import Record, Steps
 from resolvers.policy import OWN_NEIGHBOURS, Reach, may_read
@@ -61,7 +61,8 @@ def _many(compiler: "Compiler", site: Site) -> Child:
     source = site.spec.source()
     relation = site.spec.relation() if site.spec.relation else None
     place = site.columns.place("id") if relation else 0
-    child = ConnectionChild(source, relation, place, Selected(source), compiler.arguments(site, source, paged=True))
+    argued = compiler.arguments(site, source, paged=True, few=relation is not None and relation.few)
+    child = ConnectionChild(source, relation, place, Selected(source), argued)
     named = len(compiler.forbidden)
     fields = compiler.collect(site.type, site.selections)
     counted = any(nodes[0].name.value == "totalCount" for nodes in fields.values())

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from graph.levels import Child, Level, Run, grouped
+from graph.levels import Child, Level, grouped
+from graph.runs import Run
 from models.database import Record, Steps
 from resolvers import loaders
 from resolvers.cursors import encode, orders

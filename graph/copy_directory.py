@@ -96,8 +96,8 @@ def _next(copied: Copied, settings: Settings, file: Path) -> str:
         lines.append("make the target anew, and copy again.")
     key = file.with_suffix(".key").absolute()
     if settings.secret_key:
-        lines.append("Serve it with the USERGRAPH_SECRET_KEY that is set now: letters that wait are sealed with it.")
+        lines.append("Serve it with the USERGRAPH_SECRET_KEY that is set now: all that is sealed needs it.")
     elif key.exists():
-        lines.append("Serve it with the same secret key, because letters that wait are sealed with it:")
+        lines.append("Serve it with the same secret key, which second factors, providers and letters are sealed with:")
         lines.append(f'  export USERGRAPH_SECRET_KEY="$(cat {key})"')
     return "\n".join(lines)

@@ -33,6 +33,7 @@ from graph.sites import Argued
 from models.settings import Settings
 
 MOST_DOCUMENTS = 500
+MOST_CHARACTERS = 2_000_000  # of all documents that are kept: parsed, one weighs some hundred times its text
 MOST_REMEMBERED = 20  # plans of a document, sets of variables of a plan
 MOST_KEPT = 64_000  # characters of a document that is worth keeping
 TOKEN_LENGTH = 50  # characters a token may have on average
@@ -128,12 +129,13 @@ class Prepared:
 
 
 class Documents:
-    """The cache, bounded by count."""
+    """The cache, bounded by count and by the length of what is kept."""
 
     def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
         self._schema = schema
         self._settings = settings
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
+        self._characters = 0
         self.hits = self.misses = self.plan_hits = self.plan_misses = 0
 
     def __contains__(self, query: str) -> bool:
@@ -163,8 +165,15 @@ class Documents:
         if errors:
             raise RequestError([discreet(error, "GRAPHQL_VALIDATION_FAILED") for error in errors])
         if len(query) <= MOST_KEPT:
-            remember(self._kept, query, prepared, MOST_DOCUMENTS)
+            self._keep(query, prepared)
         return prepared
+
+    def _keep(self, query: str, prepared: Prepared) -> None:
+        self._kept[query] = prepared
+        self._characters += len(query)
+        while len(self._kept) > MOST_DOCUMENTS or self._characters > MOST_CHARACTERS:
+            oldest, _ = self._kept.popitem(last=False)
+            self._characters -= len(oldest)
 
     def _parsed(self, query: str) -> DocumentNode:
         limit = self._settings.max_tokens

@@ -22,8 +22,8 @@ from graph.arguments import check_lookup, page_of, plain
 from graph.context import Context
 from graph.documents import Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
 from graph.errors import coded, discreet, forbidden, public, unauthenticated
-from graph.levels import Run
 from graph.limits import Cost
+from graph.runs import Run
 from graph.selection import Compiler, payloads
 from graph.sites import Argued, spec_of
 from graph.variables import Variables
@@ -157,7 +157,7 @@ class Engine:
             try:
                 row = (None, *self._root_row(plan.level.selected.names, context.viewer))
                 run = Run(context.viewer, self.dialect, bound.arguments)
-                quick = coerced.cost <= QUICK and bound.is_quick
+                quick = coerced.cost <= QUICK and bound.is_quick and not context.viewer.grants
                 steps: Steps[Any] = plan.level.run(run, [row])
                 if context.proof is not None:
                     steps = context.proof.within(self.dialect, steps)
@@ -275,7 +275,7 @@ class Engine:
         told: list[Mapping[str, Any]] = []
         quick = plan.is_bounded
         for argued, page in zip(plan.argued, arguments, strict=True):
-            if argued.source is not None:
+            if argued.source is not None and not argued.few:
                 quick = quick and page.is_quick(argued.source)
                 said = advice.warnings(argued.source, page)
                 told += [{"message": text, "path": argued.response_path} for text in said]

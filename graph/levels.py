@@ -5,46 +5,20 @@ plan runs alike on an asynchronous connection, in a reader's thread, and within 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import orjson
 
-from graph.errors import coded
+from graph.runs import A_ROW, LONG, Run
 from models.database import Record, Steps
 from models.dialects import Dialect
 from resolvers import loaders, users
 from resolvers.filters import number_of
-from resolvers.policy import Viewer
 from resolvers.selected import Selected
 from resolvers.sources import Kind, Relation, Source
-
-A_ROW = 4  # values that a row weighs at least
-MOST_VALUES = A_ROW * (loaders.MOST_ROWS - 1)  # of an answer: some 150 MB while it is made
-LONG = 200  # characters of a text that weigh as much as one short value
-
-
-@dataclass
-class Run:
-    """One execution of a plan: for whom, in which dialect, and its evaluated arguments."""
-
-    viewer: Viewer
-    dialect: Dialect
-    arguments: Sequence[Any]
-    values_left: int = field(default_factory=lambda: MOST_VALUES)
-
-    def spend(self, values: int) -> None:
-        """Raises ANSWER_TOO_LARGE where the answer would hold more than a process should keep in memory."""
-        self.values_left -= values
-        if self.values_left < 0:
-            message = f"This answer would hold more than {MOST_VALUES} values. Ask for smaller pages or fewer fields."
-            raise coded(message, "ANSWER_TOO_LARGE", limit=MOST_VALUES)
-
-    def require_all(self, rows: Sequence[Record]) -> None:
-        """Refuse what a statement's limit has cut off, also where its rows are not shaped, or not all of them."""
-        if len(rows) >= loaders.MOST_ROWS:
-            self.spend(A_ROW * len(rows))
 
 
 class Child:
@@ -115,10 +89,22 @@ class Level:
         if not rows:
             return []
         run.spend(len(rows) * max(A_ROW, self.width))
+        for place in self._documents:
+            run.spend(sum(len(row[place]) // LONG for row in rows if isinstance(row[place], str)))
         batches = []
         for child in self.children:
             batches.append((yield from child.load(run, rows)))
         return self.shape(rows, *batches)
+
+    @cached_property
+    def _documents(self) -> list[int]:
+        """Where JSON texts stand in its rows; they may be long, and are made of many values."""
+        selected = self.selected
+        return [
+            place
+            for place, (alias, name) in enumerate(selected.columns, 1)
+            if (source := selected.source_of(alias)) is not None and source.columns[name].kind is Kind.JSON
+        ]
 
     def of_ids(self, run: Run, ids: Sequence[int], selected: Selected | None = None) -> Steps[dict[int, Any]]:
         """The visible rows of these ids, shaped."""

@@ -11,7 +11,8 @@ from graphql import GraphQLResolveInfo
 from graph.context import Context
 from graph.executor import Complete
 from graph.fields import Change as ChangeSpec
-from graph.levels import Level, Run, as_rows
+from graph.levels import Level, as_rows
+from graph.runs import Run
 from models.database import Transaction
 from models.errors import Invalid, Refusal
 from resolvers.changes import Before, Change, content_of, first_answer, store_answer

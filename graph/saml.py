@@ -38,6 +38,8 @@ MOST_FORM = MOST_BYTES * 2  # base64 and the escapes of a form make it a half la
 MOST_FIELDS = 10
 MOST_RETURN = 1_000
 AT_ONCE = 2
+MOST_WAITING = 50  # responses to be verified; further ones are turned away at once
+BUSY = "Very many sign in at this moment. Try again in a minute."
 FORM = "application/x-www-form-urlencoded"
 FAULTY = "The identity provider's answer could not be taken. Begin again; if that does not help, tell an administrator."
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -77,6 +79,7 @@ class Pages:
         self._doorkeeper = Doorkeeper(services.database, timedelta(minutes=settings.session_idle_minutes))
         # XML is parsed and verified in threads, which a flood must not multiply.
         self._verifying = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """Every refusal as a page with a sentence and the id under which the log tells the reason."""
@@ -162,12 +165,17 @@ class Pages:
         return answer
 
     async def _verified(self, found: Through, text: str | None) -> Assertion:
+        if self._waiting >= MOST_WAITING:
+            raise Refused(BUSY, "too many responses wait to be verified", 503)
+        self._waiting += 1
         try:
             raw = decoded(text or "")
             async with self._verifying:
                 return await asyncio.to_thread(assertion_of, raw, found.expected, now())
         except SamlFault as fault:
             raise Refused(FAULTY, str(fault), 400) from fault
+        finally:
+            self._waiting -= 1
 
     async def metadata(self, request: Request, prefix: str) -> Response:
         """Ours, for the identity provider."""

@@ -103,9 +103,9 @@ class Compiler(Collector):
         if len(self.forbidden) == named and not may_read(self.viewer, source.type_name, "id", reach):
             self._forbid(f"{source.type_name}.id")
 
-    def arguments(self, site: Site, source: Source | None = None, *, paged: bool = False) -> int:
+    def arguments(self, site: Site, source: Source | None = None, *, paged: bool = False, few: bool = False) -> int:
         """Note that a field's arguments are to be evaluated; the answer is their place among all."""
-        self.argued.append(Argued(site.definition, site.nodes[0], site.path, source, paged))
+        self.argued.append(Argued(site.definition, site.nodes[0], site.path, source, paged, few))
         return len(self.argued) - 1
 
 

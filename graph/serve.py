@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import dataclasses
+import logging
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import time
 from functools import partial
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -28,6 +30,8 @@ from models.database import Database
 from models.errors import NotFound
 from models.settings import BadSetting, Settings, parse
 from resolvers import bootstrap, demo, references
+
+log = logging.getLogger("usergraph")
 
 DEMO_USERS = 300
 GRACE = 8  # seconds for what is in flight, of the ten within which everything has ended
@@ -65,7 +69,7 @@ def run_serve(given: argparse.Namespace, settings: Settings) -> int:
     try:
         if settings.workers > 1:
             return _supervise(settings)
-        uvicorn.Server(_config(settings, app)).run()
+        OneProcess(_config(settings, app)).run()
     except SystemExit:  # uvicorn has said why, such as a port in use
         return 1
     return 0
@@ -118,6 +122,21 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+class OneProcess(uvicorn.Server):
+    """uvicorn's own, but that it ends in time whatever it waits for, such as a database that hangs."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        threading.Thread(target=self._end_in_time, daemon=True).start()
+        super().handle_exit(sig, frame)
+
+    def _end_in_time(self) -> None:
+        """What was not committed is rolled back by the database, as after any death."""
+        time.sleep(PATIENCE)
+        log.error("what is in flight does not end: the process ends without it")
+        logging.shutdown()
+        os._exit(1)
 
 
 class Supervisor(Multiprocess):

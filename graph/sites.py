@@ -21,6 +21,7 @@ class Argued:
     response_path: list[str | int]
     source: Source | None = None
     paged: bool = False
+    few: bool = False  # a list of which each parent has few rows
 
     def evaluate(self, variables: VariableValues) -> dict[str, Any]:
         return get_argument_values(self.definition, self.node, variables)

@@ -1,6 +1,6 @@
 """What makes a list slow in a large directory, and what would help: told with the answer, decided before it is read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from resolvers.conditions import One, Some, SomeText
@@ -15,10 +15,14 @@ RANGES = frozenset({"eq", "gt", "gte", "lt", "lte", "before", "after", "notBefor
 
 
 def warnings(source: Source, asked: Page) -> list[str]:
-    """One text for each reason why every row of the table may be read."""
+    """One text for each reason why every row of a table may be read."""
+    said = [
+        f"No index leads from {source.type_name}s to the {inner}s asked for by {names}: every one may be read."
+        for inner, names in _read_through(source, asked.where or {})
+    ]
     if source.is_small:
-        return []
-    said = search_warnings(asked.search) if asked.search else []
+        return said
+    said += search_warnings(asked.search) if asked.search else []
     narrowed = bool(asked.search and not said) or index_helps(source, asked.where)
     if asked.where and not narrowed:
         names = ", ".join(sorted(_names(asked.where)))
@@ -26,13 +30,54 @@ def warnings(source: Source, asked: Page) -> list[str]:
             f"No index finds {source.type_name}s by {names} alone: every one may be read. Add a condition on one of"
             f" {', '.join(sorted(source.indexed))}, with eq, in, startsWith or a range."
         )
-    unindexed = [name for name, _ in asked.order if name in source.unindexed]
-    if unindexed and not narrowed:
+    unsorted = _unsorted(source, asked.order)
+    if unsorted and not _names_few(source, asked.where):
         said.append(
-            f"{source.type_name}s have no index in the order {unindexed[0]}: every one is read and sorted. Narrow the"
-            " list by a condition, or order by a column."
+            f"{source.type_name}s have no index in the order {unsorted}: all that match are read and sorted. Name them"
+            " by a key, or order by one column that has an index and tells them apart."
         )
     return said
+
+
+def _unsorted(source: Source, order: Sequence[tuple[str, bool]]) -> str:
+    """The part of an order that no index gives: one without, or what follows a column in which many are equal."""
+    without = [name for name, _ in order if name in source.unindexed]
+    if without:
+        return without[0]
+    if len(order) > 1 and order[0][0] in source.shared and order[1] != ("ID", order[0][1]):
+        return f"{order[0][0]}, {order[1][0]}"
+    return ""
+
+
+def _names_few(source: Source, where: Where | None) -> bool:
+    """Whether rows are named by keys, each of which one row has."""
+    for name, given in (where or {}).items():
+        if name == "and" and any(_names_few(source, each) for each in given):
+            return True
+        if name in source.unique and not {"eq", "in"}.isdisjoint(given or ()):
+            return True
+    return False
+
+
+def _read_through(source: Source, where: Where) -> Iterator[tuple[str, str]]:
+    """Large tables that a small one leads to without an index, with the conditions on their rows."""
+    for name, given in where.items():
+        if name in ("and", "or", "not"):
+            for each in given if isinstance(given, list) else [given or {}]:
+                yield from _read_through(source, each)
+            continue
+        declared = source.filters[name]
+        inner = [given] if isinstance(declared, One) else list((given or {}).values()) if _is_many(declared) else []
+        for each in inner:
+            found = declared.source()
+            if source.is_small and not found.is_small and each and not index_helps(found, each):
+                yield found.type_name, ", ".join(sorted(_names(each)))
+            elif found.is_small:
+                yield from _read_through(found, each or {})
+
+
+def _is_many(declared: Any) -> bool:
+    return isinstance(declared, Some)
 
 
 def index_helps(source: Source, where: Where | None) -> bool:

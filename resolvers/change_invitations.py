@@ -14,6 +14,7 @@ from models.values import clean, key, search_key
 from resolvers import audit, letters, references, targets, tokens
 from resolvers.activate_users import drop_letters
 from resolvers.audit import Action, Event, Subject
+from resolvers.changed_addresses import turn_back
 from resolvers.changes import Before, Change, number
 from resolvers.drafts import Draft
 from resolvers.invite_users import issued
@@ -169,7 +170,7 @@ async def resend_invitations(change: Change, *, ids: Sequence[str], error_policy
         for draft in good
     ]
     await bulk.update(change.tx, Invitation, rows)
-    await drop_letters(change, [draft.user_id for draft in good if draft.user_id])
+    await _end_links(change, good)
     links = {draft.index: letters.link(change, "invitation", secrets[draft.index]) for draft in good}
     posts = []
     for draft in good:
@@ -189,9 +190,15 @@ async def revoke_invitations(change: Change, *, ids: Sequence[str], error_policy
     drafts = await _pending(change, ids)
     good = accepted(change, drafts, error_policy)
     await _close(change, [draft.columns["id"] for draft in good], InvitationState.REVOKED)
-    await drop_letters(change, [draft.user_id for draft in good if draft.user_id])
+    await _end_links(change, good)
     await _record(change, good, Action.INVITATION_REVOKED)
     return payload([result(draft, "UPDATED", invitation=_revoked(draft)) for draft in drafts])
+
+
+async def _end_links(change: Change, good: Sequence[Draft]) -> None:
+    ids = [draft.user_id for draft in good if draft.user_id]
+    await drop_letters(change, ids)
+    await turn_back(change, ids)
 
 
 def _revoked(draft: Draft) -> dict[str, Any]:

@@ -70,6 +70,8 @@ async def prepare_enrolment(before: Before, given: dict[str, Any]) -> None:
     own = await _mine(before)
     if own["provider_id"] is None:
         raise WrongState(reason="You get in by API keys only, and a second factor is for signing in.")
+    if own["password_hash"] is None and before.viewer.session_id is None:
+        raise WrongState(reason="No password here can prove that it is you. Sign in, and do it in that session.")
     async with counted(before, own.id, own["username"]):
         await _check_current(before, own, given)
         if own.is_on:

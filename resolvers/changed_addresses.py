@@ -49,6 +49,12 @@ async def _close_resets(change: Change, moved: Sequence[Draft], ids: Sequence[in
         draft.changes["open_resets"] = (closed[draft.user_id], 0)
 
 
+async def turn_back(change: Change, ids: Sequence[int]) -> None:
+    """Who came with an old link to a SAML provider is on their way with it still."""
+    among = change.tx.dialect.among("user_id", "$1", "bigint")
+    await change.tx.rows(f"DELETE FROM saml_requests WHERE {among} AND purpose = 'INVITATION'", list(ids))
+
+
 async def _readdress(change: Change, moved: dict[int, Draft], ids: Sequence[int]) -> None:
     among = change.tx.dialect.among("user_id", "$1", "bigint")
     found = await change.tx.rows(
@@ -69,7 +75,6 @@ async def _readdress(change: Change, moved: dict[int, Draft], ids: Sequence[int]
         changes = {"invitation": (None, f"invitation_{invitation_id}")}
         events.append(Event(Action.INVITATION_RESENT, Subject.USER, user_id, label, changes))
     await bulk.update(change.tx, Invitation, rows)
-    # Who came with the old link to a SAML provider is on their way with it still.
-    await change.tx.rows(f"DELETE FROM saml_requests WHERE {among} AND purpose = 'INVITATION'", list(moved))
+    await turn_back(change, list(moved))
     await letters.post(change, posts)
     await change.record(events)

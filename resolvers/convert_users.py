@@ -78,12 +78,8 @@ def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> No
     if first != draft.index:
         raise Duplicate(*draft.path, "id", what="This user", first=f"row {first}")
     targets.require_manageable(change, draft.target, where, *draft.path, "id")
-    to = draft.given.get("to", {})
-    # Who answers for the entry or name id that is named here signs in as this user.
-    if to.get("ldap"):
-        targets.require_no_wider(where, draft.target, *draft.path, "to", "ldap", "loginDn")
-    if _names_name_id(draft):
-        targets.require_no_wider(where, draft.target, *draft.path, "to", "saml", "nameId")
+    # Whoever answers for the new way in signs in as this user, and a narrow key of theirs must not make itself one.
+    targets.require_no_wider(where, draft.target, *draft.path, "id")
 
 
 def _names_name_id(draft: Draft) -> bool:

@@ -34,7 +34,8 @@ class Page:
 
     def is_quick(self, source: Source) -> bool:
         """Whether an index leads to its rows and to no others."""
-        return not self.where and not self.search and source.unindexed.isdisjoint(name for name, _ in self.order)
+        narrowed = self.where or self.search or len(self.order) > 1
+        return not narrowed and source.unindexed.isdisjoint(name for name, _ in self.order)
 
 
 EVERYTHING = Page(size=0)
@@ -97,13 +98,14 @@ def pages_of(
     keys_of_order = [each.column.sql.format(t="t") for each in listed]
     columns = [relation.key, *selected.expressions, *("NULL" for _ in selected.lists), *keys_of_order]
     rows = f"{source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}"
+    most = int(asked.size) + 1 if len(keys) == 1 else MOST_ROWS
     whole = Statement(
-        f"SELECT {', '.join(columns)} FROM {rows} ORDER BY {order} LIMIT {MOST_ROWS}",
+        f"SELECT {', '.join(columns)} FROM {rows} ORDER BY {order} LIMIT {most}",
         sql.values,
         anew=_searches(source, asked),
         width=_width(selected, listed),
     )
-    if relation.few:
+    if relation.few or len(keys) == 1:
         found = yield whole
         if len(found) < MOST_ROWS:
             return found

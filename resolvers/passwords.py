@@ -81,8 +81,7 @@ async def _local_target(change: Change, user_id: int, typed: str, argument: str)
         raise NotFound(argument, what="user", key=typed)
     where = await targets.scope(change, Right.SET_PASSWORDS)
     targets.require_manageable(change, target, where, argument)
-    if user_id != change.viewer.user_id:
-        targets.require_no_wider(where, target, argument)
+    targets.require_no_wider(where, target, argument)
     known = await references.providers(change.tx)
     if target["provider_id"] is None or known.by_id[target["provider_id"]].kind != "LOCAL":
         raise PasswordNotLocal(argument)

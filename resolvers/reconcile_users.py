@@ -73,9 +73,10 @@ async def _further(change: Change, job_id: str, dry_run: bool | None, given: Map
         number("job", "job", job_id, "jobId"),
         change.viewer.user_id,
     )
-    if found is None:
-        raise NotFound("jobId", what="job of yours", key=job_id[:100])
-    job = job_of(found)
+    job = job_of(found) if found is not None else None
+    # It runs with the rights of the key that started it, which another key of the same user may not have.
+    if job is None or job.options.get("key_id") != change.viewer.key_id:
+        raise NotFound("jobId", what="job begun by you with this key", key=job_id[:100])
     said = [name for name in FIRST_ONLY if given.get(name) is not None and name != "source"]
     if said or (dry_run is not None and dry_run != job.is_dry_run):
         raise Invalid("jobId", reason="Options belong to the call that starts a job. Send only users and isComplete.")

@@ -69,10 +69,10 @@ class Source:
     """A readable type. Keys of `columns`, `filters` and `orders` are GraphQL names.
 
     `visible(sql, alias)` is the condition on the rows the viewer may see, None for no condition; it is part of every
-    statement that reads the table. `indexed` are the filters whose column has an index,
-    `unindexed` the orders that have none; neither matters where `is_small`: a directory has some dozens or hundreds.
-    `unique` are the filters that at most one row can equal. `has_few_hits` tells whether a search takes its rows from
-    an index first.
+    statement that reads the table. `indexed` are the filters whose column has an index, `unique` those that at most one
+    row can equal; `unindexed` are the orders without an index, `shared` those in which very many rows may be equal;
+    none matters where `is_small`: a directory has some dozens or hundreds. `has_few_hits` tells whether a search takes
+    its rows from an index first.
     """
 
     type_name: str
@@ -87,6 +87,7 @@ class Source:
     default_order: tuple[tuple[str, bool], ...] = ()
     indexed: frozenset[str] = frozenset()
     unindexed: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
     unique: frozenset[str] = frozenset()
     is_small: bool = False
 

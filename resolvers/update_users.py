@@ -8,13 +8,16 @@ from models.values import camel, login_dn
 from resolvers import existing_users, references, store_users, targets
 from resolvers.audit import Action
 from resolvers.changes import Change, number
+from resolvers.convert_users import end_sessions
 from resolvers.drafts import Draft, read
 from resolvers.outcomes import error
 from resolvers.policy import ADMINISTRATION, ROOT_PROJECT_ROLES, Right
 from resolvers.store_users import Placing
+from resolvers.targets import Target
 from resolvers.user_details import Details, details_of, settle
 
 DIRECT = ("username", "email", "name", "first_name", "last_name", "external_id")
+KNOWN_BY = ("username", "email", "external_id")  # at a directory, or an identity provider
 KEYED = {name: f"{name}_key" for name in ("username", "email", "name", "first_name", "last_name")}
 REQUIRED = ("username", "email", "name", "role", "can_create_projects_in_root", "ldap_server_number", "login_dn")
 
@@ -22,12 +25,14 @@ REQUIRED = ("username", "email", "name", "role", "can_create_projects_in_root", 
 def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
     """Leave in the draft only what differs from the user as they are, and name each difference.
 
-    Whoever changes an address can have a password reset sent there, so that is refused over users with wider rights.
+    Whoever changes an address can have a password reset sent there, and by any of these names a provider may know the
+    user, so that is refused over users with wider rights.
     """
     target = draft.target
     assert target is not None
-    if "email" in draft.columns and draft.columns["email"] != target["email"]:
-        draft.attempt(targets.require_no_wider, placing.where, target, *draft.path, "email")
+    for name in KNOWN_BY if _comes_from_elsewhere(target, placing) else ("email",):
+        if name in draft.columns and draft.columns[name] != target[name]:
+            draft.attempt(targets.require_no_wider, placing.where, target, *draft.path, camel(name))
     for name in DIRECT:
         if name in draft.columns and draft.columns[name] == target[name]:
             draft.columns.pop(name)
@@ -41,6 +46,11 @@ def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
         draft.columns["state"] = state
         draft.change("state", target["state"], state)
     _additions(draft, placing, known)
+
+
+def _comes_from_elsewhere(target: Target, placing: Placing) -> bool:
+    provider = target["provider_id"]
+    return provider is not None and placing.providers.by_id[provider].kind != "LOCAL"
 
 
 def _projects(draft: Draft, placing: Placing) -> None:
@@ -103,7 +113,19 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
         await store_users.update(change, [draft])
         await store_users.attach(change, [draft])
         await store_users.record(change, [draft], Action.UPDATED)
+    if _signs_in_otherwise(draft):
+        await end_sessions(change, [user_id])
     return {"user": user_id, "changedFields": [camel(name) for name in draft.changed], "errors": []}
+
+
+def _signs_in_otherwise(draft: Draft) -> bool:
+    """Whether it is another entry of a directory that signs in as this user from now on."""
+    target = draft.target
+    assert target is not None
+    moved = {"login_dn_key", "ldap_provider_id"} & set(draft.columns)
+    return target["provider_id"] == target["ldap_provider_id"] and any(
+        draft.columns[name] != target[name] for name in moved
+    )
 
 
 OWN_FIELDS = frozenset({"name", "first_name", "last_name", "if_version"})

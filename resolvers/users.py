@@ -44,13 +44,14 @@ def visible_through(sql: Sql, column: str, right: Right, listing: Right | None =
     administered = viewer.organizations_with(right)
     if not administered and listing is not None and listing in viewer.rights:
         return None
-    own = f"{column} = {sql.place(viewer.user_id or 0)}"
+    own = sql.place(viewer.user_id or 0)
     if administered:
+        # One set: a database looks through a whole table for what is equal to this or within that.
         members = (
             f"SELECT m.user_id FROM organization_members m WHERE m.organization_id IN ({subtree(sql, administered)})"
         )
-        return f"({own} OR {column} IN ({members}))"
-    return own
+        return f"{column} IN (SELECT CAST({own} AS bigint) UNION ALL {members})"
+    return f"{column} = {own}"
 
 
 COLUMNS = {
@@ -166,6 +167,7 @@ SOURCE: Source = Source(
     search=user_search.search,
     has_few_hits=user_search.has_few_hits,
     unindexed=frozenset({"ROLE", "GROUP_COUNT"}),
+    shared=frozenset({"STATE", "FIRST_NAME", "LAST_NAME", "EXTERNAL_ID", "LAST_LOGIN_AT", "LAST_API_REQUEST_AT"}),
     unique=frozenset({"id", "username", "email", "externalId"}),
     indexed=frozenset(
         {

@@ -91,7 +91,15 @@ def orders() -> Iterator[tuple[dict[str, Any], int]]:
     yield {"orderBy": [{"field": "GROUP_COUNT"}]}, 1
     yield {"orderBy": [{"field": "ROLE", "direction": "DESC"}, {"field": "NAME"}]}, 1
     yield {"orderBy": [{"field": "ROLE"}], "where": {"username": {"eq": "it"}}}, 0
-    yield {"orderBy": [{"field": "ROLE"}], "search": "normal"}, 0
+    yield {"orderBy": [{"field": "ROLE"}], "search": "normal"}, 1
+    yield {"orderBy": [{"field": "GROUP_COUNT"}], "where": {"state": {"eq": "ACTIVE"}}}, 1
+    yield {"orderBy": [{"field": "STATE"}, {"field": "LAST_LOGIN_AT"}]}, 1
+    yield {"orderBy": [{"field": "LAST_API_REQUEST_AT"}, {"field": "ID", "direction": "DESC"}]}, 1
+    yield {"orderBy": [{"field": "STATE", "direction": "DESC"}, {"field": "ID", "direction": "DESC"}]}, 0
+    yield {"orderBy": [{"field": "STATE"}, {"field": "NAME"}], "where": {"id": {"in": ["user_1", "user_2"]}}}, 0
+    yield {"orderBy": [{"field": "NAME"}, {"field": "LAST_LOGIN_AT"}]}, 0
+    yield {"where": {"groups": {"some": {"users": {"some": {"name": {"contains": "zz"}}}}}}}, 1
+    yield {"where": {"groups": {"some": {"users": {"some": {"username": {"eq": "it"}}}}}}}, 0
     yield {"orderBy": [{"field": "NAME"}]}, 0
     yield {"search": "no"}, 1
     yield {"search": "no", "where": {"isLdap": {"eq": True}}}, 2
@@ -108,6 +116,26 @@ async def test_orders_and_searches_without_an_index_are_told(service: Service) -
 
 async def test_small_tables_are_not_worth_a_warning(service: Service) -> None:
     body = await service.ask('{ roles { name } groups(where: {name: {contains: "w"}}) { nodes { id } } }')
+    assert "warnings" not in body["extensions"]
+
+
+async def test_a_small_table_that_leads_to_a_large_one_is_told(service: Service) -> None:
+    query = "query ($where: OrganizationWhere) { organizations(where: $where) { nodes { id } } }"
+    for where, count in (
+        ({"users": {"some": {"accessibility": {"eq": "NONE"}}}}, 1),
+        ({"not": {"users": {"some": {"name": {"contains": "zz"}}}}}, 1),
+        ({"users": {"some": {"username": {"eq": "it"}}}}, 0),
+        ({"users": {"none": {}}}, 0),
+    ):
+        body = await service.ask(query, {"where": where})
+        assert len(body["extensions"].get("warnings", [])) == count, where
+
+
+async def test_a_users_few_rows_are_not_worth_a_warning(service: Service) -> None:
+    body = await service.ask(
+        """{ me { sessions(where: {isOpen: {eq: true}}, orderBy: [{field: LAST_USED_AT}]) { nodes { id } }
+          apiKeys(where: {name: {contains: "e"}}) { nodes { id } } } }"""
+    )
     assert "warnings" not in body["extensions"]
 
 

@@ -113,6 +113,23 @@ def hanging(server: Server) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+def test_sigterm_ends_a_process_whose_database_hangs(database_url: str, tmp_path: Path, postgres: Server) -> None:
+    with running(tmp_path, database_url, database_wait=1) as program, ThreadPoolExecutor(4) as clients:
+        assert is_well(program)
+        with hanging(postgres):
+            asked = [clients.submit(post, program, INVITE, {"users": people("never", 10)}) for _ in range(4)]
+            until("none waits", lambda: "503" in _ready(program))
+            assert program.end() == 1
+            assert "what is in flight does not end" in program.said
+        for each in asked:
+            assert each.exception(PATIENCE) is not None, "nobody was answered"
+    until("it was stored", lambda: invited(database_url, "never") == (0, 0, 0, 0))
+
+
+def _ready(program: Program) -> str:
+    return str(httpx.get(f"{program.address}/readyz", timeout=PATIENCE).status_code)
+
+
 def test_a_postgresql_that_hangs_ends_nothing_and_all_are_answered_once_it_goes_on(
     database_url: str, tmp_path: Path, postgres: Server
 ) -> None:
@@ -125,6 +142,7 @@ def test_a_postgresql_that_hangs_ends_nothing_and_all_are_answered_once_it_goes_
                 assert httpx.get(f"{program.address}/healthz", timeout=PATIENCE).status_code == 200
                 time.sleep(0.1)
             assert not any(each.done() and each.result().status_code not in (200, 503) for each in asked)
+            assert _ready(program) == "503"
         assert {each.result().status_code for each in asked} <= {200, 503}
         recovers(program)
         assert_stores(program, "After")

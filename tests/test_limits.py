@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from graph import levels
-from resolvers import loaders
 from tests.service import Service, beyond_who_asks
 
 GRAPHQL = {"accept": "application/graphql-response+json"}
@@ -264,28 +262,3 @@ async def test_a_where_of_any_size_is_served_or_refused_alike_on_every_database(
     assert await service.data(query, {"w": {"id": {"in": ["user_1", "", "x", "user_"] * 25_000}}}) == {
         "users": {"totalCount": 1}
     }
-
-
-async def test_an_answer_is_refused_before_it_fills_the_memory(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await service.write("INSERT INTO user_tags (user_id, value, value_key) VALUES (1, 'a', 'a'), (1, 'b', 'b')")
-    for query, enough, too_few in (
-        ("{ users { nodes { id name email username state } } }", 100, 80),
-        ("{ roles { users { nodes { id } } } }", 70, 50),
-        ("{ users(first: 1) { nodes { tags } } }", 20, 12),
-    ):
-        for limit, codes in ((enough, []), (too_few, ["ANSWER_TOO_LARGE"])):
-            monkeypatch.setattr(levels, "MOST_VALUES", limit)
-            assert await service.codes(query) == codes, query
-
-
-async def test_an_answer_that_a_statement_had_to_cut_off_is_refused(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also one that only tells about its pages: the nine users are the rows of their roles."""
-    query = "{ roles { users { pageInfo { hasNextPage } } } }"
-    for most, codes in ((9, ["ANSWER_TOO_LARGE"]), (10, [])):
-        monkeypatch.setattr(loaders, "MOST_ROWS", most)
-        monkeypatch.setattr(levels, "MOST_VALUES", levels.A_ROW * (most - 1))
-        assert await service.codes(query) == codes, most

@@ -149,6 +149,20 @@ async def test_an_invitation_that_is_taken_back_meanwhile(service: Service) -> N
     assert await identity(service, user) == (4, None, "INVITED")
 
 
+async def test_an_invitation_that_is_sent_again_meanwhile(service: Service) -> None:
+    """Who is on their way with the old link, which may have been somebody else's find, is turned back."""
+    idp = Idp()
+    await idp.configure(service)
+    user, token = await invited(service)
+    response = idp.response(await request_of(await begin_by_form(service, {"invitation": token})), name_id="newcomer")
+    number = await service.scalar("SELECT id FROM invitations")
+    await ask(service, "resendInvitations", {"ids": [f"invitation_{number}"]}, "errors { code }")
+    before = await stored(service)
+    assert (await post(service, response)).status_code == 403
+    assert await stored(service) == before
+    assert await identity(service, user) == (4, None, "INVITED")
+
+
 async def test_invitations_that_lead_nowhere(service: Service) -> None:
     """Unknown, for another provider, expired; and a form that another site sends."""
     await Idp().configure(service)

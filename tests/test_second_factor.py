@@ -1,14 +1,17 @@
 """One's own second factor: set up, confirmed, replaced, turned off; each code once."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from models.values import now
 from resolvers import recovery_codes, tokens
 from tests.cast import PASSWORD
 from tests.factors import CONFIRM, DISABLE, ENROLL, REGENERATE, begin, call, code, enroll, wrong
 from tests.service import SECRET, Service, changed, codes
+from tests.signing_in import ask_as
 
 ME = "{ me { is2faEnabled version } }"
 STORED = "SELECT totp_secret, totp_pending, totp_enabled_at, totp_last_step FROM users WHERE id = 4"
@@ -84,9 +87,19 @@ async def test_setting_one_up_needs_the_password(service: Service, who: str, giv
 async def test_who_has_no_password_here_needs_none(service: Service) -> None:
     to = '[{id: "user_4", to: {saml: {}}}]'
     await service.data(f"mutation {{ convertUsers(input: {{conversions: {to}}}) {{ errors {{ code }} }} }}")
-    answer = await call(service, ENROLL)
-    assert answer["errors"] == []
-    assert (await call(service, CONFIRM, code=code(answer["secret"])))["errors"] == []
+    assert refused(await call(service, ENROLL)) == [("WRONG_STATE", [])], "a key, of which anybody may have got hold"
+    token = tokens.make(tokens.Purpose.SESSION)
+    await service.write(
+        "INSERT INTO sessions (user_id, token_digest, created_at, last_used_at, expires_at) VALUES (4, $1, $2, $2, $3)",
+        tokens.digest(tokens.Purpose.SESSION, token),
+        now(),
+        now() + timedelta(hours=1),
+    )
+    answer = await ask_as(service, token, ENROLL, {"input": {}})
+    secret = answer["data"]["enrollSecondFactor"]["secret"]
+    confirmed = await ask_as(service, token, CONFIRM, {"input": {"code": code(secret)}})
+    assert confirmed["data"]["confirmSecondFactor"]["errors"] == []
+    assert await is_on(service)
 
 
 async def test_a_wrong_code_turns_nothing_on(service: Service) -> None:
