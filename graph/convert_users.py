@@ -39,14 +39,17 @@ ConversionCheckEnum: Any = described(
 class ConversionInput:
     id: strawberry.ID = needed("Typed id of the user.")
     to: AuthenticationInput = needed("How they sign in from now on; `local: {}` for a password kept here.")
-    directory_password: str | None = given("Your password in the directory, for verify: BIND. It is not kept.")
+    directory_password: str | None = given(
+        "Your password in the directory, by which you prove that the entry is yours (verify: BIND). It is not kept."
+    )
 
 
 @strawberry.input(description="Conversions to make.")
 class ConvertUsersInput(BulkChanging):
     conversions: list[ConversionInput] = needed("One for each user.")
     verify: ConversionCheckEnum | None = given(
-        "What to ask the directory of each loginDn; if not said, FIND where it has settings."
+        "What to ask the directory of each loginDn; if not said, FIND where it has settings. Who converts themselves"
+        " without CONVERT_USERS proves it there: BIND, which is then what is meant, and nothing else."
     )
 
 

@@ -17,6 +17,9 @@ class LdapAttributesInput:
     last_name: str | None = given("The last name; sn if not said.")
     external_id: str | None = given("What never changes; entryUUID if not said, objectGUID in Active Directory.")
     member_of: str | None = given("The groups' DNs; memberOf if not said.")
+    changed_at: str | None = given(
+        "When the entry last changed; modifyTimestamp if not said, whenChanged in Active Directory."
+    )
 
 
 @strawberry.input(description="What who is in a group of the directory gets here.")
@@ -60,6 +63,7 @@ class LdapAttributes:
     last_name: str = plain("The last name.")
     external_id: str = plain("What never changes.")
     member_of: str = plain("The groups' DNs.")
+    changed_at: str = plain("When the entry last changed.")
 
 
 @strawberry.type(description="What who is in a group of the directory gets here.")

@@ -162,10 +162,7 @@ class ProviderNotConfigured(Refusal):
 
 class ProviderUnreachable(Refusal):
     code = ErrorCode.PROVIDER_UNREACHABLE
-    template = (
-        "{name} cannot be asked: {reason}. See what testIdentityProvider says, or send verify: NONE to convert without"
-        " asking."
-    )
+    template = "{name} cannot be asked: {reason}. {advice}"
 
 
 class Required(Refusal):

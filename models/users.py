@@ -35,6 +35,7 @@ class User(Row):
     login_dn = KeyField(max_length=LONG, null=True)
     login_dn_key = KeyField(max_length=LONG, null=True)
     name_id = KeyField(max_length=LONG, null=True)  # by which a SAML provider knows them
+    entry_id = KeyField(max_length=LONG, null=True)  # resolvers/entry_ids.py: which entry of a directory they are
     password_hash = fields.TextField(null=True)
     totp_secret = fields.TextField(null=True)  # sealed
     totp_pending = fields.TextField(null=True)  # sealed; the secret of an enrolment that no code has confirmed
@@ -105,6 +106,7 @@ class PreviousIdentity(Row):
     ldap_provider = parent("IdentityProvider", null=True)
     login_dn = KeyField(max_length=LONG, null=True)
     name_id = KeyField(max_length=LONG, null=True)
+    entry_id = KeyField(max_length=LONG, null=True)
     password_hash = fields.TextField(null=True)
     created_at = fields.DatetimeField()
     reverted_at = fields.DatetimeField(null=True)

@@ -125,6 +125,7 @@ async def rescue(tx: Transaction, username: str, *, make_administrator: bool) ->
             "login_dn": None,
             "login_dn_key": None,
             "name_id": None,
+            "entry_id": None,
             "state": "ACTIVE",
             "updated_at": moment,
         }

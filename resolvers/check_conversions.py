@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from models.errors import (
+    Forbidden,
     Invalid,
     NotFound,
     ProviderNotConfigured,
@@ -17,7 +18,7 @@ from models.errors import (
     WrongPassword,
 )
 from models.values import login_dn
-from resolvers import references
+from resolvers import entry_ids, references
 from resolvers.changes import Before
 from resolvers.connectors import ldap
 from resolvers.filters import number_of
@@ -40,13 +41,19 @@ class ConversionCheck(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """What was found out about one row: by which check, and why it must not be converted, if it must not."""
+    """What was found out about one row: by which check, and why it must not be converted, if it must not.
+
+    `entry_id`: of the entry, where its password was proved.
+    """
 
     by: ConversionCheck
     refusal: Refusal | None = None
+    entry_id: str | None = None
 
 
 NO_CHECK = Check(ConversionCheck.NONE)
+ASK_LATER = "Try again later, or ask an administrator."
+ASK_NOT = "See what testIdentityProvider says, or send verify: NONE to convert without asking."
 
 
 @dataclass(frozen=True)
@@ -64,19 +71,25 @@ class Named:
     def row(self) -> tuple[str | int, ...]:
         return self.path[:2]
 
-    def unreachable(self, by: ConversionCheck, reason: str) -> Check:
-        return Check(by, ProviderUnreachable(*self.path, name=self.provider.name, reason=reason))
+    def unreachable(self, by: ConversionCheck, reason: str, *, must_prove: bool) -> Check:
+        advice = ASK_LATER if must_prove else ASK_NOT
+        return Check(by, ProviderUnreachable(*self.path, name=self.provider.name, reason=reason, advice=advice))
+
+    def unproved(self, by: ConversionCheck) -> Check:
+        what = f"take an entry of {self.provider.name} without its password: send verify: BIND and directoryPassword"
+        return Check(by, Forbidden("verify", what=what, right=Right.CONVERT_USERS))
 
 
 async def prepare(before: Before, given: dict[str, Any]) -> None:
     """Ask, outside any transaction, and leave `checks` by row. Passwords are taken out of the rows and kept nowhere.
 
-    Where nothing is said, a directory is asked if it has settings; who says FIND or BIND insists.
+    Where nothing is said, a directory is asked if it has settings; who says FIND or BIND insists. Who may not convert
+    others proves their entry, or anybody could take another's, or keep them from it.
     """
     rows = given["conversions"]
     passwords = [row.pop("directory_password", None) for row in rows]
     wanted = given.pop("verify", None)
-    if wanted == ConversionCheck.NONE or len(rows) > before.settings.max_bulk:
+    if len(rows) > before.settings.max_bulk or (wanted == ConversionCheck.NONE and not _must_prove(before)):
         return
     ids = [number_of("user", row["id"]) or 0 for row in rows]
     before.viewer.require_self_or(Right.CONVERT_USERS, ids, "conversions")
@@ -116,17 +129,24 @@ def _entry(to: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, tuple[str, 
     return (to.get("saml") or {}).get("provisioned_by"), ("saml", "provisionedBy")
 
 
+def _must_prove(before: Before) -> bool:
+    return not before.viewer.can(Right.CONVERT_USERS)
+
+
 async def _ask(before: Before, wanted: str | None, named: Sequence[Named]) -> dict[int, Check]:
     """About entries of one directory."""
-    by = ConversionCheck(wanted or ConversionCheck.FIND)
+    must_prove = _must_prove(before)
+    by = ConversionCheck(wanted or (ConversionCheck.BIND if must_prove else ConversionCheck.FIND))
     provider = named[0].provider
     try:
         async with before.database.reading() as connection:
             server = await server_of(connection, before.sealer, provider.id)
     except ProviderNotConfigured:
-        if wanted is None:
+        if wanted is None or by is ConversionCheck.NONE:
             return {}
-        return {each.index: each.unreachable(by, "it has no settings yet") for each in named}
+        return {each.index: each.unreachable(by, "it has no settings yet", must_prove=must_prove) for each in named}
+    if must_prove and by is not ConversionCheck.BIND:
+        return {each.index: each.unproved(by) for each in named}
     try:
         if by is ConversionCheck.BIND:
             return {each.index: await _bound(before, server, each) for each in named}
@@ -134,7 +154,8 @@ async def _ask(before: Before, wanted: str | None, named: Sequence[Named]) -> di
     except ldap.LdapUnavailable as problem:
         # Why is for administrators: anybody may convert themselves.
         log.warning("nobody can be converted to provider_%d: %s", provider.id, problem)
-        return {each.index: each.unreachable(by, "it gives no usable answer") for each in named}
+        reason = "it gives no usable answer"
+        return {each.index: each.unreachable(by, reason, must_prove=must_prove) for each in named}
     return {each.index: Check(by, None if each.dn in there else _not_there(server, each)) for each in named}
 
 
@@ -157,8 +178,9 @@ async def _bound(before: Before, server: ldap.LdapServer, named: Named) -> Check
         return Check(by, Required(*path, what=f"Your password in {named.provider.name}"))
     try:
         async with counted(before, named.user_id, before.viewer.username or "", *path):
-            if await ldap.authenticate(server, login_dn=named.dn, username="", password=named.password) is None:
+            entry = await ldap.authenticate(server, login_dn=named.dn, username="", password=named.password)
+            if entry is None:
                 raise WrongPassword(*path)
     except Refusal as refusal:
         return Check(by, refusal)
-    return Check(by)
+    return Check(by, entry_id=entry_ids.to_keep(entry_ids.entry_id(server, entry)))

@@ -8,7 +8,7 @@ from models import bulk
 from models.errors import Duplicate, Invalid, NotFound, WrongState
 from models.users import PreviousIdentity, User
 from models.values import camel
-from resolvers import existing_users, references, targets
+from resolvers import entry_ids, existing_users, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
 from resolvers.check_conversions import NO_CHECK, Check
@@ -45,10 +45,11 @@ async def convert_users(
     administrators = await targets.administrators(change.tx, roles, local=True)
     async for draft in in_turns(drafts):
         if draft.is_good:
-            identity = draft.attempt(_identity, change, draft, known)
+            check = (checks or {}).get(draft.index, NO_CHECK)
+            identity = draft.attempt(_identity, change, draft, known, check)
             if identity is not None:
                 draft.columns |= identity.columns
-                draft.attempt(_may_convert, draft, known, administrators, (checks or {}).get(draft.index, NO_CHECK))
+                draft.attempt(_may_convert, draft, known, administrators, check)
     refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
     good = accepted(change, drafts, error_policy)
@@ -86,8 +87,11 @@ def _names_name_id(draft: Draft) -> bool:
     return (draft.given.get("to", {}).get("saml") or {}).get("name_id") is not None
 
 
-def _identity(change: Change, draft: Draft, known: Providers) -> Identity:
-    """How the user is to sign in. A name id stands as long as its provider stays, and nothing else is said."""
+def _identity(change: Change, draft: Draft, known: Providers, check: Check) -> Identity:
+    """How the user is to sign in. A name id stands as long as its provider stays, and nothing else is said.
+
+    So does the id of an entry as long as the same DN leads to it.
+    """
     local = draft.given["to"].get("local") or {}
     if local.get("password") is not None or local.get("password_hash") is not None:
         path = (*draft.path, "to", "local", "password")
@@ -96,10 +100,16 @@ def _identity(change: Change, draft: Draft, known: Providers) -> Identity:
         # By oneself it is not claimed but proved, to the identity provider: nobody keeps another's from them.
         change.viewer.require(Right.CONVERT_USERS, *draft.path, "to", "saml", "nameId")
     found = known.identity(draft.given["to"], *draft.path, "to")
-    assert draft.target is not None
+    target = draft.target
+    assert target is not None
     says_nothing = "name_id" not in (draft.given["to"].get("saml") or {})
-    stays = found.provider_id == draft.target["provider_id"]
-    return replace(found, name_id=draft.target["name_id"]) if says_nothing and stays else found
+    stays = found.provider_id == target["provider_id"]
+    same = entry_ids.is_named_alike(target.columns, found.columns)
+    return replace(
+        found,
+        name_id=target["name_id"] if says_nothing and stays else found.name_id,
+        entry_id=target["entry_id"] if same else check.entry_id,
+    )
 
 
 def _may_convert(draft: Draft, known: Providers, administrators: set[int], check: Check) -> None:
@@ -170,7 +180,7 @@ def stamps(change: Change, target: Target) -> dict[str, Any]:
 
 
 def _previous(change: Change, target: Target) -> dict[str, Any]:
-    names = ("provider_id", "ldap_provider_id", "login_dn", "name_id", "password_hash")
+    names = ("provider_id", "ldap_provider_id", "login_dn", "name_id", "entry_id", "password_hash")
     return {"user_id": target.id, **{name: target[name] for name in names}, "created_at": change.moment}
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models import bulk
-from models.directories import DirectoryAction, DirectoryJobRow
+from models.directories import DirectoryAction, DirectoryJobRow, JobKind
 from models.users import UserState
 from resolvers import directories_entries as entries
 from resolvers.changes import Change
+from resolvers.directories_found import learned
 from resolvers.directories_plan import leaving
 from resolvers.directories_store import Job, JobRow
 from resolvers.directories_users import Limits, action_of, differences, drafted, limits_of
@@ -77,6 +78,8 @@ async def _note(change: Change, job: Job, rows: Sequence[JobRow], users: Mapping
     await entries.note_seen(tx, job, list(users.items()), gone | still, change.moment)
     refused = [row.entry_key for row in rows if row.entry_key not in users]
     await entries.note_present(tx, job, refused, change.moment)
+    if job.kind == JobKind.SYNC:
+        await entries.learn(tx, job, learned(rows, users))
 
 
 async def _missing(change: Change, job: Job, rows: Sequence[JobRow], limits: Limits) -> list[dict[str, Any]]:

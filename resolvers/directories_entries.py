@@ -1,4 +1,4 @@
-"""Who stood in which source: finding the users that its entries mean, and noting who was there and who was not."""
+"""Who stood in which source: noting who was there and who was not, and which entry of a directory somebody is."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,20 +7,11 @@ from typing import Any
 from models import bulk
 from models.database import Connection, Transaction
 from models.directories import DirectoryEntry
-from models.errors import Invalid
-from models.values import login_dn
-from resolvers.directories_store import Job, JobRow
+from resolvers.directories_store import Job
 
 # Users of a source who have access; of a directory only those whom it still provisions.
 KNOWN = "FROM directory_entries e JOIN users u ON u.id = e.user_id WHERE e.source = $1 AND u.state <> 'DEACTIVATED'"
 PROVISIONED = " AND u.ldap_provider_id = $2"
-
-
-async def users_of(connection: Connection, job: Job, keys: Sequence[str]) -> dict[str, int]:
-    """Entry key to the user whom it meant before."""
-    among = connection.dialect.among("entry_key", "$2", "text")
-    sql = f"SELECT entry_key, user_id FROM directory_entries WHERE source = $1 AND {among}"
-    return {row[0]: row[1] for row in await connection.rows(sql, job.source, list(keys))}
 
 
 async def deactivated_by(connection: Connection, job: Job, users: Sequence[int]) -> set[int]:
@@ -33,26 +24,6 @@ async def deactivated_by(connection: Connection, job: Job, users: Sequence[int])
         list(users),
     )
     return {row[0] for row in rows}
-
-
-async def provisioned(connection: Connection, job: Job, rows: Sequence[JobRow]) -> dict[str, int]:
-    """Entry key to the user whom the job's directory provisions under the entry's DN, or with its external id."""
-    by_dn: dict[str, str] = {}
-    by_id: dict[str, str] = {}
-    for row in rows:
-        wanted = row.wanted or {}
-        try:
-            by_dn[login_dn(wanted.get("login_dn") or "")[1]] = row.entry_key
-        except Invalid:
-            continue  # the row itself is refused for it
-        if wanted.get("external_id"):
-            by_id[wanted["external_id"]] = row.entry_key
-    found: dict[str, int] = {}
-    for column, keys in (("login_dn_key", by_dn), ("external_id", by_id)):
-        among = connection.dialect.among(column, "$2", "text")
-        sql = f"SELECT {column}, id FROM users WHERE ldap_provider_id = $1 AND {among}"
-        found |= {keys[row[0]]: row[1] for row in await connection.rows(sql, job.provider_id, list(keys))}
-    return found
 
 
 async def known(connection: Connection, job: Job) -> int:
@@ -134,4 +105,21 @@ async def note_absent(
         job.source,
         list(deactivated),
         at,
+    )
+
+
+async def learn(tx: Transaction, job: Job, users: Sequence[tuple[int, str, str]]) -> None:
+    """The ids of these users' entries, each with the normal form of the DN that still has to be theirs.
+
+    It is no change that anybody made: neither recorded, nor counted in the version.
+    """
+    values = tx.dialect.spread(users, 3)
+    columns = [("user_id", "bigint"), ("login_dn_key", "text"), ("entry_id", "text")]
+    given = tx.dialect.unnest([f"${place + 1}" for place in range(len(values))], columns)
+    await tx.rows(
+        f"UPDATE users SET entry_id = v.entry_id FROM {given} WHERE users.id = v.user_id"
+        f" AND users.login_dn_key = v.login_dn_key AND users.ldap_provider_id = ${len(values) + 1}"
+        " AND (users.entry_id IS NULL OR users.entry_id <> v.entry_id)",
+        *values,
+        job.provider_id,
     )

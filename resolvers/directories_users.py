@@ -5,16 +5,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.directories import DirectoryAction, JobKind
-from models.errors import Duplicate, Refusal, RoleAboveCeiling, WrongState
+from models.errors import Duplicate, Refusal, RoleAboveCeiling, Taken, WrongState
 from models.users import UserState
 from models.values import camel, login_dn
-from resolvers import store_users
+from resolvers import entry_ids, store_users
 from resolvers.changes import Change
-from resolvers.directories_entries import deactivated_by, provisioned, users_of
+from resolvers.directories_entries import deactivated_by
+from resolvers.directories_found import found
 from resolvers.directories_store import Job, JobRow
 from resolvers.drafts import Draft
-from resolvers.references import Roles, is_deactivated, roles
+from resolvers.references import Roles, is_deactivated, number_or_none, roles
 from resolvers.upsert_users import Planned, plan
+from resolvers.user_details import LEAVABLE
+
+REPLACED = (
+    " It is that of user_{number}, who was another entry, by its own id. If that was somebody else, convert or delete"
+    " user_{number}; if it is the same person, convert them to local and back. Then run this again."
+)
+# What mappings give, and where the options of a job and its rows say so.
+GIVEN = {"groups": ("managed_groups", "group_ids"), "organizations": ("managed_organizations", "organization_ids")}
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,7 @@ class Limits:
     roles: Roles
     ceiling: int | None = None  # of a directory whose mappings give roles
     server_number: int | None = None
+    provider: str | None = None
 
     def refusal(self, weight: int, name: str, *path: str | int) -> Refusal | None:
         if self.ceiling is None or weight <= self.ceiling:
@@ -35,32 +45,41 @@ async def limits_of(change: Change, job: Job) -> Limits:
     known = await roles(change.tx)
     if job.kind != JobKind.SYNC:
         return Limits(known)
-    sql = "SELECT ceiling_weight, server_number FROM identity_providers WHERE id = $1"
+    sql = "SELECT ceiling_weight, server_number, name FROM identity_providers WHERE id = $1"
     row = await change.tx.one(sql, job.provider_id)
     assert row is not None
-    return Limits(known, row[0], row[1])
+    return Limits(known, *row)
 
 
 async def drafted(change: Change, job: Job, rows: Sequence[JobRow], limits: Limits) -> Planned:
     """What rows with a `wanted` come to, checked as upsertUsers checks them and by the rules of their source."""
-    matched = await users_of(change.tx, job, [row.entry_key for row in rows])
-    if job.kind == JobKind.SYNC:
-        matched = {**await provisioned(change.tx, job, rows), **matched}
-    users = [_upsert_row(job, row, matched, limits) for row in rows]
+    known = await found(change.tx, job, rows)
+    users = [_upsert_row(job, row, known.users, limits) for row in rows]
     making = bool(job.options.get("create_missing_groups"))
 
     async def settle(drafts: Sequence[Draft]) -> None:
         await _settle(change, job, rows, drafts, limits)
 
-    return await plan(change, users, create_missing_groups=making, matched=settle)
+    made = await plan(change, users, create_missing_groups=making, matched=settle)
+    for row, draft in zip(rows, made.drafts, strict=True):
+        _explain(draft, known.replaced.get(row.entry_key))
+    return made
+
+
+def _explain(draft: Draft, owner: int | None) -> None:
+    """Where a DN has passed to another entry, the directory deleted somebody and gave it away again."""
+    for refusal in draft.refusals:
+        if owner is not None and isinstance(refusal, Taken) and refusal.path[-1] == "loginDn":
+            refusal.message += REPLACED.format(number=owner)
 
 
 def _upsert_row(job: Job, row: JobRow, matched: Mapping[str, int], limits: Limits) -> dict[str, Any]:
     wanted = dict(row.wanted or {})
-    dn = wanted.pop("login_dn", None)
+    dn, entry_id = wanted.pop("login_dn", None), entry_ids.to_keep(wanted.pop("entry_id", None) or "")
     given = {**wanted, "place": f"row {row.position}"}
     if job.kind == JobKind.SYNC:
-        given["authentication"] = {"ldap": {"server_number": limits.server_number, "login_dn": dn}}
+        ldap = {"server_number": limits.server_number, "login_dn": dn, "entry_id": entry_id}
+        given["authentication"] = {"ldap": ldap}
         given["user_id"] = matched.get(row.entry_key)
     elif row.entry_key in matched:
         given["user_id"] = matched[row.entry_key]
@@ -70,11 +89,12 @@ def _upsert_row(job: Job, row: JobRow, matched: Mapping[str, int], limits: Limit
 async def _settle(change: Change, job: Job, rows: Sequence[JobRow], drafts: Sequence[Draft], limits: Limits) -> None:
     await _refuse_repeated(change, job, rows, drafts)
     back = await deactivated_by(change.tx, job, [draft.user_id for draft in drafts if draft.user_id is not None])
+    await _take_memberships_back(change, job, drafts)
     for draft in drafts:
         if draft.target is not None:
             _keep_deactivated(draft, back)
             if job.kind == JobKind.SYNC:
-                _provision(job, draft)
+                _provision(job, draft, limits)
                 _take_role_back(job, draft, change.settings.default_role)
         if job.kind == JobKind.SYNC:
             _below_ceiling(draft, limits, change.settings.default_role)
@@ -109,19 +129,25 @@ def _keep_deactivated(draft: Draft, back: set[int]) -> None:
     draft.given = {**draft.given, "is_active": draft.target.id in back and not left}
 
 
-def _provision(job: Job, draft: Draft) -> None:
-    """The DN follows the directory; who authenticates stays as it is. A role above the ceiling is not its matter."""
+def _provision(job: Job, draft: Draft, limits: Limits) -> None:
+    """The DN follows the directory; who authenticates stays as it is. A role above the ceiling is not its matter.
+
+    Who was invited through the directory is provisioned by it from now on.
+    """
     target = draft.target
     assert target is not None
-    if target["ldap_provider_id"] != job.provider_id:
+    if target["ldap_provider_id"] is None and target["provider_id"] == job.provider_id:
+        draft.change("provisioned_by", None, limits.provider)
+    elif target["ldap_provider_id"] != job.provider_id:
         reason = "This user was converted, and no longer comes from this directory. Leave the entry out by its filter."
         draft.refusals.append(WrongState(*draft.path, reason=reason))
         return
-    typed = draft.given["authentication"]["ldap"]["login_dn"]
-    named = draft.attempt(lambda: login_dn(typed or "", *draft.path, "loginDn"))
+    ldap = draft.given["authentication"]["ldap"]
+    named = draft.attempt(lambda: login_dn(ldap["login_dn"] or "", *draft.path, "loginDn"))
     if named is not None and named[0] != target["login_dn"]:
         draft.columns["login_dn"], draft.columns["login_dn_key"] = named
-        draft.columns["ldap_provider_id"] = target["ldap_provider_id"]
+        draft.columns["ldap_provider_id"] = job.provider_id
+        draft.columns["entry_id"] = ldap["entry_id"] or target["entry_id"]
         draft.change("login_dn", target["login_dn"], named[0])
 
 
@@ -130,6 +156,23 @@ def _take_role_back(job: Job, draft: Draft, default: str) -> None:
     assert draft.target is not None
     if draft.given.get("role") is None and draft.target["role_id"] in job.options.get("managed_roles", ()):
         draft.given = {**draft.given, "role": {"name": default}}
+
+
+async def _take_memberships_back(change: Change, job: Job, drafts: Sequence[Draft]) -> None:
+    """Whose groups in the directory no longer map to a group or organization here leaves it; no mapping, no matter."""
+    tx = change.tx
+    those = {draft.user_id: draft for draft in drafts if draft.user_id is not None}
+    for name, (table, column) in LEAVABLE.items():
+        option, given = GIVEN[name]
+        managed = job.options.get(option)
+        if not managed or not those:
+            continue
+        of_users, among = tx.dialect.among("user_id", "$1", "bigint"), tx.dialect.among(column, "$2", "bigint")
+        sql = f"SELECT user_id, {column} FROM {table} WHERE {of_users} AND {among} ORDER BY id"
+        for user_id, each in await tx.rows(sql, list(those), managed):
+            draft = those[user_id]
+            if each not in map(number_or_none, draft.given.get(given) or ()):
+                draft.left.setdefault(name, []).append(each)
 
 
 def _below_ceiling(draft: Draft, limits: Limits, default: str) -> None:

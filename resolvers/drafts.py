@@ -31,7 +31,8 @@ KEYED = {"name": "name_key", "first_name": "first_name_key", "last_name": "last_
 class Draft:
     """`columns` are those of `users` to be stored; `path` leads to this row in the input.
 
-    `aliases` are new ones; `kept_aliases` are normal forms of those that the user has and keeps.
+    `aliases` are new ones; `kept_aliases` are normal forms of those that the user has and keeps. `removed` are normal
+    forms of tags, aliases and variables to take away, `left` groups and organizations.
     """
 
     index: int
@@ -44,6 +45,7 @@ class Draft:
     group_ids: list[int] = field(default_factory=list)
     organization_ids: list[int] = field(default_factory=list)
     removed: dict[str, list[str]] = field(default_factory=dict)
+    left: dict[str, list[int]] = field(default_factory=dict)
     kept_aliases: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     target: Target | None = None
@@ -154,8 +156,8 @@ def refuse_duplicates(drafts: Sequence[Draft]) -> None:
         for what, value in _names_of(draft):
             first = names.setdefault((what, value), draft)
             if first is not draft:
-                path = (*draft.path, *(name_id_path(draft) if what == "nameId" else (what,)))
-                draft.refusals.append(Duplicate(*path, what=f"This {CALLED[what]}", first=first.place))
+                path = PATHS[what](draft) if what in PATHS else (what,)
+                draft.refusals.append(Duplicate(*draft.path, *path, what=f"This {CALLED[what]}", first=first.place))
                 break
 
 
@@ -177,3 +179,17 @@ def name_id_path(draft: Draft) -> tuple[str, ...]:
     """Where in its row a draft has its name id from."""
     place = next((name for name in ("to", "authentication") if (draft.given.get(name) or {}).get("saml")), None)
     return (place, "saml", "nameId") if place else ("nameId",)
+
+
+def login_dn_path(draft: Draft) -> tuple[str, ...]:
+    """Where in its row a draft has its login DN from."""
+    for place in ("to", "authentication"):
+        given = draft.given.get(place) or {}
+        if given.get("ldap"):
+            return (place, "ldap", "loginDn")
+        if (given.get("saml") or {}).get("provisioned_by"):
+            return (place, "saml", "provisionedBy", "loginDn")
+    return ("loginDn",)
+
+
+PATHS = {"nameId": name_id_path, "loginDn": login_dn_path}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from models.database import Connection
 from models.errors import Taken
 from models.values import camel, key
-from resolvers.drafts import Draft, name_id_path
+from resolvers.drafts import Draft, login_dn_path, name_id_path
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
                 draft.refusals.append(Taken(*draft.path, "aliases", what="alias", value=alias))
         dn = (draft.columns.get("ldap_provider_id") or 0, draft.columns.get("login_dn_key") or "")
         if dn in known.login_dns and known.login_dns[dn] != own:
-            draft.refusals.append(Taken(*draft.path, "loginDn", what="login DN", value=draft.columns["login_dn"]))
+            path = (*draft.path, *login_dn_path(draft))
+            draft.refusals.append(Taken(*path, what="login DN", value=draft.columns["login_dn"]))
         name_id = (draft.columns.get("provider_id") or 0, draft.columns.get("name_id") or "")
         if name_id in known.name_ids and known.name_ids[name_id] != own:
             draft.refusals.append(Taken(*draft.path, *name_id_path(draft), what="name id", value=name_id[1]))

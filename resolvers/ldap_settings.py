@@ -18,6 +18,7 @@ from resolvers.connectors.ldap_server import (
     ATTRIBUTES,
     GROUP_FILTER,
     MEMBERS,
+    NOT_OF_USERS,
     USER_FILTER,
     Entry,
     LdapServer,
@@ -145,7 +146,7 @@ def _attributes(kept: Mapping[str, str], given: Mapping[str, Any] | None, *path:
     if given is None:
         return dict(known)
     changed = {camel(name): value for name, value in given.items()}
-    made = {name: changed.get(name, kept[name]) or attribute for name, attribute in known.items()}
+    made = {name: changed.get(name, kept.get(name)) or attribute for name, attribute in known.items()}
     for name, attribute in made.items():
         if not ATTRIBUTE.fullmatch(attribute):
             raise Invalid(*path, name, reason="The name of an attribute is letters, digits and hyphens.")
@@ -218,7 +219,7 @@ def server(name: str, settings: Mapping[str, Any], secrets: Mapping[str, str]) -
         user_filter=settings["userFilter"],
         group_base_dn=settings["groupBaseDn"],
         group_filter=settings["groupFilter"],
-        attributes={name: settings["attributes"][camel(name)] for name in ATTRIBUTES},
+        attributes={name: settings["attributes"].get(camel(name), usual) for name, usual in ATTRIBUTES.items()},
         page_size=settings["pageSize"],
         connect_seconds=settings["connectSeconds"],
         receive_seconds=settings["receiveSeconds"],
@@ -230,7 +231,7 @@ def as_user(known: LdapServer, entry: Entry) -> dict[str, Any]:
 
     The name is the mapped one, else first and last name. Values are as the directory has them, not checked yet.
     """
-    found = {name: entry.first(attribute) for name, attribute in known.attributes.items() if name != "member_of"}
+    found = {name: entry.first(attribute) for name, attribute in known.attributes.items() if name not in NOT_OF_USERS}
     if not found["name"]:
         found["name"] = " ".join(filter(None, (found["first_name"], found["last_name"]))) or None
     return {**{name: value.strip() for name, value in found.items() if value and value.strip()}, "login_dn": entry.dn}

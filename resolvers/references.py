@@ -80,6 +80,7 @@ class Identity:
     login_dn: str | None = None
     login_dn_key: str | None = None
     name_id: str | None = None
+    entry_id: str | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -89,6 +90,7 @@ class Identity:
             "login_dn": self.login_dn,
             "login_dn_key": self.login_dn_key,
             "name_id": self.name_id,
+            "entry_id": self.entry_id,
         }
 
 
@@ -138,7 +140,8 @@ class Providers:
     def _ldap_identity(self, given: Mapping[str, Any], *path: str | int) -> Identity:
         provider = self.ldap(given["server_number"], *path, "serverNumber")
         kept, normal = login_dn(given["login_dn"], *path, "loginDn")
-        return Identity(provider.id, provider.id, kept, normal)
+        # The id of the entry is never a client's to say, only a directory's.
+        return Identity(provider.id, provider.id, kept, normal, entry_id=given.get("entry_id"))
 
     def _saml_identity(self, given: Mapping[str, Any], *path: str | int) -> Identity:
         typed = given.get("identity_provider_id")

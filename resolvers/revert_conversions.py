@@ -7,7 +7,7 @@ from models import bulk
 from models.errors import WrongState
 from models.users import User
 from models.values import login_dn
-from resolvers import existing_users, references, targets
+from resolvers import entry_ids, existing_users, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
 from resolvers.convert_users import describe, end_sessions, find_users, stamps
@@ -37,7 +37,7 @@ async def revert_conversions(change: Change, *, ids: Sequence[str], error_policy
 
 
 async def _last_identities(change: Change, ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
-    names = ("id", "user_id", "provider_id", "ldap_provider_id", "login_dn", "name_id", "password_hash")
+    names = ("id", "user_id", "provider_id", "ldap_provider_id", "login_dn", "name_id", "entry_id", "password_hash")
     among = change.tx.dialect.among("user_id", "$1", "bigint")
     rows = await change.tx.rows(
         f"SELECT {', '.join(names)} FROM previous_identities WHERE {among} AND reverted_at IS NULL ORDER BY id",
@@ -58,8 +58,11 @@ def _may_revert(
     if provider is not None and provider.kind != "LOCAL":
         targets.keep_one(administrators, draft.user_id, *draft.path)
     dn = login_dn(before["login_dn"])[1] if before["login_dn"] else None
-    names = ("provider_id", "ldap_provider_id", "login_dn", "name_id")
+    names = ("provider_id", "ldap_provider_id", "login_dn", "name_id", "entry_id")
     draft.columns |= Identity(login_dn_key=dn, **{name: before[name] for name in names}).columns
+    assert draft.target is not None
+    if before["entry_id"] is None and entry_ids.is_named_alike(draft.target.columns, draft.columns):
+        draft.columns["entry_id"] = draft.target["entry_id"]  # learned since, of the same entry
 
 
 async def _store_reverted(

@@ -20,7 +20,7 @@ from models.errors import InvalidCredentials, ProviderNotConfigured, SecondFacto
 from models.providers import ProviderKind
 from models.users import UserState
 from models.values import email_key, key, now
-from resolvers import audit, ldap_settings, second_factor, tarpit
+from resolvers import audit, entry_ids, ldap_settings, second_factor, tarpit
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Caller, Change
 from resolvers.connectors import ldap
@@ -39,7 +39,13 @@ IGNORED_PROXY = (
     "each other's wrong passwords."
 )
 
-COLUMNS = ("id", "username", "state", "password_hash", "login_dn", "totp_enabled_at")
+ANOTHER_ENTRY = (
+    "user_%d does not get in through provider_%d: the entry of their DN or name is another one than before, by its own"
+    " id. If it is somebody else's now, convert or deactivate user_%d. If it is the same person's, because the"
+    " directory was built anew, convert them to local and back (convertUsers)."
+)
+
+COLUMNS = ("id", "username", "state", "password_hash", "login_dn", "entry_id", "totp_enabled_at")
 _FIND = f"""
 SELECT {", ".join(f"u.{name}" for name in COLUMNS)}, p.id, p.kind, p.is_enabled, {MUST_ENROLL}
 FROM users u JOIN roles r ON r.id = u.role_id LEFT JOIN identity_providers p ON p.id = u.provider_id
@@ -73,12 +79,29 @@ class Account:
 
 @dataclass(frozen=True)
 class Proof:
-    """A right password: of whom as it was then, the attempt it came with, and the newer hash to keep."""
+    """A right password: of whom as it was then, the attempt it came with, and the newer hash to keep.
+
+    `entry_id`: of the entry that proved it, where a directory did.
+    """
 
     account: Account
     attempt: tarpit.Attempt
     code: str | None
     new_hash: str | None
+    entry_id: str | None = None
+
+    def is_of(self, account: Account) -> bool:
+        """Whether the account is as it was, and its entry, if one is known by now, the one that proved this."""
+        is_another = self.entry_id is not None and entry_ids.is_another(account["entry_id"], self.entry_id)
+        return account.proves_as(self.account) and not is_another
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a password is right; None where nobody can tell, because its directory does not answer."""
+
+    is_right: bool | None
+    entry_id: str | None = None
 
 
 async def _account(connection: Connection, sql: str, *values: Any) -> Account | None:
@@ -97,19 +120,19 @@ async def prepare(before: Before, given: dict[str, Any]) -> None:
         await _wait_for_floor(begun)
         raise InvalidCredentials
     try:
-        is_right = await _is_right(before, None if attempt.is_blocked else account, password)
-        new_hash = await _newer_hash(before, account, password) if is_right and account else None
+        verdict = await _verdict(before, None if attempt.is_blocked else account, password)
+        new_hash = await _newer_hash(before, account, password) if verdict.is_right and account else None
     except Unavailable:
         await before.database.transaction(lambda tx: tarpit.forgive(tx, attempt, all_here=False))
         raise
-    if account is None or not is_right:
-        await _failed(before, account, attempt, counts=is_right is not None)
+    if account is None or not verdict.is_right:
+        await _failed(before, account, attempt, counts=verdict.is_right is not None)
         await _wait_for_floor(begun)
         raise InvalidCredentials
     if second_factor.is_on(account.columns) and code is None:
         await before.database.transaction(lambda tx: tarpit.forgive(tx, attempt, all_here=False))
         raise SecondFactorRequired("code")
-    given["proof"] = Proof(account, attempt, code, new_hash)
+    given["proof"] = Proof(account, attempt, code, new_hash, verdict.entry_id)
 
 
 async def _wait_for_floor(begun: float) -> None:
@@ -141,17 +164,16 @@ async def _counted(before: Before, name: str) -> tuple[Account | None, tarpit.At
     return account, attempt
 
 
-async def _is_right(before: Before, account: Account | None, password: str) -> bool | None:
-    """Whether the password is the account's; None where nobody can tell, because its directory does not answer."""
+async def _verdict(before: Before, account: Account | None, password: str) -> Verdict:
     kind = account.kind if account else None
     kept = account["password_hash"] if account and kind == ProviderKind.LOCAL else None
     is_right = await before.hasher.verify(kept, password)
     if account is None or kind != ProviderKind.LDAP:
-        return is_right
-    return await _is_right_at_directory(before, account, password) if password else False
+        return Verdict(is_right)
+    return await _of_directory(before, account, password) if password else Verdict(False)
 
 
-async def _is_right_at_directory(before: Before, account: Account, password: str) -> bool | None:
+async def _of_directory(before: Before, account: Account, password: str) -> Verdict:
     try:
         async with before.database.reading() as connection:
             server = await ldap_settings.server_of(connection, before.sealer, account["provider_id"])
@@ -161,8 +183,14 @@ async def _is_right_at_directory(before: Before, account: Account, password: str
     except (ldap.LdapUnavailable, ProviderNotConfigured) as problem:
         # Whoever asks is told what everybody is told: another answer would say that this name is a directory's.
         log.warning("nobody can sign in through provider_%d: %s", account["provider_id"], problem)
-        return None
-    return found is not None
+        return Verdict(None)
+    if found is None:
+        return Verdict(False)
+    entry_id = entry_ids.entry_id(server, found)
+    if entry_ids.is_another(account["entry_id"], entry_id):
+        log.warning(ANOTHER_ENTRY, account["id"], account["provider_id"], account["id"])
+        return Verdict(False)
+    return Verdict(True, entry_id)
 
 
 async def _newer_hash(before: Before, account: Account, password: str) -> str | None:
@@ -195,7 +223,7 @@ async def _record_block(
 async def sign_in(change: Change, *, proof: Proof) -> dict[str, Any]:
     """The new session under `session`, its token told this once. The proof is the only right this needs."""
     account = await _account(change.tx, BY_ID, proof.account["id"])
-    if account is None or not account.proves_as(proof.account):
+    if account is None or not proof.is_of(account):
         raise InvalidCredentials
     if second_factor.is_on(account.columns):
         if proof.code is None:
@@ -206,6 +234,9 @@ async def sign_in(change: Change, *, proof: Proof) -> dict[str, Any]:
     await tarpit.forgive(change.tx, proof.attempt, all_here=True)
     if proof.new_hash is not None:
         await change.tx.rows("UPDATE users SET password_hash = $2 WHERE id = $1", account["id"], proof.new_hash)
+    if (kept := entry_ids.to_keep(proof.entry_id or "")) is not None and kept != account["entry_id"]:
+        # By the first sign-in: whose the DN is from now on. It is no change that anybody made.
+        await change.tx.rows("UPDATE users SET entry_id = $2 WHERE id = $1", account["id"], kept)
     await change.tx.rows("DELETE FROM sessions WHERE expires_at < $1", change.moment - SESSIONS_KEPT)
     caller = change.caller
     opened = await open_session(change, account["id"], address=caller.address, user_agent=caller.user_agent)

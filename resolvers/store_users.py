@@ -9,13 +9,14 @@ from models.groups import GroupMember
 from models.organizations import OrganizationMember
 from models.users import User, UserAlias, UserTag, UserVariable
 from models.values import key, search_key
-from resolvers import changed_addresses, references, targets
+from resolvers import changed_addresses, entry_ids, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
 from resolvers.drafts import Draft
 from resolvers.policy import ROOT_PROJECT_ROLES, Right, require_grantable, require_within
 from resolvers.references import Providers, RoleRow, Roles
 from resolvers.turns import in_turns
+from resolvers.user_details import take_away
 
 
 class Placing:
@@ -39,8 +40,9 @@ class Placing:
             await references.providers(tx),
             await targets.scope(change, right),
         )
-        placing.groups = await references.names_of(tx, "groups", _numbers(drafts, "group_ids"))
-        placing.organizations = await references.names_of(tx, "organizations", _numbers(drafts, "organization_ids"))
+        placing.groups = await references.names_of(tx, "groups", _numbers(drafts, "groups", "group_ids"))
+        organizations = _numbers(drafts, "organizations", "organization_ids")
+        placing.organizations = await references.names_of(tx, "organizations", organizations)
         return placing
 
     def role(self, draft: Draft, given: Mapping[str, Any] | None) -> RoleRow | None:
@@ -97,10 +99,12 @@ class Placing:
         return default if given is None else bool(given)
 
 
-def _numbers(drafts: Sequence[Draft], name: str) -> set[int]:
-    typed = {each for draft in drafts for each in draft.given.get(name) or ()}
+def _numbers(drafts: Sequence[Draft], name: str, given: str) -> set[int]:
+    """What of a kind the drafts add (typed ids in `given`) and take away."""
+    typed = {each for draft in drafts for each in draft.given.get(given) or ()}
     found = (references.number_or_none(each) for each in typed)
-    return {number for number in found if number is not None}
+    left = {each for draft in drafts for each in draft.left.get(name, ())}
+    return left | {number for number in found if number is not None}
 
 
 def require(draft: Draft, *names: str) -> None:
@@ -117,7 +121,7 @@ def new_columns(change: Change, draft: Draft, state: str) -> dict[str, Any]:
     if not columns.get("name"):
         columns["name"], columns["name_key"] = full, key(full)
     blank = dict.fromkeys(
-        ("first_name", "first_name_key", "last_name", "last_name_key", "external_id", "password_hash")
+        ("first_name", "first_name_key", "last_name", "last_name_key", "external_id", "password_hash", "entry_id")
     )
     stamps = {"created_at": change.moment, "updated_at": change.moment, "version": 1}
     by = {"created_by_id": change.viewer.user_id, "updated_by_id": change.viewer.user_id}
@@ -149,6 +153,7 @@ NEW = (
     "login_dn",
     "login_dn_key",
     "name_id",
+    "entry_id",
     "password_hash",
     "can_create_projects_in_root",
     "created_at",
@@ -188,6 +193,8 @@ SEARCHED = ("name_key", "username_key", "email_key")
 
 async def update(change: Change, drafts: Sequence[Draft]) -> None:
     """Write every column that some draft changes, in one statement, and take away what was removed or went with it."""
+    for draft in drafts:
+        _forget_entry(draft)
     names = [name for name in CHANGEABLE if any(name in draft.columns for draft in drafts)]
     stamps = {"updated_at": change.moment, "updated_by_id": change.viewer.user_id}
     rows = []
@@ -198,30 +205,16 @@ async def update(change: Change, drafts: Sequence[Draft]) -> None:
         computed = {"search_key": _search_key(draft, searched), "version": draft.target["version"] + 1}
         rows.append({"id": draft.target.id, **values, **stamps, **computed})
     await bulk.update(change.tx, User, rows)
-    for name, table, column in REMOVABLE:
-        gone = [(d.user_id, each) for d in drafts for each in d.removed.get(name, ())]
-        await _remove(change, table, column, gone)
+    await take_away(change.tx, drafts)
     await changed_addresses.follow(change, drafts)
 
 
-REMOVABLE = (
-    ("tags", "user_tags", "value_key"),
-    ("aliases", "user_aliases", "value_key"),
-    ("variables", "user_variables", "name_key"),
-)
-
-
-async def _remove(change: Change, table: str, column: str, gone: Sequence[tuple[int | None, str]]) -> None:
-    if not gone:
-        return
-    values = change.tx.dialect.spread(gone, 2)
-    places = [f"${place + 1}" for place in range(len(values))]
-    pairs = change.tx.dialect.unnest(places, [("user_id", "bigint"), ("name", "text")])
-    await change.tx.rows(
-        f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {pairs} WHERE v.user_id = {table}.user_id"
-        f" AND v.name = {table}.{column})",
-        *values,
-    )
+def _forget_entry(draft: Draft) -> None:
+    """The id of an entry goes with the DN or provider that led to it, unless whoever moves the user knows better."""
+    assert draft.target is not None
+    after = {name: draft.columns.get(name, draft.target[name]) for name in entry_ids.NAMED_BY}
+    if not entry_ids.is_named_alike(draft.target.columns, after):
+        draft.columns.setdefault("entry_id", None)
 
 
 async def attach(change: Change, drafts: Sequence[Draft]) -> None:
@@ -260,12 +253,14 @@ def describe(draft: Draft, placing: Placing) -> None:
 
 
 def describe_memberships(draft: Draft, placing: Placing) -> None:
-    """Name the groups and organizations that a draft adds."""
-    groups = [placing.groups[each] for each in draft.group_ids]
-    organizations = [placing.organizations[each] for each in draft.organization_ids]
-    for name, values in (("groups", groups), ("organizations", organizations)):
-        if values:
-            draft.change(name, None, sorted(values))
+    """Name the groups and organizations that a draft takes away (before) and adds (after)."""
+    for name, added, names in (
+        ("groups", draft.group_ids, placing.groups),
+        ("organizations", draft.organization_ids, placing.organizations),
+    ):
+        pair = [sorted(names[each] for each in ids) or None for ids in (draft.left.get(name, ()), added)]
+        if pair != [None, None]:
+            draft.change(name, *pair)
 
 
 async def record(change: Change, drafts: Sequence[Draft], action: Action) -> None:

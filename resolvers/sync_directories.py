@@ -1,5 +1,6 @@
 """Reading an LDAP directory into a job: whole, or what changed since the last time."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -13,14 +14,16 @@ from models.errors import Invalid, ProviderNotConfigured
 from models.secrets import Sealer
 from models.values import now
 from resolvers.changes import Change
-from resolvers.connectors.ldap import Entry, LdapServer, LdapUnavailable, pages
+from resolvers.connectors.ldap import Entry, LdapServer, LdapUnavailable, pages, tells_since
 from resolvers.directories_rules import options_of
 from resolvers.directories_start import begin, require
 from resolvers.directories_store import COLUMNS, Job, Staged, Stopped, job_of, keep, stage, staged
+from resolvers.entry_ids import entry_id
 from resolvers.ldap_mappings import mapped
 from resolvers.ldap_settings import as_user, opened_settings, server_of
 from resolvers.references import Roles, names_of, number_or_none, providers, roles
 
+TIME = re.compile(r"[0-9]{14}(\.[0-9]+)?Z")
 MARGIN = timedelta(seconds=2)  # what a time in whole seconds leaves out
 MAPPED = ("groupIds", "organizationIds")
 CLEARED_AT_ONCE = 5_000
@@ -64,12 +67,14 @@ async def read(database: Database, sealer: Sealer, job: Job, owner: str) -> None
         known = await _reading(connection, server, job)
         since = None if job.is_full else await _since(connection, job)
     await _clear(database, job)
-    job.options |= {"is_full": since is None, "watermark": since}
     job.total, job.done, latest = None, 0, ""
     try:
+        if since is not None and not await tells_since(server, since):
+            since = None
+        job.options |= {"is_full": since is None, "watermark": since}
         async with aclosing(pages(server, since=since)) as found:
             async for page in found:
-                latest = max(latest, *map(_changed, page), "") if page else latest
+                latest = max([latest, *(_changed(server, entry) for entry in page)])
                 rows = [_staged(known, entry, job.done + place) for place, entry in enumerate(page)]
                 await database.transaction(partial(_add, job, owner, rows))
                 job.done += len(page)
@@ -115,15 +120,15 @@ async def _reading(connection: Connection, server: LdapServer, job: Job) -> Read
     settings = opened_settings(row[0]) or {} if row is not None else {}
     rules = settings.get("groupMappings") or ()
     ids = {name: {number_or_none(each) or 0 for rule in rules for each in rule[name]} for name in MAPPED}
-    job.options["managed_roles"] = sorted({rule["roleId"] for rule in rules if rule["roleId"] is not None})
-    return Reading(
-        server,
-        settings,
-        row[1] if row is not None else None,
-        await roles(connection),
-        frozenset(await names_of(connection, "groups", ids["groupIds"])),
-        frozenset(await names_of(connection, "organizations", ids["organizationIds"])),
-    )
+    groups = frozenset(await names_of(connection, "groups", ids["groupIds"]))
+    organizations = frozenset(await names_of(connection, "organizations", ids["organizationIds"]))
+    job.options |= {
+        "managed_roles": sorted({rule["roleId"] for rule in rules if rule["roleId"] is not None}),
+        "managed_groups": sorted(groups),
+        "managed_organizations": sorted(organizations),
+    }
+    ceiling = row[1] if row is not None else None
+    return Reading(server, settings, ceiling, await roles(connection), groups, organizations)
 
 
 async def _since(connection: Connection, job: Job) -> str | None:
@@ -137,16 +142,19 @@ async def _since(connection: Connection, job: Job) -> str | None:
     return None if row is None else job_of(row).options.get("watermark")
 
 
-def _changed(entry: Entry) -> str:
-    """When an entry last changed, by its server's clock: the seconds of a generalized time."""
-    digits = (entry.first("modifytimestamp") or "")[:14]
-    return digits if len(digits) == 14 and digits.isdecimal() and digits.isascii() else ""
+def _changed(server: LdapServer, entry: Entry) -> str:
+    """When an entry last changed, by its server's clock and as it writes generalized time; empty where it does not."""
+    shown = entry.first(server.attributes["changed_at"]) or ""
+    return shown if TIME.fullmatch(shown) else ""
 
 
 def _earlier(latest: str, by: timedelta) -> str:
-    """Before anything was read: no entry is newer than the end of the reading, on whatever clock."""
-    moment = datetime.strptime(latest, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    return (moment - by).strftime("%Y%m%d%H%M%SZ")
+    """Before anything was read: no entry is newer than the end of the reading, on whatever clock.
+
+    With a fraction where the server writes one: Active Directory has it so in filters too.
+    """
+    moment = datetime.strptime(latest[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    return (moment - by).strftime("%Y%m%d%H%M%S") + (".0Z" if "." in latest else "Z")
 
 
 def _staged(known: Reading, entry: Entry, position: int) -> Staged:
@@ -158,5 +166,6 @@ def _staged(known: Reading, entry: Entry, position: int) -> Staged:
     user["organization_ids"] = [
         f"organization_{each}" for each in given.organization_ids if each in known.organizations
     ]
+    user["entry_id"] = entry_id(known.server, entry)
     key = user.get("external_id") or entry.dn
     return staged(user, key, user.get("email") or user.get("username") or entry.dn, "users", position)

@@ -91,6 +91,7 @@ TARGET_COLUMNS = (
     "login_dn",
     "login_dn_key",
     "name_id",
+    "entry_id",
     "can_create_projects_in_root",
     "password_hash",
     "version",

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from models.database import Connection
+from models.database import Connection, Transaction
 from models.values import key
 from resolvers.drafts import Draft, values_of, variables_of
 
@@ -87,3 +88,31 @@ def _told(variables: Mapping[str, tuple[str, str]]) -> dict[str, str]:
 def _note(draft: Draft, name: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     if before != after:
         draft.change(name, sorted(before.values()) or None, sorted(after.values()) or None)
+
+
+REMOVABLE = {
+    "tags": ("user_tags", "value_key"),
+    "aliases": ("user_aliases", "value_key"),
+    "variables": ("user_variables", "name_key"),
+}
+LEAVABLE = {"groups": ("group_members", "group_id"), "organizations": ("organization_members", "organization_id")}
+
+
+async def take_away(tx: Transaction, drafts: Sequence[Draft]) -> None:
+    """Delete what the drafts have in `removed` and `left`: one statement a table."""
+    for name, (table, column) in REMOVABLE.items():
+        gone = [(draft.user_id, each) for draft in drafts for each in draft.removed.get(name, ())]
+        await _delete(tx, table, column, "text", gone)
+    for name, (table, column) in LEAVABLE.items():
+        left = [(draft.user_id, each) for draft in drafts for each in draft.left.get(name, ())]
+        await _delete(tx, table, column, "bigint", left)
+
+
+async def _delete(tx: Transaction, table: str, column: str, kind: str, gone: Sequence[tuple[int | None, Any]]) -> None:
+    if not gone:
+        return
+    values = tx.dialect.spread(gone, 2)
+    places = [f"${place + 1}" for place in range(len(values))]
+    pairs = tx.dialect.unnest(places, [("user_id", "bigint"), ("gone", kind)])
+    meant = f"SELECT t.id FROM {pairs} JOIN {table} t ON t.user_id = v.user_id AND t.{column} = v.gone"
+    await tx.rows(f"DELETE FROM {table} WHERE id IN ({meant})", *values)

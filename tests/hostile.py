@@ -13,6 +13,7 @@ import pytest
 
 from resolvers.connectors import ldap, ldap_connections
 from resolvers.connectors.ldap_server import LdapServer, LdapUnavailable
+from tests.ldap_messages import tlv
 from tests.slapd import BASE, JANE, READER, SERVICE
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -72,16 +73,11 @@ async def refused(server: LdapServer) -> LdapUnavailable:
 
 def message(number: int, tag: int, *parts: bytes) -> bytes:
     """An LDAP message: its number and one operation."""
-    return _tlv(0x30, _tlv(0x02, bytes([number])) + _tlv(tag, b"".join(parts)))
-
-
-def _tlv(tag: int, value: bytes) -> bytes:
-    size = len(value)
-    return bytes([tag]) + (bytes([size]) if size < 128 else b"\x84" + size.to_bytes(4)) + value
+    return tlv(0x30, tlv(0x02, bytes([number])) + tlv(tag, b"".join(parts)))
 
 
 def result(tag: int, code: int, number: int = 1) -> bytes:
-    return message(number, tag, _tlv(0x0A, bytes([code])), _tlv(0x04, b""), _tlv(0x04, f"echo {SECRET}".encode()))
+    return message(number, tag, tlv(0x0A, bytes([code])), tlv(0x04, b""), tlv(0x04, f"echo {SECRET}".encode()))
 
 
 BOUND, DONE, EXTENDED, REFERENCE = 0x61, 0x65, 0x78, 0x73
@@ -126,7 +122,7 @@ async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     await reader.read(1)
     writer.write(result(BOUND, 0))
     while True:
-        writer.write(message(2, REFERENCE, _tlv(0x04, b"ldap://127.0.0.1:1/")) * 1_000)
+        writer.write(message(2, REFERENCE, tlv(0x04, b"ldap://127.0.0.1:1/")) * 1_000)
         await writer.drain()
 
 

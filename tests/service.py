@@ -23,7 +23,8 @@ def key_of(username: str) -> str:
 LIST = re.compile(r"= ANY\(\$\d+::\w+\[\]\)|IN \(SELECT value FROM json_each\(\$\d+\)\)|= \$\d+(::\w+)?")
 # Of the tables that change with every use, the columns that do not.
 STEADY = {
-    "users": "version, state, role_id, email, password_hash",
+    "users": "version, state, role_id, email, password_hash, provider_id, ldap_provider_id, login_dn, name_id,"
+    " entry_id, name",
     "api_keys": "revoked_at",
     "sessions": "user_id, expires_at, ended_at, address",
 }

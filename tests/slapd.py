@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from resolvers.connectors.ldap_server import LdapServer
+from resolvers.connectors import ldap
+from resolvers.connectors.ldap_connections import session
+from resolvers.connectors.ldap_groups import found_groups
+from resolvers.connectors.ldap_server import Entry, LdapServer
 from tests.certificates import Authority
 
 BASE = "dc=example,dc=com"
@@ -110,6 +113,14 @@ def directory() -> str:
         record(WEB, objectClass="groupOfUniqueNames", cn="web", uniqueMember=JANE),
     ]  # fmt: skip
     return "".join(parts)
+
+
+async def grouped(server: LdapServer, username: str) -> Entry:
+    """Somebody with their groups, which are looked for one by one."""
+    async with session(server) as talk:
+        entry = await ldap.one(talk, server, username=username, attributes=[server.attributes["member_of"]])
+        assert entry is not None
+        return await found_groups(talk, server, entry)
 
 
 class Slapd:

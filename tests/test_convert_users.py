@@ -154,7 +154,16 @@ async def test_a_conversion_that_cannot_be_says_why(
 
 async def test_two_rows_cannot_have_one_dn_or_one_user(service: Service) -> None:
     spelled = {"ldap": {"serverNumber": 1, "loginDn": DN.lower()}}
-    for pairs in ([("user_8", LDAP), ("user_9", spelled)], [("user_8", LDAP), ("user_8", SAML)]):
+    both = {"saml": {"provisionedBy": spelled["ldap"]}}
+    for pairs, path in (
+        ([("user_8", LDAP), ("user_9", spelled)], ["to", "ldap", "loginDn"]),
+        ([("user_8", LDAP), ("user_9", both)], ["to", "saml", "provisionedBy", "loginDn"]),
+        ([("user_8", LDAP), ("user_8", SAML)], ["id"]),
+    ):
         results = (await convert(service, *pairs, errorPolicy="REJECT_FAILED", dryRun=True))["results"]
         assert [r["action"] for r in results] == ["UPDATED", "FAILED"]
-        assert codes(results[1]["errors"]) == ["DUPLICATE"]
+        assert [(e["code"], e["path"]) for e in results[1]["errors"]] == [("DUPLICATE", ["conversions", "1", *path])]
+    assert (await one(service, LDAP))["errors"] == []
+    for to, path in ((spelled, ["to", "ldap", "loginDn"]), (both, ["to", "saml", "provisionedBy", "loginDn"])):
+        result = await one(service, to, user="user_9")
+        assert [(e["code"], e["path"]) for e in result["errors"]] == [("TAKEN", ["conversions", "0", *path])]

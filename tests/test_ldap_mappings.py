@@ -9,7 +9,7 @@ from resolvers.connectors import ldap
 from resolvers.ldap_mappings import Mapped, mapped
 from resolvers.ldap_settings import opened_settings
 from tests.service import Service, key_of
-from tests.slapd import GROUPS, LEADS, STAFF, WEB, Slapd
+from tests.slapd import GROUPS, LEADS, STAFF, WEB, Slapd, grouped
 
 UPDATE = """mutation($input: UpdateIdentityProviderInput!) { updateIdentityProvider(input: $input) {
   identityProvider { ceilingWeight ldapSettings { groupMappings { group role { id name } groupIds organizationIds } } }
@@ -91,8 +91,7 @@ async def test_groups_give_roles_groups_and_organizations(service: Service) -> N
 async def test_a_directory_s_groups_and_nested_ones_are_mapped(service: Service, slapd: Slapd) -> None:
     await update(service, [{"group": LEADS, "groupIds": ["group_1"]}])
     for base, expected in ((GROUPS, (1,)), (None, ())):
-        entry = await ldap.find(slapd.server(group_base_dn=base), username="jane")
-        assert entry is not None
+        entry = await grouped(slapd.server(group_base_dn=base), "jane")
         assert (await given(service, *entry.groups)).group_ids == expected
 
 

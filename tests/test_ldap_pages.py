@@ -8,7 +8,22 @@ import pytest
 
 from resolvers.connectors import ldap
 from resolvers.connectors.ldap_server import Entry, LdapServer, LdapUnavailable
-from tests.slapd import BASE, GROUPS, JANE, LEADS, NARROW, PEOPLE, STAFF, WEB, Slapd, crowd, person, record
+from tests.slapd import (
+    BASE,
+    GROUPS,
+    JANE,
+    LEADS,
+    NARROW,
+    PASSWORD,
+    PEOPLE,
+    STAFF,
+    WEB,
+    Slapd,
+    crowd,
+    grouped,
+    person,
+    record,
+)
 
 MANY = 10_000
 CROWD = f"ou=crowd,{BASE}"
@@ -65,8 +80,7 @@ async def test_every_page_has_its_groups_by_attribute_and_by_search(slapd: Slapd
     for more, expected in ((None, {STAFF, WEB}), (GROUPS, {STAFF, WEB, LEADS})):
         found = {entry.dn: entry for entry in await entries(slapd.server(page_size=2, group_base_dn=more))}
         assert set(found[JANE].groups) == expected
-        one = await ldap.find(slapd.server(group_base_dn=more), login_dn=JANE)
-        assert one is not None
+        one = await grouped(slapd.server(group_base_dn=more), "jane")
         assert set(one.groups) == expected
         assert one.attributes == found[JANE].attributes
 
@@ -83,6 +97,45 @@ async def test_only_what_changed_since_then_is_read(slapd: Slapd) -> None:
         assert [entry.dn for entry in await entries(slapd.server(), since=since)] == [dn]
     finally:
         slapd.delete(dn)
+
+
+async def test_whether_people_are_found_by_when_they_changed_is_told(slapd: Slapd) -> None:
+    """A time with a fraction, as Active Directory writes it, is the same time."""
+    server = slapd.server()
+    for form in ("Z", ".0Z"):
+        assert await ldap.tells_since(server, f"20260101000000{form}")
+        assert len(await entries(server, since=f"20000101000000{form}")) == len(await entries(server))
+        assert await entries(server, since=f"29990101000000{form}") == []
+    # Shown, but of no order; shown, but nothing that is searched by; and known to nobody.
+    for attribute in ("entryUUID", "entryDN", "whenChanged"):
+        other = slapd.server(attributes={**server.attributes, "changed_at": attribute})
+        assert not await ldap.tells_since(other, "20260101000000Z")
+        assert await entries(other, since="20000101000000Z") == []
+
+
+async def test_an_entry_is_left_out_by_bits_of_a_number(slapd: Slapd) -> None:
+    """As Active Directory's disabled accounts are."""
+    dns = [f"uid=bits{number},{PEOPLE}" for number in (512, 514)]
+    kinds = ["inetOrgPerson", "posixAccount"]
+    for dn in dns:
+        name = dn[4:11]
+        more = {"uidNumber": name[4:], "gidNumber": "1", "homeDirectory": "/", "userPassword": PASSWORD}
+        slapd.add(record(dn, objectClass=kinds, uid=name, cn=name, sn=name, **more))
+    try:
+        server = slapd.server(user_filter="(&(uid={username})(!(uidNumber:1.2.840.113556.1.4.803:=2)))")
+        for login_dn, username in ((None, "bits{}"), (f"uid=bits{{}},{PEOPLE}", "")):
+            for number, expected in (("512", dns[0]), ("514", None)):
+                found = await ldap.authenticate(
+                    server,
+                    login_dn=login_dn and login_dn.format(number),
+                    username=username.format(number),
+                    password=PASSWORD,
+                )
+                assert (found and found.dn) == expected
+        numbered = "(&(uid={username})(uidNumber=*)(!(uidNumber:1.2.840.113556.1.4.803:=2)))"
+        assert [entry.dn for entry in await entries(slapd.server(user_filter=numbered))] == [dns[0]]
+    finally:
+        slapd.delete(*dns)
 
 
 @pytest.mark.parametrize("since", ["*", "20260101)(uid=*", ""])

@@ -14,8 +14,9 @@ from tests.slapd import BASE, JANE, READER, SERVICE, Slapd
 
 SHOWN = """identityProvider { id ceilingWeight samlSettings { entityId } ldapSettings {
   urls isStartTls isPlaintextAllowed caCertificates baseDn bindDn hasBindPassword userFilter groupBaseDn groupFilter
-  attributes { username email name firstName lastName externalId memberOf } pageSize connectSeconds receiveSeconds
-  groupMappings { group role { name } groupIds organizationIds } } } errors { code message path }"""
+  attributes { username email name firstName lastName externalId memberOf changedAt }
+  pageSize connectSeconds receiveSeconds groupMappings { group role { name } groupIds organizationIds } } }
+  errors { code message path }"""
 UPDATE = "mutation($input: UpdateIdentityProviderInput!) { updateIdentityProvider(input: $input) {" + SHOWN + "} }"
 CREATE = "mutation($input: CreateIdentityProviderInput!) { createIdentityProvider(input: $input) {" + SHOWN + "} }"
 GIVEN = {"urls": ["ldaps://ldap.example.com"], "baseDn": BASE, "bindDn": READER, "bindPassword": SERVICE}
@@ -36,6 +37,7 @@ DEFAULTS = {
         "lastName": "sn",
         "externalId": "entryUUID",
         "memberOf": "memberOf",
+        "changedAt": "modifyTimestamp",
     },
     "pageSize": 500,
     "connectSeconds": 2,
@@ -179,10 +181,13 @@ async def test_without_a_service_account_there_is_no_password(service: Service) 
         ({"userFilter": "({username})"}, "INVALID", ["userFilter"]),
         ({"userFilter": "(&(uid={username})(cn={name}))"}, "INVALID", ["userFilter"]),
         ({"userFilter": "(!)({username})"}, "INVALID", ["userFilter"]),
+        ({"userFilter": "(&(uid={username})(a:b:c:=2))"}, "INVALID", ["userFilter"]),
+        ({"userFilter": "(&(uid={username})(:=2))"}, "INVALID", ["userFilter"]),
         ({"groupBaseDn": "groups"}, "INVALID", ["groupBaseDn"]),
         ({"groupFilter": "(member=x)"}, "INVALID", ["groupFilter"]),
         ({"groupFilter": "(member=x{dn})"}, "INVALID", ["groupFilter"]),
         ({"attributes": {"email": "mail)(uid=*"}}, "INVALID", ["attributes", "email"]),
+        ({"attributes": {"changedAt": "a>"}}, "INVALID", ["attributes", "changedAt"]),
         ({"pageSize": 9}, "INVALID", ["pageSize"]),
         ({"connectSeconds": 11}, "INVALID", ["connectSeconds"]),
         ({"receiveSeconds": 0}, "INVALID", ["receiveSeconds"]),
@@ -254,3 +259,18 @@ async def test_a_server_is_made_of_what_is_stored(service: Service, slapd: Slapd
     async with service.database.reading() as connection:
         with pytest.raises(ProviderNotConfigured, match="USERGRAPH_SECRET_KEY"):
             await ldap_settings.server_of(connection, sealer, 2)
+
+
+async def test_settings_that_lack_an_attribute_take_the_usual_one(service: Service) -> None:
+    """Kept by a version that did not know it."""
+    await update(service, {**GIVEN, "attributes": {"username": "sAMAccountName", "changedAt": "whenChanged"}})
+    stored = await service.scalar("SELECT settings FROM identity_providers WHERE id = 2")
+    settings = json.loads(stored) if isinstance(stored, str) else stored
+    del settings["attributes"]["changedAt"]
+    await service.write("UPDATE identity_providers SET settings = $1 WHERE id = 2", json.dumps(settings))
+    async with service.database.reading() as connection:
+        server = await ldap_settings.server_of(connection, service.app.state.services.sealer, 2)
+    assert (server.attributes["username"], server.attributes["changed_at"]) == ("sAMAccountName", "modifyTimestamp")
+    changed = await update(service, {"attributes": {"email": "proxyAddresses"}})
+    attributes = {**DEFAULTS["attributes"], "username": "sAMAccountName", "email": "proxyAddresses"}  # type: ignore[dict-item]
+    assert changed["identityProvider"]["ldapSettings"]["attributes"] == attributes

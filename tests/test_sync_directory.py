@@ -6,72 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.directories import SYNC, actions, counts, job_of, loaded, trail, work
+from tests.crew import CREW, NAMES, SAVING, TEAMS, configure, dn, hired, of_crew, sync, user
+from tests.directories import SYNC, counts, loaded, trail
 from tests.service import Service, codes
-from tests.slapd import BASE, NARROW, Slapd, crowd, person, record
-
-CREW = f"ou=crew,{BASE}"
-TEAMS = f"ou=teams,{BASE}"
-UPDATE = """mutation($input: UpdateIdentityProviderInput!) { updateIdentityProvider(input: $input) {
-  errors { code message path } } }"""
-CONVERT = """mutation($input: ConvertUsersInput!) { convertUsers(input: $input) {
-  results { action errors { code message } } errors { code } } }"""
-USER = """query($by: UserKey!) { user(by: $by) { id name email state role { name } identityProvider { id } loginDn
-  externalId groups { nodes { id } } } }"""
-SAVING: dict[str, Any] = {"absencesBefore": 1, "maxDeactivations": {"users": 2}}
-
-
-@pytest.fixture
-def service(service: Service) -> Service:
-    """Whose own worker rests: jobs are worked on when a test says so."""
-    service.app.state.background._stopping.set()
-    return service
-
-
-def dn(name: str) -> str:
-    return f"uid={name},{CREW}"
-
-
-def team(name: str, *members: str) -> str:
-    return record(f"cn={name},{TEAMS}", objectClass="groupOfNames", cn=name, member=[dn(each) for each in members])
+from tests.slapd import NARROW, Slapd, crowd
 
 
 @pytest.fixture
 def crew(slapd: Slapd) -> Iterator[Slapd]:
-    """Ann, Bob and Cid, of whom Bob leads; all gone afterwards."""
-    unit = {"objectClass": "organizationalUnit"}
-    slapd.add(record(CREW, **unit, ou="crew") + record(TEAMS, **unit, ou="teams"))
-    slapd.add("".join(person(dn(each), each, each.capitalize(), mail=f"{each}@example.com") for each in NAMES))
-    slapd.add(team("heads", "bob") + team("all", *NAMES))
-    yield slapd
-    slapd.modify("")
-    slapd.delete("-r", CREW, TEAMS)
-
-
-NAMES = ("ann", "bob", "cid")
-
-
-async def configure(service: Service, slapd: Slapd, *, ceiling: int | None = 80, **more: Any) -> None:
-    mappings = [{"group": "heads", "role": {"name": "IT"}, "groupIds": ["group_2"]}]
-    ldap = slapd.settings(baseDn=CREW, groupBaseDn=TEAMS, groupMappings=mappings, **more)
-    given = {"id": "provider_2", "ldap": ldap, "ceilingWeight": ceiling}
-    answer = await service.data(UPDATE, {"input": given})
-    assert answer["updateIdentityProvider"]["errors"] == []
-
-
-async def sync(service: Service, *, who: str = "admin", **given: Any) -> Any:
-    answer = (await service.data(SYNC, {"input": {"provider": "provider_2", **given}}, who=who))["syncDirectory"]
-    assert answer["errors"] == [], answer["errors"]
-    await work(service)
-    return await job_of(service, answer["job"]["id"])
-
-
-async def user(service: Service, name: str) -> Any:
-    return (await service.data(USER, {"by": {"email": f"{name}@example.com"}}))["user"]
-
-
-def of_crew(job: Any) -> dict[str, str]:
-    return {name.removesuffix("@example.com"): action for name, action in actions(job).items()}
+    with hired(slapd) as made:
+        yield made
 
 
 async def test_a_directory_is_taken_in_and_then_there_is_nothing_to_do(service: Service, crew: Slapd) -> None:
@@ -111,13 +55,12 @@ async def test_changes_moves_and_lost_groups_are_followed(service: Service, crew
 async def test_who_is_gone_is_missed_and_who_returns_is_let_in_again(service: Service, crew: Slapd) -> None:
     await configure(service, crew)
     await sync(service)
-    crew.delete(dn("cid"))
+    crew.modify(f"dn: {dn('cid')}\nchangetype: modrdn\nnewrdn: uid=cid\ndeleteoldrdn: 1\nnewsuperior: {TEAMS}\n\n")
     assert of_crew(await sync(service))["cid"] == "ABSENT"
     assert of_crew(await sync(service))["cid"] == "DEACTIVATE"
     assert (await user(service, "cid"))["state"] == "DEACTIVATED"
-    crew.add(person(dn("cid"), "cid", "Cid", mail="cid@example.com"))
-    job = await sync(service)
-    assert of_crew(job)["cid"] == "REACTIVATE", "another entry of the same DN"
+    crew.modify(f"dn: uid=cid,{TEAMS}\nchangetype: modrdn\nnewrdn: uid=cid\ndeleteoldrdn: 1\nnewsuperior: {CREW}\n\n")
+    assert of_crew(await sync(service))["cid"] == "REACTIVATE"
     assert (await user(service, "cid"))["state"] == "ACTIVE"
 
 

@@ -12,6 +12,7 @@ from models.base import KeyField
 
 INDEXES = {
     "user_name_id": "UNIQUE INDEX user_name_id ON users (provider_id, name_id)",
+    "user_entry_id": "INDEX user_entry_id ON users (entry_id)",
     "letters_invitation": "INDEX letters_invitation ON letters (invitation_id, id)",
     "directory_jobs_state": "INDEX directory_jobs_state ON directory_jobs (state, id)",
     "sessions_expires_at": "INDEX sessions_expires_at ON sessions (expires_at)",
@@ -160,11 +161,13 @@ class Migration(migrations.Migration):
         AddColumn("IdentityProvider", "settings", fields.JSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
         AddColumn("Letter", "claimed_until", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
         AddColumn("Letter", "message_id", KeyField(null=True, max_length=255)),
+        AddColumn("PreviousIdentity", "entry_id", KeyField(null=True, max_length=1024)),
         AddColumn("PreviousIdentity", "name_id", KeyField(null=True, max_length=1024)),
         AddColumn("Role", "requires_second_factor", fields.BooleanField(default=False, db_default=False)),
         AddColumn("Session", "address", KeyField(null=True, max_length=255)),
         AddColumn("Session", "last_used_at", fields.DatetimeField(null=True, auto_now=False, auto_now_add=False)),
         AddColumn("Session", "user_agent", KeyField(null=True, max_length=255)),
+        AddColumn("User", "entry_id", KeyField(null=True, max_length=1024)),
         AddColumn("User", "name_id", KeyField(null=True, max_length=1024)),
         AddColumn("User", "totp_pending", fields.TextField(null=True, unique=False)),
         AddColumn("User", "totp_last_step", fields.BigIntField(null=True)),

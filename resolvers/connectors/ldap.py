@@ -2,20 +2,32 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Literal
 
-from resolvers.connectors import ldap_groups
 from resolvers.connectors.ldap_connections import deadline, session
+from resolvers.connectors.ldap_groups import Memberships
+from resolvers.connectors.ldap_ranges import LONGEST
 from resolvers.connectors.ldap_server import Entry, LdapRefused, LdapServer, LdapUnavailable, Step
-from resolvers.connectors.ldap_session import BASE, SUBTREE, Session, escaped, escaped_id
+from resolvers.connectors.ldap_session import ANYTHING, BASE, NOTHING, SUBTREE, Session
+from resolvers.connectors.ldap_values import escaped, escaped_id
 
-__all__ = ["Entry", "LdapServer", "LdapUnavailable", "Step", "authenticate", "find", "find_many", "pages"]
+__all__ = [
+    "Entry",
+    "LdapServer",
+    "LdapUnavailable",
+    "Step",
+    "authenticate",
+    "find",
+    "find_many",
+    "pages",
+    "tells_since",
+]
 
-ANYTHING = "(objectClass=*)"
-NOTHING = ("1.1",)  # no attributes (RFC 4511)
 SIDE_BY_SIDE = 4  # conversations that share many look-ups
 EACH = 50  # look-ups that are worth a conversation
 MOST_SECONDS = 300.0  # for all of them
+EVER = "19700101000000"  # the beginning of a generalized time; what follows it are fractions and zone
 ELSEWHERE = frozenset({10, 50})  # result codes: a referral, and an entry that may not be read
 
 
@@ -24,6 +36,7 @@ async def authenticate(server: LdapServer, *, login_dn: str | None, username: st
 
     Their entry is found first, by the stored DN or by name, then bound as; where there is no service account and the
     DN is known, it is bound as first and read by itself. An empty password is refused before anything is sent.
+    Groups are not looked for: what they give follows with the next sync.
     """
     if not password or not (login_dn or username):
         return None
@@ -52,7 +65,7 @@ async def find(
 ) -> Entry | None:
     """The one entry of this DN, else of this external id, else of this name; None where there is none, or several.
 
-    Whatever it is looked for by, the filter of users has to let it in. Raises LdapUnavailable.
+    Whatever it is looked for by, the filter of users has to let it in. Without groups. Raises LdapUnavailable.
     """
     async with deadline(server.seconds), session(server) as talk:
         return await one(talk, server, login_dn=login_dn, username=username, external_id=external_id)
@@ -101,8 +114,9 @@ async def one(
     login_dn: str | None = None,
     username: str | None = None,
     external_id: str | None = None,
+    attributes: Sequence[str] = (),
 ) -> Entry | None:
-    """The same in a conversation that is open."""
+    """The same in a conversation that is open; with more attributes than those of a user."""
     base, condition = server.base_dn, everybody(server)
     scope: Literal["BASE", "SUBTREE"] = SUBTREE
     if login_dn:
@@ -114,35 +128,59 @@ async def one(
         condition = server.user_filter.replace("{username}", escaped(username))
     else:
         return None
-    found = await talk.search(base, condition, _attributes(server), scope=scope, most=2)
-    if len(found.entries) != 1 or found.is_cut:
-        return None
-    return await ldap_groups.found_groups(talk, server, found.entries[0])
+    asked = sorted({*attributes, *_of_user(server)})
+    found = await talk.search(base, condition, asked, scope=scope, most=2)
+    return found.entries[0] if len(found.entries) == 1 and not found.is_cut else None
 
 
 async def pages(server: LdapServer, *, since: str | None = None) -> AsyncGenerator[list[Entry], None]:
-    """All users page by page (RFC 2696), each with the attribute `modifytimestamp`. Raises LdapUnavailable.
+    """All users with their groups, page by page (RFC 2696). Raises LdapUnavailable.
 
-    `since` (generalized time, 20260101000000Z) leaves out who has not changed since then. Each page has the time of
-    one answer. A list that the server cuts short is an error, never a short list.
+    `since`, a time as the server writes it (`attributes["changed_at"]`), leaves out who has not changed since then. An
+    empty page says only that the server still answers. A list that it cuts short is an error, never a short list.
     """
-    condition = everybody(server)
-    if since is not None:
-        condition = f"(&{condition}(modifyTimestamp>={escaped(since)}))"
+    condition = everybody(server) if since is None else _since(server, since)
+    names = sorted(set(server.attributes.values()))
     async with session(server) as talk:
-        async with deadline(server.receive_seconds * 10):
-            known = await ldap_groups.memberships(talk, server)
+        groups = Memberships(server)
+        async with aclosing(groups.read(talk)) as reading:
+            async for _ in reading:
+                yield []
         cookie: bytes | None = b""
         while cookie is not None:
             async with deadline(server.receive_seconds * 2):
-                page = await talk.search(
-                    server.base_dn, condition, _attributes(server), most=server.page_size, cookie=cookie
-                )
+                page = await talk.search(server.base_dn, condition, names, most=server.page_size, cookie=cookie)
             if page.is_cut:
                 hint = "Let the service account read everything (slapd: limits; Active Directory: MaxPageSize)."
                 raise LdapUnavailable("The server cuts the list short", step="search", hint=hint)
-            yield [ldap_groups.with_groups(entry, server, known) for entry in page.entries]
+            async with deadline(server.receive_seconds * LONGEST, "search"):
+                users = [await groups.added(talk, entry) for entry in page.entries]
+            yield users
             cookie = page.cookie or None
+
+
+async def tells_since(server: LdapServer, since: str) -> bool:
+    """Whether users can be asked for by when they changed. Raises LdapUnavailable.
+
+    A server may show a time that it does not search by, such as Active Directory its constructed modifyTimeStamp
+    (MS-ADTS 3.1.1.3.1.3.1): a reading by it would find nobody, and nobody would notice. So anybody at all has to be
+    found, changed at whatever time.
+    """
+    async with deadline(server.seconds), session(server) as talk:
+        return await finds_since(talk, server, since)
+
+
+async def finds_since(talk: Session, server: LdapServer, since: str) -> bool:
+    """The same in a conversation that is open."""
+    ever = _since(server, f"{EVER}{since[len(EVER) :]}")
+    try:
+        return bool((await talk.search(server.base_dn, ever, NOTHING, most=1)).entries)
+    except LdapRefused:
+        return False
+
+
+def _since(server: LdapServer, since: str) -> str:
+    return f"(&{everybody(server)}({server.attributes['changed_at']}>={escaped(since)}))"
 
 
 def everybody(server: LdapServer) -> str:
@@ -150,5 +188,6 @@ def everybody(server: LdapServer) -> str:
     return server.user_filter.replace("{username}", "*")
 
 
-def _attributes(server: LdapServer) -> Sequence[str]:
-    return sorted({*server.attributes.values(), "modifyTimestamp"})
+def _of_user(server: LdapServer) -> list[str]:
+    """The attributes of a user; groups, of which there may be many, are asked for where they are used."""
+    return [attribute for name, attribute in server.attributes.items() if name != "member_of"]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from resolvers.connectors.ldap_refusals import WRONG
 from resolvers.connectors.ldap_server import Address, LdapServer, LdapUnavailable, address
 from resolvers.connectors.ldap_session import Session
 from resolvers.connectors.ldap_wire import Wire, connect, resolve, tls_context
@@ -91,6 +92,9 @@ def require_encryption(place: Address, server: LdapServer) -> None:
 
 async def bind_service(talk: Session, server: LdapServer) -> None:
     """Raises LdapUnavailable where the service account is refused; without one, nothing is sent."""
-    if server.bind_dn and not await talk.bind(server.bind_dn, server.bind_password or ""):
-        hint = "Check bindDn and bindPassword."
-        raise LdapUnavailable("The server refuses the service account", step="bind", hint=hint)
+    if not server.bind_dn:
+        return
+    refused = await talk.refusal(server.bind_dn, server.bind_password) if server.bind_password else WRONG
+    if refused is not None:
+        reason = f"The server refuses the service account: {refused.words}"
+        raise LdapUnavailable(reason, step="bind", hint=refused.hint)

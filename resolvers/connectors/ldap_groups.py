@@ -1,23 +1,29 @@
 """The groups of a directory's users: what their entries say, and what the entries of groups say, nested ones too."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
+from time import monotonic
 
+from resolvers.connectors import ldap_ranges
+from resolvers.connectors.ldap_connections import deadline
 from resolvers.connectors.ldap_server import MEMBERS, Entry, LdapServer, LdapUnavailable, dn_key
-from resolvers.connectors.ldap_session import Found, Session, escaped
+from resolvers.connectors.ldap_session import NOTHING, Session
+from resolvers.connectors.ldap_values import escaped
 
 DEEPEST = 10  # groups within groups
-MOST_GROUPS = 1_000  # of one user
+MOST_GROUPS = 5_000  # of one user
 MOST_MEMBERSHIPS = 5_000_000  # of all users and groups, some 100 bytes each
-NOTHING = ("1.1",)  # asks for the DN alone (RFC 4511, 4.5.1.8)
-
-# The DNs of groups by the key of each member: a DN's, or a name where groups name their members so.
-Memberships = Mapping[str, tuple[str, ...]]
+MEMBERS_ASKED_FOR = 100  # by one search
+GROUPS_A_PAGE = 100  # each with all its members, or with the first 1,500
+IN_TURNS = 500  # members that are kept before others of this process have their turn
+SIGN_OF_LIFE = 5.0  # seconds
+MOST_SECONDS = 300.0  # for all groups
 
 
 async def found_groups(talk: Session, server: LdapServer, entry: Entry) -> Entry:
     """The entry with its groups: looked for level by level, where a base for groups is set; loops end."""
-    found = {dn_key(dn): dn for dn in _member_of(server, entry)}
+    found = await _member_of(talk, server, entry)
     if server.group_base_dn:
         level = [entry.dn, *found.values()]
         for _ in range(DEEPEST):
@@ -29,65 +35,95 @@ async def found_groups(talk: Session, server: LdapServer, entry: Entry) -> Entry
     return replace(entry, groups=tuple(found.values())[:MOST_GROUPS])
 
 
-def _member_of(server: LdapServer, entry: Entry) -> tuple[str, ...]:
-    return entry.attributes.get(server.attributes["member_of"].lower(), ())
+async def _member_of(talk: Session, server: LdapServer, entry: Entry) -> dict[str, str]:
+    """The groups that the entry itself names, by the keys of their DNs."""
+    dns = await ldap_ranges.values(talk, server, entry, server.attributes["member_of"], most=MOST_GROUPS)
+    return {dn_key(dn): dn for dn in dns}
 
 
-async def _groups_with(talk: Session, server: LdapServer, entry: Entry, members: Iterable[str]) -> list[str]:
+async def _groups_with(talk: Session, server: LdapServer, entry: Entry, members: Sequence[str]) -> list[str]:
     username = escaped(entry.first(server.attributes["username"]) or "")
     template = server.group_filter.replace("{username}", username)
-    condition = "".join(template.replace("{dn}", escaped(dn)) for dn in members)
+    found: list[str] = []
+    for start in range(0, len(members), MEMBERS_ASKED_FOR):
+        some = members[start : start + MEMBERS_ASKED_FOR]
+        condition = "".join(template.replace("{dn}", escaped(dn)) for dn in some)
+        found += await _dns(talk, server, f"(|{condition})")
+        if len(found) > MOST_GROUPS:
+            break
+    return found
+
+
+async def _dns(talk: Session, server: LdapServer, condition: str) -> list[str]:
     assert server.group_base_dn is not None
     found: list[str] = []
     cookie = b""
     while True:
-        page = await talk.search(server.group_base_dn, f"(|{condition})", NOTHING, most=server.page_size, cookie=cookie)
+        page = await talk.search(server.group_base_dn, condition, NOTHING, most=server.page_size, cookie=cookie)
         found += [group.dn for group in page.entries]
         cookie = page.cookie
         if not cookie or len(found) > MOST_GROUPS:
             return found
 
 
-async def memberships(talk: Session, server: LdapServer) -> Memberships:
+class Memberships:
     """Who is in which group, read from all groups at once: for when all users are read."""
-    if not server.group_base_dn:
-        return {}
-    names = sorted({name for name, _ in MEMBERS.findall(server.group_filter)})
-    condition = server.group_filter.replace("{dn}", "*").replace("{username}", "*")
-    made: dict[str, tuple[str, ...]] = {}
-    count, cookie = 0, b""
-    while True:
-        page = await talk.search(server.group_base_dn, condition, names, most=server.page_size, cookie=cookie)
-        count += _add(made, page, names)
-        if page.is_cut or count > MOST_MEMBERSHIPS:
-            hint = "Let the service account read everything, narrow groupFilter, or leave groupBaseDn out."
-            raise LdapUnavailable("The groups cannot be read as a whole", step="search", hint=hint)
-        cookie = page.cookie
-        if not cookie:
-            return made
 
+    def __init__(self, server: LdapServer) -> None:
+        self._server = server
+        # The DNs of groups by the key of each member: a DN's, or a name where groups name their members so.
+        self._groups: dict[str, tuple[str, ...]] = {}
+        self._count = 0
 
-def _add(made: dict[str, tuple[str, ...]], page: Found, names: Iterable[str]) -> int:
-    count = 0
-    for group in page.entries:
+    async def read(self, talk: Session) -> AsyncGenerator[None, None]:
+        """All groups with all their members, where a base for groups is set; says now and then that it goes on."""
+        server = self._server
+        if not server.group_base_dn:
+            return
+        names = sorted({name for name, _ in MEMBERS.findall(server.group_filter)})
+        condition = server.group_filter.replace("{dn}", "*").replace("{username}", "*")
+        most = min(server.page_size, GROUPS_A_PAGE)
+        cookie: bytes | None = b""
+        begun = told = monotonic()
+        while cookie is not None:
+            async with deadline(server.receive_seconds * 2, "search"):
+                page = await talk.search(server.group_base_dn, condition, names, most=most, cookie=cookie)
+            if page.is_cut or monotonic() - begun > MOST_SECONDS:
+                raise _too_many()
+            for group in page.entries:
+                await self._add(talk, group, names)
+                if monotonic() - told > SIGN_OF_LIFE:
+                    told = monotonic()
+                    yield
+            cookie = page.cookie or None
+
+    async def _add(self, talk: Session, group: Entry, names: Iterable[str]) -> None:
         for name in names:
-            for member in group.attributes.get(name.lower(), ()):
+            members = await ldap_ranges.values(talk, self._server, group, name, most=MOST_MEMBERSHIPS)
+            self._count += len(members)
+            if self._count > MOST_MEMBERSHIPS:
+                raise _too_many()
+            for place, member in enumerate(members, 1):
                 each = dn_key(member)
-                made[each] = (*made.get(each, ()), group.dn)
-                count += 1
-    return count
+                self._groups[each] = (*self._groups.get(each, ()), group.dn)
+                if place % IN_TURNS == 0:
+                    await asyncio.sleep(0)
+
+    async def added(self, talk: Session, entry: Entry) -> Entry:
+        """The entry with its groups, direct and through other groups."""
+        found = await _member_of(talk, self._server, entry)
+        if self._groups:
+            name = entry.first(self._server.attributes["username"])
+            level = [dn_key(entry.dn), *found, *([dn_key(name)] if name else ())]
+            for _ in range(DEEPEST):
+                new = {dn_key(dn): dn for each in level for dn in self._groups.get(each, ())}
+                level = [each for each in new if each not in found]
+                found |= new
+                if not level:
+                    break
+        return replace(entry, groups=tuple(found.values())[:MOST_GROUPS])
 
 
-def with_groups(entry: Entry, server: LdapServer, known: Memberships) -> Entry:
-    """The entry with its groups, direct and through other groups."""
-    found = {dn_key(dn): dn for dn in _member_of(server, entry)}
-    if known:
-        name = entry.first(server.attributes["username"])
-        level = [dn_key(entry.dn), *found, *([dn_key(name)] if name else ())]
-        for _ in range(DEEPEST):
-            new = {dn_key(dn): dn for each in level for dn in known.get(each, ())}
-            level = [each for each in new if each not in found]
-            found |= new
-            if not level:
-                break
-    return replace(entry, groups=tuple(found.values())[:MOST_GROUPS])
+def _too_many() -> LdapUnavailable:
+    hint = "Let the service account read everything, narrow groupFilter, or leave groupBaseDn out."
+    return LdapUnavailable("The groups cannot be read as a whole", step="search", hint=hint)

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from resolvers.connectors.ldap import ANYTHING, everybody, one
+from resolvers.connectors.ldap import everybody, finds_since, one
 from resolvers.connectors.ldap_connections import bind_service, deadline, secured
-from resolvers.connectors.ldap_server import Address, Entry, LdapServer, LdapUnavailable, Step, address
-from resolvers.connectors.ldap_session import BASE, Session
+from resolvers.connectors.ldap_groups import found_groups
+from resolvers.connectors.ldap_server import NOT_OF_USERS, Address, Entry, LdapServer, LdapUnavailable, Step, address
+from resolvers.connectors.ldap_session import ANYTHING, BASE, NOTHING, Session
 from resolvers.connectors.ldap_wire import Wire, connect, resolve
 
 FEW = 5  # of what was found, as examples
@@ -79,26 +80,42 @@ async def _ask(talk: Session, server: LdapServer, username: str | None, steps: l
             f"The server takes {server.bind_dn}." if server.bind_dn else "No service account is set: asking as nobody."
         )
     async with _step(steps, "base", server.receive_seconds) as told:
-        await _base(talk, server)
-        told.message = f"{server.base_dn} is there, and people are found below it."
+        somebody = await _base(talk, server)
+        changes = await _changes(talk, server, somebody)
+        told.message = f"{server.base_dn} is there, and people are found below it{changes}."
     if username:
         async with _step(steps, "user", server.receive_seconds) as told:
             entry = await _user(talk, server, username)
             told.message = f"{username[:100]} is {entry.dn}, with {_fields(server, entry)}."
-        steps.append(Step("groups", True, _groups(server, entry)))
+        async with _step(steps, "groups", server.receive_seconds) as told:
+            told.message = _groups(server, await found_groups(talk, server, entry))
     elif server.group_base_dn:
         async with _step(steps, "groups", server.receive_seconds) as told:
-            if not (await talk.search(server.group_base_dn, ANYTHING, ("1.1",), scope=BASE, most=1)).entries:
+            if not (await talk.search(server.group_base_dn, ANYTHING, NOTHING, scope=BASE, most=1)).entries:
                 raise _absent("groupBaseDn", server.group_base_dn)
             told.message = f"{server.group_base_dn} is there. Give a username to see somebody's groups."
 
 
-async def _base(talk: Session, server: LdapServer) -> None:
-    if not (await talk.search(server.base_dn, ANYTHING, ("1.1",), scope=BASE, most=1)).entries:
+async def _base(talk: Session, server: LdapServer) -> Entry:
+    """Anybody who is found."""
+    if not (await talk.search(server.base_dn, ANYTHING, NOTHING, scope=BASE, most=1)).entries:
         raise _absent("baseDn", server.base_dn)
-    if not (await talk.search(server.base_dn, everybody(server), ("1.1",), most=1)).entries:
+    found = await talk.search(server.base_dn, everybody(server), (server.attributes["changed_at"],), most=1)
+    if not found.entries:
         hint = "Check userFilter, and what the service account may read."
         raise LdapUnavailable(f"Nobody below {server.base_dn} matches the filter of users", hint=hint)
+    return found.entries[0]
+
+
+async def _changes(talk: Session, server: LdapServer, somebody: Entry) -> str:
+    attribute = server.attributes["changed_at"]
+    shown = somebody.first(attribute)
+    if shown and await finds_since(talk, server, shown):
+        return f", by when they changed ({attribute}) too"
+    return (
+        f", but not by {attribute}, so every syncDirectory reads all of them: "
+        "check attributes.changedAt (Active Directory: whenChanged)"
+    )
 
 
 def _absent(setting: str, dn: str) -> LdapUnavailable:
@@ -106,7 +123,7 @@ def _absent(setting: str, dn: str) -> LdapUnavailable:
 
 
 async def _user(talk: Session, server: LdapServer, username: str) -> Entry:
-    entry = await one(talk, server, username=username)
+    entry = await one(talk, server, username=username, attributes=[server.attributes["member_of"]])
     if entry is None:
         hint = "Check userFilter, and that exactly one entry matches it."
         raise LdapUnavailable(f"{username[:100]} is not found, or more than once", hint=hint)
@@ -117,7 +134,7 @@ async def _user(talk: Session, server: LdapServer, username: str) -> Entry:
 
 
 def _fields(server: LdapServer, entry: Entry) -> str:
-    names = [field for field, name in server.attributes.items() if field != "member_of" and entry.first(name)]
+    names = [field for field, name in server.attributes.items() if field not in NOT_OF_USERS and entry.first(name)]
     return " ".join(", ".join(names).split("_")) or "nothing that is mapped"
 
 

@@ -35,7 +35,9 @@ ATTRIBUTES: Mapping[str, str] = {
     "last_name": "sn",
     "external_id": "entryUUID",
     "member_of": "memberOf",
+    "changed_at": "modifyTimestamp",
 }
+NOT_OF_USERS = frozenset({"member_of", "changed_at"})  # attributes that are read for something else
 USER_FILTER = "(|(uid={username})(mail={username}))"
 GROUP_FILTER = "(|(member={dn})(uniqueMember={dn}))"
 # The parts of a group filter that name members, so that whole groups can be read by the same settings.
@@ -107,12 +109,24 @@ class LdapServer:
 
 
 @dataclass(frozen=True)
+class Range:
+    """Which of an attribute's values are here: from `start` on, up to and without `next`; None for the last ones."""
+
+    start: int
+    next: int | None
+
+
+@dataclass(frozen=True)
 class Entry:
-    """A user of a directory. Names of attributes are in lower case; `groups` are DNs, nested ones included."""
+    """A user of a directory. Names of attributes are in lower case; `groups` are DNs, nested ones included.
+
+    An attribute is in `ranges` where the server gives its values piece by piece.
+    """
 
     dn: str
     attributes: Mapping[str, tuple[str, ...]]
     groups: tuple[str, ...] = ()
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
     def first(self, name: str) -> str | None:
         found = self.attributes.get(name.lower(), ())

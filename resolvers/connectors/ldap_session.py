@@ -4,16 +4,13 @@ Of ldap3 this uses what turns requests into bytes and answers into values, not i
 """
 
 import asyncio
-import base64
 import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ldap3 import BASE, DEREF_NEVER, SIMPLE, SUBTREE
 from ldap3.core.exceptions import LDAPExceptionError
-from ldap3.core.results import RESULT_CODES
 from ldap3.operation.bind import bind_operation
 from ldap3.operation.extended import extended_operation
 from ldap3.operation.search import search_operation
@@ -23,10 +20,15 @@ from ldap3.protocol.rfc4511 import Controls, LDAPMessage, MessageID, ProtocolOp
 from ldap3.utils.asn1 import decode_message_fast, decode_sequence, encode  # type: ignore[attr-defined]
 from pyasn1.error import PyAsn1Error
 
-from resolvers.connectors.ldap_server import Entry, LdapRefused, LdapUnavailable
+from resolvers.connectors.ldap_refusals import ONLY_ENCRYPTED, Reason, name_of, reason
+from resolvers.connectors.ldap_server import Entry, LdapRefused, LdapUnavailable, Range
+from resolvers.connectors.ldap_values import text
 from resolvers.connectors.ldap_wire import Wire
 
 __all__ = ["BASE", "SUBTREE", "Found", "Session"]
+
+ANYTHING = "(objectClass=*)"
+NOTHING = ("1.1",)  # asks for the DN alone (RFC 4511, 4.5.1.8)
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
 PAGED = b"1.2.840.113556.1.4.319"
@@ -78,15 +80,19 @@ class Session:
 
     async def bind(self, dn: str, password: str) -> bool:
         """Whether the server takes this password for this DN. An empty one would be a bind as nobody: it is False."""
-        if not dn or not password:
-            return False
+        return bool(dn and password) and await self.refusal(dn, password) is None
+
+    async def refusal(self, dn: str, password: str) -> Reason | None:
+        """Why the server does not take this password for this DN; None where it does. Raises LdapUnavailable."""
         await self._send("bindRequest", bind_operation(3, SIMPLE, dn, password.encode()))
-        code = _code(await self._receive(BIND))
+        message = await self._receive(BIND)
+        code = _code(message)
         if code == OK:
-            return True
+            return None
         if code in WRONG:
-            return False
-        raise LdapUnavailable(f"The server refuses to bind ({_name(code)})", step="bind", hint=SEE_LOG)
+            return reason(code, _diagnostic(message))
+        hint = "Use ldaps://, or ldap:// with StartTLS." if code in ONLY_ENCRYPTED else SEE_LOG
+        raise LdapUnavailable(f"The server refuses to bind ({name_of(code)})", step="bind", hint=hint)
 
     async def search(
         self,
@@ -194,8 +200,11 @@ def _code(message: _Message) -> int:
         raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP) from error
 
 
-def _name(code: int) -> str:
-    return str(RESULT_CODES.get(code, code))
+def _diagnostic(message: _Message) -> bytes:
+    try:
+        return bytes(message.payload[2][3]) if len(message.payload) > 2 else b""
+    except BROKEN as error:
+        raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP) from error
 
 
 def _found(message: _Message, entries: list[Entry]) -> Found:
@@ -206,7 +215,7 @@ def _found(message: _Message, entries: list[Entry]) -> Found:
         return Found(entries, is_cut=True)
     if code != OK:
         hint = "Check the base DN, the filters, and what the service account may read."
-        raise LdapRefused(f"The server refuses the search ({_name(code)})", code, step="search", hint=hint)
+        raise LdapRefused(f"The server refuses the search ({name_of(code)})", code, step="search", hint=hint)
     value = message.controls.get(PAGED)
     if value is None:
         return Found(entries)
@@ -216,46 +225,29 @@ def _found(message: _Message, entries: list[Entry]) -> Found:
         raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP) from error
 
 
+_RANGE = re.compile(r"range=([0-9]{1,9})-(?:([0-9]{1,9})|\*)")
+
+
 def _entry(payload: Any) -> Entry:
     try:
         dn = bytes(payload[0][3]).decode()
         attributes: dict[str, tuple[str, ...]] = {}
+        ranges: dict[str, Range] = {}
         for attribute in payload[1][3]:
-            name = bytes(attribute[3][0][3]).decode().split(";", 1)[0].lower()
-            attributes[name] = (
-                *attributes.get(name, ()),
-                *(_text(name, bytes(value[3])) for value in attribute[3][1][3]),
-            )
+            kind, *options = bytes(attribute[3][0][3]).decode().lower().split(";")
+            values = (text(kind, bytes(value[3])) for value in attribute[3][1][3])
+            attributes[kind] = (*attributes.get(kind, ()), *values)
+            for option in options:
+                if option.startswith("range="):
+                    ranges[kind] = _range(option)
     except BROKEN as error:
         raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP) from error
-    return Entry(dn, attributes)
+    return Entry(dn, attributes, ranges=ranges)
 
 
-GUID = "objectguid"
-
-
-def _text(name: str, value: bytes) -> str:
-    if name == GUID and len(value) == 16:
-        return str(uuid.UUID(bytes_le=value))
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return base64.b64encode(value).decode()
-
-
-_SPECIAL = re.compile(rb"[^A-Za-z0-9 @._,=+-]")
-
-
-def escaped(value: str) -> str:
-    """A value as it stands in a filter (RFC 4515): everything that could mean anything is written in hex."""
-    return _SPECIAL.sub(lambda found: b"\\%02x" % found[0][0], value.encode(errors="replace")).decode()
-
-
-def escaped_id(attribute: str, value: str) -> str:
-    """The same for an external id, which Active Directory keeps as bytes."""
-    if attribute.lower() != GUID:
-        return escaped(value)
-    try:
-        return "".join(f"\\{byte:02x}" for byte in uuid.UUID(value).bytes_le)
-    except ValueError:
-        return escaped(value)
+def _range(option: str) -> Range:
+    found = _RANGE.fullmatch(option)
+    start, last = (int(found[1]), found[2]) if found else (0, "-1")
+    if last is not None and int(last) < start:
+        raise ValueError(option)
+    return Range(start, None if last is None else int(last) + 1)

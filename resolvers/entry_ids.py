@@ -1,0 +1,41 @@
+"""An entry's own id in its directory, by which a DN that has passed to somebody else is told."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.base import LONG
+from resolvers.connectors.ldap import Entry, LdapServer
+
+NAMED_BY = ("provider_id", "ldap_provider_id", "login_dn_key")
+
+
+def entry_id(server: LdapServer, entry: Entry) -> str:
+    """`entryuuid:6f1c…`: the attribute that the provider's settings take for it, and its value.
+
+    Nothing stands behind the colon where the entry has none, or none that can be kept.
+    """
+    attribute = server.attributes["external_id"].lower()
+    found = f"{attribute}:{(entry.first(attribute) or '').strip()}"
+    return found if found.isprintable() and len(found) <= LONG else f"{attribute}:"
+
+
+def is_another(stored: str | None, found: str) -> bool:
+    """Whether an entry is not the one that was stored; one that shows no id any more cannot prove to be it.
+
+    Ids by different attributes say nothing of each other: the settings have changed since, and it is learned anew.
+    """
+    return stored is not None and stored != found and stored.partition(":")[0] == found.partition(":")[0]
+
+
+def to_keep(found: str) -> str | None:
+    return found if found.partition(":")[2] else None
+
+
+def is_named_alike(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether columns of users (NAMED_BY) lead to one entry: by DN, or where there is none, by name at a provider."""
+    return _named(before) == _named(after)
+
+
+def _named(columns: Mapping[str, Any]) -> tuple[Any, Any]:
+    dn = columns["login_dn_key"]
+    return (columns["provider_id"], None) if dn is None else (columns["ldap_provider_id"], dn)
