@@ -135,6 +135,7 @@ async def _since(connection: Connection, job: Job) -> str | None:
     """From when on to read, or None for everything: no run has ended well yet, or the settings have changed since."""
     row = await connection.one(
         f"SELECT {COLUMNS} FROM directory_jobs j WHERE source = $1 AND state = 'DONE' AND NOT is_dry_run"
+        " AND coalesce(CAST(counts ->> 'failed' AS integer), 0) = 0"  # what failed is to be read again
         " AND started_at > (SELECT updated_at FROM identity_providers p WHERE p.id = j.provider_id)"
         " ORDER BY id DESC LIMIT 1",
         job.source,

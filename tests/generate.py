@@ -24,6 +24,10 @@ IDS = (
     "organization_2",
     "provider_1",
     "event_1",
+    "session_1",
+    "job_1",
+    "key_1",
+    "invitation_1",
     "nonsense",
 )
 KEYS = ('{id: "user_2"}', '{email: "ADMIN@usergraph.example"}', '{alias: "none"}')
@@ -42,6 +46,11 @@ WHERES = {
     "Group": ('{name: {endsWith: "works"}}',),
     "Role": ("{weight: {gte: 60}}",),
     "AuditEvent": ("{action: {ne: DELETED}}",),
+    "Invitation": ("{state: {eq: PENDING}}", '{user: {email: {contains: "three"}}, deliveryState: {eq: NONE}}'),
+    "ApiKey": ("{isValid: {eq: true}}", '{name: {eq: "TEST"}}'),
+    "Session": ("{isOpen: {eq: true}}", '{createdAt: {before: "2100-01-01T00:00:00Z"}}'),
+    "DirectoryJob": ("{kind: {eq: RECONCILE}}", '{source: {eq: "hr"}, isDryRun: {eq: false}}'),
+    "DirectoryJobRow": ("{action: {in: [CREATE, FAILED]}}",),
 }
 
 

@@ -61,9 +61,14 @@ async def reset(service: Service) -> dict[str, Any]:
     return {"token": answer["link"].split("#")[1], "newPassword": NEW_PASSWORD}
 
 
+async def with_password(service: Service) -> dict[str, Any]:
+    """The administrator has none to begin with."""
+    await service.write("UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE id = 8) WHERE id = 1")
+    return {"currentPassword": PASSWORD}
+
+
 async def enrolling(service: Service) -> dict[str, Any]:
-    """The administrator has no password yet, and needs none."""
-    secret = (await ask(service, "enrollSecondFactor", {}, "secret"))["secret"]
+    secret = (await ask(service, "enrollSecondFactor", await with_password(service), "secret"))["secret"]
     return {"code": pyotp.TOTP(secret).now()}
 
 
@@ -127,9 +132,9 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "changePassword": (fixed(id="user_9", newPassword=NEW_PASSWORD), f"{USER} {ERRORS}"),
     "requestPasswordReset": (fixed(email="outsider@usergraph.test"), f"accepted link expiresAt {ERRORS}"),
     "resetPassword": (reset, f"{USER} {ERRORS}"),
-    "enrollSecondFactor": (fixed(), f"secret otpauthUri {ERRORS}"),
+    "enrollSecondFactor": (with_password, f"secret otpauthUri {ERRORS}"),
     "confirmSecondFactor": (enrolling, f"recoveryCodes {ERRORS}"),
-    "disableSecondFactor": (enrolled, f"is2faEnabled {ERRORS}"),
+    "disableSecondFactor": (also(enrolled, currentPassword=PASSWORD), f"is2faEnabled {ERRORS}"),
     "regenerateRecoveryCodes": (enrolled, f"recoveryCodes {ERRORS}"),
     "resetSecondFactor": (others_factor, RESULTS % ""),
     "signIn": (
