@@ -227,8 +227,9 @@ def test_admin_does_not_know_strangers(tmp_path: Path, sqlite_template: Path) ->
 
 
 def test_the_first_start_prints_a_key_and_the_next_does_not(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path}/usergraph.sqlite3"  # which is not there yet
     ask = {"query": "{ me { username } users { totalCount } }"}
-    with serving(tmp_path, "--demo", admin_key="") as address:
+    with serving(tmp_path, "--demo", admin_key="", database_url=url) as address:
         secret = re.search(r"shown this once: +(ug_\S+)", (tmp_path / "serve.log").read_text())
         assert secret is not None
         answer = httpx.post(f"{address}/graphql", json=ask, headers={"X-ApiKey": secret[1]})
@@ -236,7 +237,7 @@ def test_the_first_start_prints_a_key_and_the_next_does_not(tmp_path: Path) -> N
         assert httpx.get(f"{address}/healthz").json() == {"status": "ok"}
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.glob("usergraph.*")}
     assert modes == dict.fromkeys(("usergraph.sqlite3", "usergraph.key", "usergraph.lock"), 0o600)
-    with serving(tmp_path, "--demo", admin_key="") as address:
+    with serving(tmp_path, "--demo", admin_key="", database_url=url) as address:
         assert "ug_" not in (tmp_path / "serve.log").read_text()
         answer = httpx.post(f"{address}/graphql", json=ask, headers={"X-ApiKey": secret[1]})
         assert answer.json()["data"]["users"] == {"totalCount": 301}, "a second --demo adds nobody"
