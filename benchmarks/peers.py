@@ -23,6 +23,7 @@ PLAIN = "Strawberry + Tortoise, PostgreSQL"
 HAND, HAND_SQLITE = "hand-written SQL, PostgreSQL", "hand-written SQL, SQLite"
 NAMES = (OURS, POSTGRAPHILE, PLAIN, HAND, OURS_SQLITE, HAND_SQLITE)
 
+HEADERS = {"x-apikey": ADMIN_KEY}
 LOGS = WORK / "logs"
 SOURCES = HERE / "postgraphile"
 INSTALLED = WORK / "postgraphile"
@@ -76,18 +77,23 @@ FIRST = ("/page", b'{"first": 1}')
 
 
 @contextlib.contextmanager
-def _ours(name: str, url: str) -> Iterator[Peer]:
+def ours(name: str, url: str, log: Path, **settings: object) -> Iterator[tuple[Peer, int]]:
+    """usergraph in one process, and the id of that."""
     port = tools.free_port()
-    headers = {"x-apikey": ADMIN_KEY}
-    given = environment(url, host=HOST, port=port, log_level="warning", max_page=1_000, database_pool=POOL)
     with processes.running(
         name,
         [tools.usergraph(), "serve"],
-        _log(name),
-        lambda: processes.listens(port, *TYPENAME, headers),
-        environment=given,
-    ):
-        yield Peer(name, port, Usergraph(), headers)
+        log,
+        lambda: processes.listens(port, *TYPENAME, HEADERS),
+        environment=environment(url, host=HOST, port=port, log_level="warning", **settings),
+    ) as process:
+        yield Peer(name, port, Usergraph(), HEADERS), process.pid
+
+
+@contextlib.contextmanager
+def _ours(name: str, url: str) -> Iterator[Peer]:
+    with ours(name, url, _log(name), max_page=1_000, database_pool=POOL) as (peer, _):
+        yield peer
 
 
 @contextlib.contextmanager

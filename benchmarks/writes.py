@@ -9,19 +9,18 @@ import json
 import platform
 import sqlite3
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
 from tqdm import tqdm
 
 from benchmarks import processes, tools, writes_report, writes_rows
-from benchmarks.data import ADMIN_KEY, DURABLE, Directory, directory, environment
+from benchmarks.data import DURABLE, Directory, directory, environment
 from benchmarks.load import Shot
-from benchmarks.peers import LOGS, Peer
+from benchmarks.peers import HEADERS, LOGS, Peer, ours
 from benchmarks.questions import questions
-from benchmarks.tongues import Usergraph
-from benchmarks.tools import HERE, HOST, ROOT, WORK, BenchError
+from benchmarks.tools import HERE, ROOT, WORK, BenchError
 from benchmarks.writes_import import imported, read_meanwhile
 from benchmarks.writes_meter import Meter
 from benchmarks.writes_report import Outcome
@@ -31,7 +30,6 @@ USERS = 20_000  # that are there before
 ROWS = 10_000
 ROUNDS = 5
 FEW, MANY = 20_000, 100_000
-HEADERS = {"x-apikey": ADMIN_KEY}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +47,10 @@ def _bench(given: argparse.Namespace) -> None:
     with tools.alone(), directory(USERS, DURABLE) as made, stores(made) as opened:
         outcomes = [Outcome(store.name) for store in opened]
         with contextlib.ExitStack() as stack:
-            services = [stack.enter_context(_service(store)) for store in opened]
+            services = [
+                stack.enter_context(ours(f"usergraph, {store.name}", store.url, LOGS / f"writes-{store.name}.log"))
+                for store in opened
+            ]
             _calls(given, opened, services, outcomes)
             _imports(given, made, opened, services, outcomes)
     text = writes_report.page(given.rows, given.rounds, _versions(), outcomes)
@@ -58,21 +59,6 @@ def _bench(given: argparse.Namespace) -> None:
     path = (HERE if in_earnest else WORK) / "writes.md"
     path.write_text(text)
     print(f"Written to {path.relative_to(ROOT)}")
-
-
-@contextlib.contextmanager
-def _service(store: Store) -> Iterator[tuple[Peer, int]]:
-    """One process that serves the store, and its id."""
-    port = tools.free_port()
-    settings = environment(store.url, host=HOST, port=port, log_level="warning")
-    with processes.running(
-        f"usergraph, {store.name}",
-        [tools.usergraph(), "serve"],
-        LOGS / f"writes-{store.name}.log",
-        lambda: processes.listens(port, "/graphql", b'{"query": "{ __typename }"}', HEADERS),
-        environment=settings,
-    ) as process:
-        yield Peer(f"usergraph, {store.name}", port, Usergraph(), HEADERS), process.pid
 
 
 def _calls(
