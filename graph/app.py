@@ -58,7 +58,7 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await _open(database, patient)
         try:
-            await check_version(database)
+            await migrate.require_current(database)
             async with figures.telling() if figures else nullcontext(), background.running():
                 yield
         finally:
@@ -119,14 +119,6 @@ async def _open(database: Database, patient: bool) -> None:
                 log.warning("waiting for the database: %s", error)
             told = True
         await asyncio.sleep(1)
-
-
-async def check_version(database: Database) -> None:
-    """Refuse a database whose schema is older or newer than this program. Raises Unavailable."""
-    applied = await migrate.applied(database)
-    if not applied or max(applied) < migrate.newest():
-        raise Unavailable("The database is not up to date. Run: usergraph migrate")
-    migrate.refuse_newer(applied)
 
 
 async def healthz(_: Request) -> Response:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from graph import schema
 from graph.copy_directory import add_copy
 from graph.import_users import add_import
 from graph.reconcile import add_reconcile
@@ -68,6 +67,8 @@ def _told(event: str) -> None:
 
 
 def _schema(given: argparse.Namespace, settings: Settings) -> int:
+    from graph import schema  # it takes a second to make
+
     text = schema.build().as_str() + "\n"
     if given.check is None:
         print(text, end="")

@@ -10,7 +10,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from graph.app import check_version
 from models import migrate
 from models.copying import Compared, Copied, CopyFailed, Different, copy, require_empty
 from models.database import Database, sqlite_file
@@ -55,7 +54,7 @@ async def _copy(url: str, target_url: str, settings: Settings) -> Copied:
     target = Database(target_url, wait=settings.database_wait)
     await source.open()
     try:
-        await check_version(source)
+        await migrate.require_current(source)
         await _prepare(target)
         async with source.reading() as connection:
             return await target.transaction(lambda tx: copy(connection, tx, _progress))

@@ -23,7 +23,6 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from graph import collector, logs
-from graph.app import create_app
 from graph.protocol import BoundedConfig
 from models import migrate
 from models.database import Database
@@ -104,6 +103,8 @@ def _config(settings: Settings, app: Any, *, factory: bool = False) -> BoundedCo
 
 
 def _application(settings: Settings, **given: Any) -> Starlette:
+    from graph.app import create_app  # the schema takes a second to make, which only serving needs
+
     logs.configure(settings)
     app = create_app(settings, **given)
     collector.settle()

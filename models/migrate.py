@@ -167,3 +167,11 @@ async def applied(database: Database) -> list[str]:
         if not found:
             return []
         return [row[0] for row in await connection.rows(APPLIED)]
+
+
+async def require_current(database: Database) -> None:
+    """Refuse a database whose schema is older or newer than this program. Raises Unavailable."""
+    known = await applied(database)
+    if not known or max(known) < newest():
+        raise Unavailable("The database is not up to date. Run: usergraph migrate")
+    refuse_newer(known)

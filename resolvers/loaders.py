@@ -169,7 +169,7 @@ def _list_within(sql: Sql, listed: Listed, asked: Page) -> Steps[str]:
 def count(viewer: Viewer, dialect: Dialect, source: Source, asked: Page) -> Steps[Sequence[Record]]:
     """One row with one number."""
     sql = Sql(viewer, dialect)
-    condition = yield from _condition(sql, source, asked)
+    condition = yield from _condition(sql, source, asked, counts=True)
     statement = f"SELECT COUNT(*) FROM {source.table} t WHERE {condition}"
     return (yield Statement(statement, sql.values, anew=_searches(source, asked)))
 
@@ -211,11 +211,11 @@ def _asked(sql: Sql, source: Source, asked: Page) -> Steps[tuple[str, list[Order
     return " AND ".join(parts), listed
 
 
-def _condition(sql: Sql, source: Source, asked: Page) -> Steps[str]:
+def _condition(sql: Sql, source: Source, asked: Page, *, counts: bool = False) -> Steps[str]:
     condition = conditions(sql, source, "t", asked.where)
     if asked.search is None or source.search is None or not _searches(source, asked):
         return condition
-    hits_first = source.has_few_hits is not None and (yield from source.has_few_hits(sql.dialect, asked.search))
+    hits_first = source.hits_first is not None and (yield from source.hits_first(sql.dialect, asked.search, counts))
     return f"{condition} AND {source.search(sql, 't', asked.search, hits_first=hits_first)}"
 
 

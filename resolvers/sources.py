@@ -71,7 +71,7 @@ class Source:
     `visible(sql, alias)` is the condition on the rows the viewer may see, None for no condition; it is part of every
     statement that reads the table. `indexed` are the filters whose column has an index, `unique` those that at most one
     row can equal; `unindexed` are the orders without an index, `shared` those in which very many rows may be equal;
-    none matters where `is_small`: a directory has some dozens or hundreds. `has_few_hits` tells whether a search takes
+    none matters where `is_small`: a directory has some dozens or hundreds. `hits_first` tells whether a search takes
     its rows from an index first.
     """
 
@@ -83,7 +83,7 @@ class Source:
     orders: Mapping[str, str] = field(default_factory=dict)
     filters: "Mapping[str, Any]" = field(default_factory=dict)
     search: Search | None = None
-    has_few_hits: Callable[[Dialect, str], Steps[bool]] | None = None
+    hits_first: Callable[[Dialect, str, bool], Steps[bool]] | None = None
     default_order: tuple[tuple[str, bool], ...] = ()
     indexed: frozenset[str] = frozenset()
     unindexed: frozenset[str] = frozenset()

@@ -30,14 +30,16 @@ def _word(sql: Sql, column: str, word: str) -> str:
     return spellings[0] if len(spellings) == 1 else f"({' OR '.join(spellings)})"
 
 
-def has_few_hits(dialect: Dialect, text: str) -> Steps[bool]:
+def hits_first(dialect: Dialect, text: str, counts: bool) -> Steps[bool]:
     """Whether the rows are to be taken from the index of SQLite, by a bounded look at it.
 
-    Many hits are met soon in any order, but rare ones may all lie behind the whole table.
+    Many hits are met soon in any order, but rare ones may all lie behind the whole table. `counts`: all are wanted.
     """
     match = _match(text)
     if dialect.name != "sqlite" or not match:
         return False
+    if counts:
+        return True
     return bool((yield Statement(PROBE, [match, FEW]))[0][0])
 
 

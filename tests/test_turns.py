@@ -52,7 +52,7 @@ async def test_a_transaction_within_a_transaction_is_refused_instead_of_waiting_
 
 async def test_two_writers_reading_first_lose_no_update(opened: Opened) -> None:
     """Two databases as two processes have them: who begins has the turn to write, so nobody reads what will change."""
-    one, other = await opened(pool=1), await opened(pool=1)
+    one, other = await opened(pool=1, wait=60), await opened(pool=1, wait=60)
     await write(one, "INSERT INTO marks (n) VALUES (0)")
 
     async def increment(tx: Transaction) -> None:
