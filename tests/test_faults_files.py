@@ -55,6 +55,7 @@ def test_the_database_of_another_program_is_refused_and_kept(tmp_path: Path) -> 
 
 AS_NOBODY = """
 import os, sys
+import graph.app  # while its libraries can be read
 from graph.cli import main
 if os.geteuid() == 0:
     os.setuid(65534)
