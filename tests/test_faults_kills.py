@@ -25,7 +25,7 @@ from tests.faults import (
 )
 from tests.program import Program
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "2"))  # more of them for the figures in docs/reliability.md
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))  # more of them for the figures in docs/reliability.md
 WHOLE = (MANY,) * 4
 NOTHING = (0,) * 4
 
