@@ -117,8 +117,9 @@ async def learn(tx: Transaction, job: Job, users: Sequence[tuple[int, str, str]]
     columns = [("user_id", "bigint"), ("login_dn_key", "text"), ("entry_id", "text")]
     given = tx.dialect.unnest([f"${place + 1}" for place in range(len(values))], columns)
     await tx.rows(
+        # The plus keeps SQLite from going through all users of the provider, each against all that is given.
         f"UPDATE users SET entry_id = v.entry_id FROM {given} WHERE users.id = v.user_id"
-        f" AND users.login_dn_key = v.login_dn_key AND users.ldap_provider_id = ${len(values) + 1}"
+        f" AND users.login_dn_key = v.login_dn_key AND +users.ldap_provider_id = ${len(values) + 1}"
         " AND (users.entry_id IS NULL OR users.entry_id <> v.entry_id)",
         *values,
         job.provider_id,
