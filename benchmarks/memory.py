@@ -50,13 +50,13 @@ def _measure(users: int) -> None:
 def _measure_one(name: str, url: str) -> None:
     with ours(f"usergraph, {name}", url, LOGS / f"memory-{name}.log") as (peer, pid):
         for title, query, variables in questions():
-            before = _memory(pid, "VmRSS")
+            before = processes.memory(pid, "VmRSS")
             Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew (proc(5))
             begun = time.perf_counter()
             body = json.dumps({"query": query, "variables": variables}).encode()
             status, text = processes.post(peer.port, "/graphql", body, HEADERS)
             took = time.perf_counter() - begun
-            peak = _memory(pid, "VmHWM")
+            peak = processes.memory(pid, "VmHWM")
             print(
                 f"{name}: {title}: {_outcome(status, text)}, {took:.1f} s, {before:.0f} MB before, {peak:.0f} MB peak"
             )
@@ -65,12 +65,6 @@ def _measure_one(name: str, url: str) -> None:
 def _outcome(status: int, text: bytes) -> str:
     codes: Sequence[str] = re.findall(r'"code":"([A-Z_]+)"', text[:2_000].decode(errors="replace"))
     return codes[0] if codes else f"{status}, {len(text) / 1e6:.1f} MB of text"
-
-
-def _memory(pid: int, what: str) -> float:
-    found = re.search(rf"^{what}:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1]) / 1024
 
 
 if __name__ == "__main__":

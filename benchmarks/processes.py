@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import re
 import signal
 import subprocess
 import time
@@ -65,6 +66,12 @@ def end(process: "subprocess.Popen[bytes]", stop: signal.Signals) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def memory(pid: int, what: str) -> float:
+    """Megabytes of a process: VmRSS now, VmHWM at the most (proc(5)); 0 where it has ended."""
+    found = re.search(rf"^{what}:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def listens(port: int, path: str, body: bytes, headers: Mapping[str, str]) -> bool:

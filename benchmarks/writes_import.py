@@ -1,14 +1,13 @@
 """`usergraph import` of very many rows: how quickly, in how much memory, and how others read meanwhile."""
 
 import os
-import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import load, tools, writes_rows
+from benchmarks import load, processes, tools, writes_rows
 from benchmarks.load import Latency, Shot
 from benchmarks.tools import WORK, BenchError
 
@@ -59,7 +58,8 @@ class Import:
     def finish(self) -> Imported:
         peak = 0.0
         while self.is_running:
-            peak = max(peak, self._peak())
+            # What wait4 tells includes the memory of the process that this one was forked from.
+            peak = max(peak, processes.memory(self._process.pid, "VmHWM"))
             time.sleep(0.1)
         _, status, used = os.wait4(self._process.pid, 0)
         wall = time.perf_counter() - self._start
@@ -69,12 +69,6 @@ class Import:
         if self._process.returncode or f"{self._rows} created" not in said:
             raise BenchError(f"The import did not go well. It said:\n{said[-1000:]}")
         return Imported(self._rows, wall, used.ru_utime + used.ru_stime, peak)
-
-    def _peak(self) -> float:
-        """Megabytes; what wait4 tells includes the memory of the process that this one was forked from."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        found = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
-        return int(found[1]) / 1024 if found else 0.0
 
     def stop(self) -> None:
         if self._process.returncode is None:

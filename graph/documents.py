@@ -98,9 +98,9 @@ _PLAIN = {str, int, float, bool, type(None)}
 LONGEST_KEY = 300
 
 
-def remember(kept: "OrderedDict[Any, Any]", key: Any, value: Any, most: int = MOST_REMEMBERED) -> Any:
+def remember(kept: "OrderedDict[Any, Any]", key: Any, value: Any) -> Any:
     kept[key] = value
-    if len(kept) > most:
+    if len(kept) > MOST_REMEMBERED:
         kept.popitem(last=False)
     return value
 

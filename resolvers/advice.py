@@ -67,17 +67,14 @@ def _read_through(source: Source, where: Where) -> Iterator[tuple[str, str]]:
                 yield from _read_through(source, each)
             continue
         declared = source.filters[name]
-        inner = [given] if isinstance(declared, One) else list((given or {}).values()) if _is_many(declared) else []
-        for each in inner:
-            found = declared.source()
-            if source.is_small and not found.is_small and each and not index_helps(found, each):
-                yield found.type_name, ", ".join(sorted(_names(each)))
-            elif found.is_small:
+        if not isinstance(declared, One | Some):
+            continue
+        found = declared.source()
+        for each in [given] if isinstance(declared, One) else (given or {}).values():
+            if found.is_small:
                 yield from _read_through(found, each or {})
-
-
-def _is_many(declared: Any) -> bool:
-    return isinstance(declared, Some)
+            elif source.is_small and each and not index_helps(found, each):
+                yield found.type_name, ", ".join(sorted(_names(each)))
 
 
 def index_helps(source: Source, where: Where | None) -> bool:

@@ -14,11 +14,11 @@ from resolvers import recovery_codes, references, second_factor, targets
 from resolvers.activate_users import targeted
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Change
-from resolvers.convert_users import end_sessions
 from resolvers.drafts import Draft
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
 from resolvers.proofs import counted
+from resolvers.sessions import end_sessions
 from resolvers.strength import check_password
 
 OFF: dict[str, Any] = dict.fromkeys(("totp_secret", "totp_pending", "totp_enabled_at", "totp_last_step"))

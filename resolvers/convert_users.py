@@ -17,6 +17,7 @@ from resolvers.name_ids import Matches
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
 from resolvers.references import Identity, Providers
+from resolvers.sessions import end_sessions
 from resolvers.targets import Target
 from resolvers.turns import in_turns
 
@@ -182,13 +183,6 @@ def stamps(change: Change, target: Target) -> dict[str, Any]:
 def _previous(change: Change, target: Target) -> dict[str, Any]:
     names = ("provider_id", "ldap_provider_id", "login_dn", "name_id", "entry_id", "password_hash")
     return {"user_id": target.id, **{name: target[name] for name in names}, "created_at": change.moment}
-
-
-async def end_sessions(change: Change, ids: Sequence[int]) -> None:
-    among = change.tx.dialect.among("user_id", "$1", "bigint")
-    await change.tx.rows(
-        f"UPDATE sessions SET ended_at = $2 WHERE {among} AND ended_at IS NULL", list(ids), change.moment
-    )
 
 
 def _result(draft: Draft, checks: Mapping[int, Check], matches: Matches) -> dict[str, Any]:

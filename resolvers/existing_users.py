@@ -50,19 +50,21 @@ async def _owners(connection: Connection, column: str, table: str, owner: str, k
 
 
 async def _login_dns(connection: Connection, keys: Collection[str]) -> dict[tuple[int, str], int]:
-    if not keys:
-        return {}
-    among = connection.dialect.among("login_dn_key", "$1", "text")
-    rows = await connection.rows(f"SELECT ldap_provider_id, login_dn_key, id FROM users WHERE {among}", sorted(keys))
-    return {(row[0], row[1]): row[2] for row in rows}
+    return await _at_provider(connection, "ldap_provider_id", "login_dn_key", keys)
 
 
 async def name_id_owners(connection: Connection, name_ids: Collection[str]) -> dict[tuple[int, str], int]:
     """Who has these name ids, at whatever provider: (provider, name id) to user."""
-    if not name_ids:
+    return await _at_provider(connection, "provider_id", "name_id", name_ids)
+
+
+async def _at_provider(
+    connection: Connection, provider: str, column: str, keys: Collection[str]
+) -> dict[tuple[int, str], int]:
+    if not keys:
         return {}
-    among = connection.dialect.among("name_id", "$1", "text")
-    rows = await connection.rows(f"SELECT provider_id, name_id, id FROM users WHERE {among}", sorted(name_ids))
+    among = connection.dialect.among(column, "$1", "text")
+    rows = await connection.rows(f"SELECT {provider}, {column}, id FROM users WHERE {among}", sorted(keys))
     return {(row[0], row[1]): row[2] for row in rows}
 
 

@@ -95,8 +95,7 @@ def pages_of(
     wanted = sql.among(relation.key, list(keys))
     condition, listed = yield from _asked(sql, source, asked)
     order = order_by(listed, "t", backwards=asked.backwards, dialect=dialect.name)
-    keys_of_order = [each.column.sql.format(t="t") for each in listed]
-    columns = [relation.key, *selected.expressions, *("NULL" for _ in selected.lists), *keys_of_order]
+    columns = [relation.key, *selected.expressions, *("NULL" for _ in selected.lists), *_order_columns(listed)]
     rows = f"{source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}"
     most = int(asked.size) + 1 if len(keys) == 1 else MOST_ROWS
     whole = Statement(
@@ -225,4 +224,8 @@ def _searches(source: Source, asked: Page) -> bool:
 
 
 def _keys(listed: Sequence[Order]) -> str:
-    return "".join(f", {order.column.sql.format(t='t')}" for order in listed)
+    return "".join(f", {each}" for each in _order_columns(listed))
+
+
+def _order_columns(listed: Sequence[Order]) -> list[str]:
+    return [order.column.sql.format(t="t") for order in listed]

@@ -25,9 +25,9 @@ from models.values import email_key
 from resolvers import audit, letters, references, targets, tarpit, tokens
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Change, number
-from resolvers.convert_users import end_sessions
 from resolvers.policy import Right, Viewer
 from resolvers.proofs import counted
+from resolvers.sessions import end_sessions
 from resolvers.sign_in import FLOOR
 from resolvers.strength import check_password
 from resolvers.targets import Target

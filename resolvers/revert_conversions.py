@@ -10,10 +10,11 @@ from models.values import login_dn
 from resolvers import entry_ids, existing_users, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
-from resolvers.convert_users import describe, end_sessions, find_users, stamps
+from resolvers.convert_users import describe, find_users, stamps
 from resolvers.drafts import Draft, refuse_duplicates
 from resolvers.outcomes import accepted, payload, result
 from resolvers.references import Identity, Providers
+from resolvers.sessions import end_sessions
 from resolvers.turns import in_turns
 
 

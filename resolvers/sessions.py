@@ -1,5 +1,6 @@
 """Sessions: what a sign-in opens, as it is read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,6 +47,14 @@ async def open_session(
     event = Event(Action.SIGNED_IN, Subject.USER, user_id, username, changes)
     await audit.record(change.tx, actor, change.moment, [event])
     return Opened(session_id, token, expires)
+
+
+async def end_sessions(change: Change, ids: Sequence[int]) -> None:
+    """All of these users that are open."""
+    among = change.tx.dialect.among("user_id", "$1", "bigint")
+    await change.tx.rows(
+        f"UPDATE sessions SET ended_at = $2 WHERE {among} AND ended_at IS NULL", list(ids), change.moment
+    )
 
 
 def _kept(text: str | None) -> str | None:

@@ -8,10 +8,10 @@ from models.values import camel, login_dn
 from resolvers import existing_users, references, store_users, targets
 from resolvers.audit import Action
 from resolvers.changes import Change, number
-from resolvers.convert_users import end_sessions
 from resolvers.drafts import Draft, read
 from resolvers.outcomes import error
 from resolvers.policy import ADMINISTRATION, ROOT_PROJECT_ROLES, Right
+from resolvers.sessions import end_sessions
 from resolvers.store_users import Placing
 from resolvers.targets import Target
 from resolvers.user_details import Details, details_of, settle

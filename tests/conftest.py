@@ -15,6 +15,7 @@ import pytest
 from models import migrate
 from models.database import Database
 from tests import cast
+from tests.crew import hired
 from tests.postgres import NoPostgres, Server
 from tests.service import Service, running
 from tests.slapd import NoSlapd, Slapd
@@ -57,6 +58,13 @@ def slapd() -> Iterator[Slapd]:
         pytest.skip(f"no LDAP server: {error}")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def crew(slapd: Slapd) -> Iterator[Slapd]:
+    """The server with a few people to keep equal (tests/crew.py)."""
+    with hired(slapd) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

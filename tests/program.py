@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from tests.server import SCRIPT, environment, migrated
+from tests.server import SCRIPT, begin, environment
 
 KEY = "ug_key_of_the_administrator_of_a_process"
 MAKE = "mutation($name: String!) { createGroup(input: {name: $name}) { group { name } errors { code } } }"
@@ -92,9 +92,7 @@ class Program:
 
 @contextlib.contextmanager
 def running(folder: Path, **settings: object) -> Iterator[Program]:
-    file = folder / "usergraph.sqlite3"
-    if "database_url" not in settings and not file.exists():
-        file.write_bytes(migrated())
+    begin(folder, settings)
     program = Program(folder, **settings)
     try:
         program.wait_until_ready()

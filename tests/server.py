@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -55,6 +55,14 @@ def migrated() -> bytes:
         return (Path(folder) / "usergraph.sqlite3").read_bytes()
 
 
+def begin(folder: Path, settings: Mapping[str, object]) -> Path:
+    """The database of a folder, migrated already unless it is there or the settings name another."""
+    file = folder / "usergraph.sqlite3"
+    if "database_url" not in settings and not file.exists():
+        file.write_bytes(migrated())
+    return file
+
+
 def rows(folder: Path, sql: str) -> list[tuple[object, ...]]:
     """Read the database that `usergraph` made in a folder."""
     with contextlib.closing(sqlite3.connect(folder / "usergraph.sqlite3")) as connection:
@@ -81,10 +89,7 @@ async def empty_database(server: Server, name: str) -> str:
 @contextlib.contextmanager
 def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[str]:
     """The address of a server with a demo directory (or what is in the folder's database already)."""
-    file = folder / "usergraph.sqlite3"
-    if "database_url" not in settings and not file.exists():
-        file.write_bytes(migrated())
-    settings.setdefault("database_url", f"sqlite://{file}")
+    settings.setdefault("database_url", f"sqlite://{begin(folder, settings)}")
     settings.setdefault("admin_key", key_of_demo())
     settings["port"] = port = _free_port()
     log = folder / "serve.log"

@@ -1,12 +1,11 @@
 """A DN that a directory gives to another person: neither a sign-in nor a sync takes them for who had it before."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.converting import convert, one, revert
-from tests.crew import CREW, SAVING, configure, dn, hired, lead, member, of_crew, row_of, sync, user
+from tests.crew import CREW, SAVING, configure, dn, lead, member, of_crew, row_of, sync, user
 from tests.directories import counts
 from tests.service import Service, codes
 from tests.signing_in import REFUSED, sign_in
@@ -21,12 +20,6 @@ JOINED = (
     "UPDATE users SET provider_id = 2, ldap_provider_id = 2, login_dn = $1, login_dn_key = $1, entry_id = NULL"
     " WHERE id = 8"
 )
-
-
-@pytest.fixture
-def crew(slapd: Slapd) -> Iterator[Slapd]:
-    with hired(slapd) as made:
-        yield made
 
 
 async def joined(service: Service, crew: Slapd, **more: Any) -> None:

@@ -134,28 +134,15 @@ async def test_an_invitation_joins_who_comes_by_it(service: Service) -> None:
     assert (await post(service, idp.response(await begin(service), name_id="newcomer"))).status_code == 303
 
 
-async def test_an_invitation_that_is_taken_back_meanwhile(service: Service) -> None:
-    idp = Idp()
-    await idp.configure(service)
-    user, token = await invited(service)
-    response = idp.response(await request_of(await begin_by_form(service, {"invitation": token})), name_id="newcomer")
-    number = await service.scalar("SELECT id FROM invitations")
-    await ask(service, "revokeInvitations", {"ids": [f"invitation_{number}"]}, "errors { code }")
-    before = await stored(service)
-    answer = await post(service, response)
-    assert answer.status_code == 403
-    assert await stored(service) == before
-    assert await identity(service, user) == (4, None, "INVITED")
-
-
-async def test_an_invitation_that_is_sent_again_meanwhile(service: Service) -> None:
+@pytest.mark.parametrize("mutation", ["revokeInvitations", "resendInvitations"])
+async def test_an_invitation_that_is_taken_back_or_sent_again_meanwhile(service: Service, mutation: str) -> None:
     """Who is on their way with the old link, which may have been somebody else's find, is turned back."""
     idp = Idp()
     await idp.configure(service)
     user, token = await invited(service)
     response = idp.response(await request_of(await begin_by_form(service, {"invitation": token})), name_id="newcomer")
     number = await service.scalar("SELECT id FROM invitations")
-    await ask(service, "resendInvitations", {"ids": [f"invitation_{number}"]}, "errors { code }")
+    await ask(service, mutation, {"ids": [f"invitation_{number}"]}, "errors { code }")
     before = await stored(service)
     assert (await post(service, response)).status_code == 403
     assert await stored(service) == before

@@ -1,21 +1,14 @@
 """An LDAP directory kept equal, against a real server: who comes, changes, moves, goes, and what it may not do."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.crew import CREW, NAMES, SAVING, TEAMS, configure, dn, hired, of_crew, sync, user
+from tests.crew import CREW, NAMES, SAVING, TEAMS, configure, dn, of_crew, sync, user
 from tests.directories import SYNC, counts, loaded, trail
 from tests.service import Service, codes
 from tests.slapd import NARROW, Slapd, crowd
-
-
-@pytest.fixture
-def crew(slapd: Slapd) -> Iterator[Slapd]:
-    with hired(slapd) as made:
-        yield made
 
 
 async def test_a_directory_is_taken_in_and_then_there_is_nothing_to_do(service: Service, crew: Slapd) -> None:

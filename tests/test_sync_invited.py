@@ -1,11 +1,10 @@
 """Who was invited or made for a directory before it listed them: taken over by it, and nobody else is."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.crew import configure, dn, hired, member, of_crew, row_of, sync, user
+from tests.crew import configure, dn, member, of_crew, row_of, sync, user
 from tests.directories import counts, trail
 from tests.service import Service, changed, codes
 from tests.signing_in import sign_in
@@ -17,12 +16,6 @@ UPSERT = """mutation($input: UpsertUsersInput!) { upsertUsers(input: $input) {
   results { user { id } errors { code } } } }"""
 ACCEPT = "mutation($token: String!) { acceptInvitation(input: {token: $token}) { errors { code } } }"
 THROUGH = {"identityProviderId": "provider_2"}
-
-
-@pytest.fixture
-def crew(slapd: Slapd) -> Iterator[Slapd]:
-    with hired(slapd) as made:
-        yield made
 
 
 async def test_who_was_invited_through_the_directory_is_taken_over(service: Service, crew: Slapd) -> None:

@@ -1,12 +1,9 @@
 """What groups of a directory give is taken back when they no longer give it, and nothing else is."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.crew import MAPPINGS, NAMES, configure, hired, lead, of_crew, row_of, sync, user
+from tests.crew import MAPPINGS, NAMES, configure, lead, of_crew, row_of, sync, user
 from tests.directories import counts, reconcile, row
 from tests.service import Service
 from tests.slapd import Slapd
@@ -17,12 +14,6 @@ HEADS: list[dict[str, Any]] = [
     {"group": "heads", "groupIds": ["group_2"], "organizationIds": ["organization_3", "organization_4"]},
     {"group": "all", "organizationIds": ["organization_4"]},
 ]
-
-
-@pytest.fixture
-def crew(slapd: Slapd) -> Iterator[Slapd]:
-    with hired(slapd) as made:
-        yield made
 
 
 async def places(service: Service, name: str) -> tuple[list[str], list[str]]:
