@@ -9,7 +9,6 @@ import pytest
 
 from resolvers.importers import open_rows
 
-
 MANY = 6_000  # rows; kept, each would weigh more than the kilobyte that is allowed for it
 
 
