@@ -34,13 +34,13 @@ class Hand:
         around = [self.group, self.members, self.organization, self.belong, self.belong, self.role, self.provider]
         return [*users, *users, *around, self.keys]
 
-    async def ask(self, name: str, **given: Any) -> None:
+    async def ask(self, mutation: str, **given: Any) -> None:
         """One in five is a dry run first."""
-        document = f"mutation($input: {input_type(name)}!) {{ {name}(input: $input) {{ errors {{ code }} }} }}"
+        document = f"mutation($input: {input_type(mutation)}!) {{ {mutation}(input: $input) {{ errors {{ code }} }} }}"
         for dry_run in [True, False] if self.dice.random() < 0.2 else [False]:
             data = await self.service.data(document, {"input": {**given, "dryRun": dry_run}})
-        if not data[name]["errors"]:
-            self.done[name] = self.done.get(name, 0) + 1
+        if not data[mutation]["errors"]:
+            self.done[mutation] = self.done.get(mutation, 0) + 1
 
     async def some(self, table: str, prefix: str, most: int = 1) -> list[str]:
         ids = [row[0] for row in await self.service.rows(f"SELECT id FROM {table} WHERE id > 1 ORDER BY id")]
