@@ -1,7 +1,7 @@
 """From a request to an answer: refused before a row is read, compiled once, run level by level."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +21,9 @@ from graphql.execution.values import VariableValues, get_argument_values
 from graph.arguments import check_lookup, page_of, plain
 from graph.context import Context
 from graph.documents import Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
-from graph.errors import coded, discreet, forbidden, public, unauthenticated, without_history
+from graph.errors import coded, discreet, forbidden, public, unauthenticated
 from graph.limits import Cost
+from graph.past import require_history
 from graph.runs import Run
 from graph.selection import Compiler, payloads
 from graph.sites import Argued, spec_of
@@ -31,7 +32,7 @@ from models.database import Steps
 from models.dialects import Dialect
 from models.errors import Refusal
 from models.settings import Settings
-from resolvers import advice, history
+from resolvers import advice
 from resolvers.policy import FOR_ENROLLING, FOR_STRANGERS, Reach, Viewer, visible_fields
 from resolvers.selected import Selected
 from resolvers.sources import Source
@@ -77,7 +78,7 @@ class Engine:
         self.settings = settings
         self.sources = dict(sources)
         self.documents = Documents(schema, settings)
-        self._variables = Variables(schema)
+        self.variables = Variables(schema)
 
     async def execute(
         self,
@@ -89,7 +90,7 @@ class Engine:
         read_only: bool,
     ) -> Answer:
         try:
-            prepared = self.documents.prepare(query, lambda names: self._admit(context.viewer, names))
+            prepared = self.documents.prepare(query, lambda names: self.admit(context.viewer, names))
             operation = prepared.operation(operation_name)
             context.tell(operation)
             if context.proof is not None and operation.operation is not OperationType.QUERY:
@@ -110,13 +111,13 @@ class Engine:
         known = prepared.coerced.get((name, key)) if key is not None else None
         if known is not None:
             return known
-        values = self._variables.coerced(operation, variables, most_errors=20)
+        values = self.variables.coerced(operation, variables, most_errors=20)
         if isinstance(values, list):
             raise RequestError([discreet(error, "BAD_USER_INPUT") for error in values])
         coerced = Coerced(values, self._cost(prepared, operation, values.coerced), key)
         return coerced if key is None else remember(prepared.coerced, (name, key), coerced)
 
-    def _admit(self, viewer: Viewer, roots: set[str]) -> None:
+    def admit(self, viewer: Viewer, roots: set[str]) -> None:
         """Without a key there are only the mutations that bring their own token, and (a setting) introspection.
 
         A session that must set a second factor up first is for that, and for looking at oneself.
@@ -131,7 +132,9 @@ class Engine:
 
     def _cost(self, prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         counting = Cost(self.schema, prepared.fragments, variables, self.settings.default_page)
-        cost = counting.of(self.schema.get_root_type(operation.operation), operation.selection_set)
+        return self.check_cost(counting.of(self.schema.get_root_type(operation.operation), operation.selection_set))
+
+    def check_cost(self, cost: int) -> int:
         if cost > self.settings.max_cost:
             limit = self.settings.max_cost
             message = f"This may touch {cost} rows, more than {limit}. Ask for smaller pages or fewer fields."
@@ -271,8 +274,8 @@ class Engine:
         known = plan.bound.get(coerced.key) if coerced.key is not None else None
         if known is not None:
             return known
-        arguments = [self._bind(argued, coerced.values, viewer) for argued in plan.argued]
-        _require_history(plan.argued, arguments)
+        arguments = [self.bind(argued, coerced.values, viewer) for argued in plan.argued]
+        require_history(plan.argued, arguments)
         told: list[Mapping[str, Any]] = []
         quick = plan.is_bounded
         for argued, page in zip(plan.argued, arguments, strict=True):
@@ -283,7 +286,7 @@ class Engine:
         bound = Bound(arguments, told, quick)
         return bound if coerced.key is None else remember(plan.bound, coerced.key, bound)
 
-    def _bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer) -> Any:
+    def bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer) -> Any:
         """A field's arguments. Raises with the place in the answer they belong to."""
         try:
             given = plain(argued.evaluate(coerced))
@@ -295,15 +298,3 @@ class Engine:
             return given
         except Refusal as refusal:
             raise public(refusal, None, argued.response_path) from refusal
-
-
-def _require_history(argued: Sequence[Argued], arguments: Sequence[Any]) -> None:
-    """Refuse what the past is asked for and has not. It is told once for each moment that is asked for."""
-    absent: dict[int, list[str]] = {}
-    for place, (each, given) in enumerate(zip(argued, arguments, strict=True)):
-        if each.past is not None and each.source is not None and arguments[each.past].as_of is not None:
-            named = each.timeless if place == each.past else []
-            absent.setdefault(each.past, []).extend([*named, *history.absent(each.source, given)])
-    for place, names in absent.items():
-        if names:
-            raise without_history(names, argued[place].response_path)
