@@ -41,7 +41,6 @@ from resolvers import history, loaders
 from resolvers.loaders import Page
 from resolvers.policy import Reach, Viewer
 from resolvers.selected import Selected
-from resolvers.sources import Source
 
 BATCH = 1_000  # rows that are in memory at a time, with all that hangs on them
 
