@@ -15,6 +15,7 @@ from graph.change_groups import GroupMutations
 from graph.change_organizations import OrganizationMutations
 from graph.change_providers import ProviderMutations
 from graph.change_roles import RoleMutations
+from graph.change_saved_reports import SavedReportMutations
 from graph.change_sessions import SessionMutations
 from graph.convert_users import ConvertUserMutations
 from graph.create_users import CreateUserMutations
@@ -32,6 +33,7 @@ from graph.probe_providers import ProbeProviderMutations
 from graph.providers import ProviderQueries
 from graph.reconcile_users import ReconcileUserMutations
 from graph.roles import RoleQueries
+from graph.saved_reports import SavedReportQueries
 from graph.second_factor import SecondFactorMutations
 from graph.sign_in import SignInMutations
 from graph.sites import spec_of
@@ -49,6 +51,7 @@ from resolvers import (
     organizations,
     providers,
     roles,
+    saved_reports,
     sessions,
     users,
 )
@@ -67,6 +70,7 @@ SOURCES: dict[str, Source] = {
         sessions.SOURCE,
         audit.SOURCE,
         directories.JOBS,
+        saved_reports.SOURCE,
     )
 }
 
@@ -83,6 +87,7 @@ class Query(
     ApiKeyQueries,
     AuditQueries,
     DirectoryQueries,
+    SavedReportQueries,
 ):
     pass
 
@@ -108,6 +113,7 @@ class Mutation(
     ProbeProviderMutations,
     OrganizationMutations,
     GroupMutations,
+    SavedReportMutations,
 ):
     pass
 

@@ -11,6 +11,7 @@ from models.organizations import Organization, OrganizationMember
 from models.providers import IdentityProvider
 from models.roles import Role, RoleName
 from models.saml import SamlAssertion, SamlRequest
+from models.saved_reports import SavedReport, SavedReportRole
 from models.sessions import Session
 from models.users import PreviousIdentity, User, UserAlias, UserTag, UserVariable
 
@@ -34,6 +35,8 @@ __all__ = [
     "RoleName",
     "SamlAssertion",
     "SamlRequest",
+    "SavedReport",
+    "SavedReportRole",
     "Session",
     "SignInFailure",
     "StoredAnswer",

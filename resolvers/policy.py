@@ -94,6 +94,7 @@ FIELD_RIGHTS: Mapping[str, Mapping[str, Right]] = {
     "DirectoryJob": {"*": Right.UPDATE_USERS},
     "DirectoryJobRow": {"*": Right.READ_USERS},
     "Session": {"*": Right.USE_SELF_SERVICE},
+    "SavedReport": {"*": Right.READ_DIRECTORY},  # its document; what it answers is up to the rights of who runs it
     "AuditEvent": {"*": Right.READ_AUDIT},
 }
 # What hangs on the viewer's own user and may be read with it, by whatever role.

@@ -93,7 +93,7 @@ class Service:
             "users user_tags user_aliases user_variables previous_identities roles role_names identity_providers "
             "organizations organization_members groups group_members invitations password_resets sessions api_keys "
             "letters audit_events stored_answers recovery_codes saml_requests saml_assertions directory_jobs "
-            "directory_job_rows directory_entries"
+            "directory_job_rows directory_entries saved_reports saved_report_roles"
         ).split()
         found: dict[str, Any] = {}
         for table in tables:
