@@ -10,7 +10,7 @@ from graph.report_variables import BadVariable, of_texts, settled
 
 SCHEMA = build_schema(
     """scalar DateTime scalar JSON enum Color { RED BLUE } input Where { name: String }
-    type Query { a(i: Int): Int }"""
+    type Query { a(i: Int, f: Float, id: ID): Int }"""
 )
 DECLARED = (
     "query($s: String!, $id: ID, $i: Int!, $f: Float, $b: Boolean, $c: Color, $d: DateTime, $w: Where, $j: JSON,"
