@@ -88,6 +88,7 @@ FIELD_RIGHTS: Mapping[str, Mapping[str, Right]] = {
         "*": Right.READ_DIRECTORY,
     },
     "OrganizationMember": {"*": Right.READ_USERS},
+    "GroupMember": {"*": Right.READ_USERS},
     "Group": {"userCount": Right.READ_USERS, "users": Right.READ_USERS, "*": Right.READ_DIRECTORY},
     "Invitation": {"*": Right.INVITE_USERS},
     "ApiKey": {"*": Right.USE_SELF_SERVICE},
