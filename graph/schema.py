@@ -32,6 +32,7 @@ from graph.passwords import PasswordMutations
 from graph.probe_providers import ProbeProviderMutations
 from graph.providers import ProviderQueries
 from graph.reconcile_users import ReconcileUserMutations
+from graph.reports import ReportQueries
 from graph.roles import RoleQueries
 from graph.saved_reports import SavedReportQueries
 from graph.second_factor import SecondFactorMutations
@@ -88,6 +89,7 @@ class Query(
     AuditQueries,
     DirectoryQueries,
     SavedReportQueries,
+    ReportQueries,
 ):
     pass
 
