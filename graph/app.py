@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graph import metrics, saml, schema
+from graph import metrics, report_urls, saml, schema
 from graph.background import Background, Worker
 from graph.context import Services
 from graph.entrances import Entrance, Watcher
@@ -79,6 +79,7 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
             Route("/readyz", _readyz(database)),
             *([Route("/metrics", metrics.page(figures, settings.metrics_token))] if figures else []),
             *odata.routes(engine, services, entrance),
+            *report_urls.routes(engine, services, entrance),
             *saml.routes(services),
             *playground(),
             *pages(),

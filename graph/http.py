@@ -36,7 +36,7 @@ SECURITY = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
-_ALWAYS = [(b"cache-control", b"no-store"), (b"vary", b"accept, x-apikey, authorization"), *SECURITY]
+ALWAYS = [(b"cache-control", b"no-store"), (b"vary", b"accept, x-apikey, authorization"), *SECURITY]
 
 
 class Endpoint:
@@ -68,9 +68,9 @@ class Endpoint:
             if answer is None:
                 return
             media = media if format is None else GRAPHQL
-            asked.status = _status(answer, media or JSON, is_export=format is not None)
+            asked.status = status_of(answer, media or JSON, is_export=format is not None)
             asked.outcome = outcome_of(answer) if answer.errors else "ok"
-            await _respond(send, answer, media or JSON, asked, incoming.method)
+            await respond(send, answer, media or JSON, asked, incoming.method)
 
     async def _answer(
         self, incoming: Incoming, asked: Asked, media: str | None, format: Format | None, send: Send
@@ -103,7 +103,7 @@ class Endpoint:
         asked.user_id = viewer.user_id
         context = Context(self._services, viewer, asked, caller=caller)
         if format is not None:
-            work = download(self._engine, context, (query, variables, name), format, send, _ALWAYS)
+            work = download(self._engine, context, (query, variables, name), format, send, ALWAYS)
             return await unless_gone(incoming.receive, work)
         return await self._engine.execute(context, query, variables, name, read_only=read_only)
 
@@ -112,7 +112,7 @@ class Endpoint:
         return self._entrance.proof(incoming, request_id) if query in self._engine.documents else None
 
 
-async def _respond(send: Send, answer: Answer, media: str, asked: Asked, method: str) -> None:
+async def respond(send: Send, answer: Answer, media: str, asked: Asked, method: str) -> None:
     body: dict[str, Any] = {}
     if answer.errors:
         body["errors"] = formatted(answer.errors)
@@ -126,7 +126,7 @@ async def _respond(send: Send, answer: Answer, media: str, asked: Asked, method:
         (b"content-type", f"{media}; charset=utf-8".encode()),
         (b"content-length", str(len(written)).encode()),
         (b"x-request-id", asked.id.encode()),
-        *_ALWAYS,
+        *ALWAYS,
     ]
     if status == 405:
         headers.append((b"allow", b"POST" if method == "GET" else b"GET, POST"))
@@ -142,7 +142,7 @@ def outcome_of(answer: Answer) -> str:
     return next((outcome for code, outcome in _OUTCOMES.items() if code in codes), "refused")
 
 
-def _status(answer: Answer, media: str, *, is_export: bool) -> int:
+def status_of(answer: Answer, media: str, *, is_export: bool) -> int:
     """200 once executed. A refused request is 4xx; for old JSON clients only where no GraphQL was understood.
 
     Where a file was asked for, whatever is no file is 4xx: programs that ask for files look no further.
