@@ -109,12 +109,12 @@ async def _asking(given: argparse.Namespace, settings: Settings) -> AsyncIterato
 @contextlib.contextmanager
 def _into(file: Path | None) -> Iterator[BinaryIO]:
     """What is written becomes the file when all of it is there. It is its owner's alone: it may hold the directory."""
-    file = file and file.resolve()  # what a link leads to is replaced, never the link
     if file is None or (file.exists() and not file.is_file()):  # a pipe or a device has no half to hide
         with contextlib.nullcontext(sys.stdout.buffer) if file is None else file.open("wb") as out:
             yield out
             out.flush()
         return
+    file = file.resolve()  # what a link leads to is replaced, never the link
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with os.fdopen(handle, "wb") as out:

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 import sqlite3
 import stat
 import subprocess
@@ -41,6 +42,10 @@ def report(folder: Path, *arguments: object, **settings: object) -> "subprocess.
     return usergraph(folder, "report", *arguments, **settings)
 
 
+def table(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8"))))
+
+
 def files(folder: Path) -> set[str]:
     """All but the database and what belongs to it."""
     return {path.name for path in folder.iterdir() if not path.name.startswith("usergraph.")}
@@ -55,16 +60,14 @@ async def test_the_command_reads_either_database(service: Service, tmp_path: Pat
         report, tmp_path, "people", "--format", "csv", "-o", "people.csv", database_url=url, secret_key=SECRET
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-    rows = list(csv.DictReader((tmp_path / "people.csv").open(newline="")))
-    assert rows == [{"id": f"user_{n}", "name": name} for n, name in enumerate(CAST, 1)]
+    assert table(tmp_path / "people.csv") == [{"id": f"user_{n}", "name": name} for n, name in enumerate(CAST, 1)]
 
 
 def test_a_file_is_what_its_ending_or_the_format_says(folder: Path) -> None:
-    for arguments in (["-o", "a.csv"], ["-o", "b", "--format", "csv"], ["-o", "c.json", "--format", "csv"]):
+    for arguments in (["-o", "a.csv"], ["-o", "c.json", "--format", "csv"]):
         done = report(folder, "people", *arguments)
         assert (done.returncode, done.stdout) == (0, ""), done.stderr
-        rows = list(csv.DictReader((folder / arguments[1]).open(newline="")))
-        assert [row["name"] for row in rows] == CAST
+        assert [row["name"] for row in table(folder / arguments[1])] == CAST
     assert report(folder, "people", "-o", "d.json").returncode == 0
     data = json.loads((folder / "d.json").read_text())["data"]
     assert [node["name"] for node in data["users"]["nodes"]] == CAST
@@ -76,7 +79,7 @@ def test_a_file_is_what_its_ending_or_the_format_says(folder: Path) -> None:
     sheet = load_workbook(folder / "g.xlsx").active
     assert sheet is not None
     assert [row[1] for row in sheet.iter_rows(values_only=True)] == ["name", *CAST]
-    assert files(folder) == {"a.csv", "b", "c.json", "d.json", "e.ndjson", "f.parquet", "g.xlsx"}
+    assert files(folder) == {"a.csv", "c.json", "d.json", "e.ndjson", "f.parquet", "g.xlsx"}
     assert stat.S_IMODE((folder / "a.csv").stat().st_mode) == 0o600
 
 
@@ -114,17 +117,7 @@ def test_the_list_names_what_the_user_sees(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     names = [line.split()[0] for line in done.stdout.splitlines()]
     assert names == sorted([*READY, "since"])
-    assert report(folder, "--list").stdout.splitlines()[3].split("  ") == [
-        "people",
-        "",
-        "",
-        "",
-        "",
-        "",
-        "",
-        "",
-        "Who there is",
-    ]
+    assert re.search("^people +Who there is$", report(folder, "--list").stdout, re.MULTILINE)
 
 
 REFUSED: list[tuple[list[str], str]] = [
