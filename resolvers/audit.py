@@ -59,6 +59,7 @@ class Subject(StrEnum):
     ORGANIZATION = "organization"
     GROUP = "group"
     JOB = "job"
+    REPORT = "report"
 
 
 @dataclass(frozen=True)
