@@ -42,6 +42,8 @@ NOT_RECORDED = {
     "recovery_codes",
     "saml_assertions",
     "saml_requests",
+    "saved_report_roles",
+    "saved_reports",
     "sessions",
     "sign_in_failures",
     "stored_answers",

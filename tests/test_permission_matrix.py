@@ -229,7 +229,7 @@ def filled(given: Any, names: dict[str, str]) -> Any:
         return {key: filled(value, names) for key, value in given.items()}
     if isinstance(given, list):
         return [filled(value, names) for value in given]
-    return names[given[1:-1]] if isinstance(given, str) and given.startswith("{") else given
+    return names.get(given[1:-1], given) if isinstance(given, str) and given.startswith("{") else given
 
 
 async def a_session(service: Service, username: str) -> str:
