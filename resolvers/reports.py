@@ -12,7 +12,7 @@ from models.values import now
 from resolvers import user_search, users
 from resolvers.conditions import conditions, unreadable
 from resolvers.policy import Viewer, may_read
-from resolvers.reports_dimensions import NAMES
+from resolvers.reports_dimensions import NAMES, first_day
 from resolvers.reports_questions import Question, columns_of
 from resolvers.reports_statement import HERE, MOST_BUCKETS, SIZE, TOTAL, Composer
 from resolvers.reports_words import AGE_LABELS, AGES, READS, ColumnKind, DimensionField
@@ -102,12 +102,13 @@ def _plain(kind: ColumnKind, place: int) -> Value:
     if kind is ColumnKind.FLAG:
         return lambda row: bool(row[place])
     if kind is ColumnKind.DATE:
-        return lambda row: _text(row[place])[:10] if row[place] is not None else None
+        return lambda row: None if row[place] is None else first_day(row[place])
     if kind is ColumnKind.INSTANT:
-        return lambda row: _text(row[place]).replace("+00:00", "Z") if row[place] is not None else None
+        return lambda row: None if row[place] is None else _instant(row[place])
     return lambda row: row[place]
 
 
-def _text(moment: Any) -> str:
-    """RFC 3339, but for the `Z`."""
-    return moment.isoformat() if isinstance(moment, datetime) else moment.replace(" ", "T", 1)
+def _instant(moment: Any) -> str:
+    """RFC 3339 with a `Z`."""
+    text: str = moment.isoformat() if isinstance(moment, datetime) else moment.replace(" ", "T", 1)
+    return text.replace("+00:00", "Z")

@@ -226,15 +226,14 @@ def _check_different(dimensions: Sequence[Dimension]) -> None:
 
 
 def _check_names(dimensions: Sequence[Dimension], measures: Sequence[Measure]) -> None:
+    named = [("groupBy", place, c.name) for place, each in enumerate(dimensions) for c in columns_of(each)]
+    named += [("measures", place, each.column) for place, each in enumerate(measures)]
     seen = set()
-    for argument, listed in (("groupBy", dimensions), ("measures", measures)):
-        for place, each in enumerate(listed):
-            names = [c.name for c in columns_of(each)] if isinstance(each, Dimension) else [each.column]  # type: ignore[union-attr]
-            for name in names:
-                if name in seen:
-                    reason = f"The column {name} stands twice. Give one of them another name with as."
-                    raise Invalid(argument, place, "as", reason=reason)
-                seen.add(name)
+    for argument, place, name in named:
+        if name in seen:
+            reason = f"The column {name} stands twice. Give one of them another name with as."
+            raise Invalid(argument, place, "as", reason=reason)
+        seen.add(name)
 
 
 def _conditions(place: int, given: Mapping[str, Any], measures: Sequence[Measure]) -> list[Condition]:

@@ -221,6 +221,8 @@ def _record(spec: Any, name: str) -> Any:
     def resolve(parent: Any, info: Any) -> Any:
         if isinstance(parent, Row):
             return parent.value(name)
+        if isinstance(parent, Mapping):
+            return parent[name]
         viewer = info.context.viewer
         return {
             "permissions": sorted(viewer.somewhere),
