@@ -35,7 +35,9 @@ def fields(type_name: str, depth: int) -> str:
     return " ".join(found)
 
 
-WHOLE = f"query($at: DateTime, $n: Int) {{ users(first: $n, asOf: $at) {{ totalCount nodes {{ {fields('User', 2)} }} }} }}"
+WHOLE = (
+    f"query($at: DateTime, $n: Int) {{ users(first: $n, asOf: $at) {{ totalCount nodes {{ {fields('User', 2)} }} }} }}"
+)
 
 
 async def whole(service: Service, at: str | None = None, first: int = 20) -> Any:

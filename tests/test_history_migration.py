@@ -73,7 +73,7 @@ def _now() -> object:
 
 async def _is_as_it_was_before(service: Service) -> None:
     """Before the history began, what is known of the moment: who was there, and which keys were not yet revoked."""
-    at = (await service.data("{ user(by: {username: \"it\"}) { createdAt } }"))["user"]["createdAt"]
+    at = (await service.data('{ user(by: {username: "it"}) { createdAt } }'))["user"]["createdAt"]
     document = """query($at: DateTime) { users(asOf: $at, orderBy: [{field: USERNAME}]) {
         nodes { username apiKeys { nodes { isValid } } } } }"""
     found = (await service.data(document, {"at": at}))["users"]["nodes"]
