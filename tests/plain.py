@@ -240,7 +240,7 @@ def _is_current(spec: Any, name: str) -> Any:
 def _report(spec: Any, name: str) -> Any:
     async def resolve(parent: Any, info: Any, **given: Any) -> Any:
         world = info.context
-        question = spec.bind(_graphql_names(plain(given)), world.viewer, world.settings)
+        question = spec.bind(_graphql_names(plain(given)), world.viewer, world.settings, [])
         found = await world.connection.run(spec.answer(world.viewer, world.connection.dialect, question, total=True))
         columns = [
             {"name": each.name, "title": each.title, "kind": each.kind.value, "isMeasure": each.is_measure}
