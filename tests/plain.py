@@ -252,7 +252,7 @@ def _report(spec: Any, name: str) -> Any:
 
 
 def _graphql_names(given: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"order_by": "orderBy", "group_by": "groupBy"}
+    known = {"order_by": "orderBy", "group_by": "groupBy", "as_of": "asOf", "as_of_each": "asOfEach"}
     return {known.get(name, name): value for name, value in given.items()}
 
 
