@@ -62,6 +62,10 @@ NAMES: dict[DimensionField, Source] = {
 }
 
 
+# An address has one @: what is quoted before it is refused when it is kept.
+_DOMAIN = {"sqlite": "substr(t.email_key, instr(t.email_key, '@') + 1)", "postgres": "split_part(t.email_key, '@', 2)"}
+
+
 @dataclass
 class Grouping:
     """How users are grouped. `spellings` are aggregates that tell how a key is written, by the dimension's place.
@@ -106,8 +110,7 @@ def expression(sql: Sql, of: DimensionField, every: Interval | None, moment: dat
     if of in AGES:
         return _age(sql, USED[of], moment)
     if of is F.EMAIL_DOMAIN:
-        at = "instr(t.email_key, '@')" if sql.dialect.name == "sqlite" else "strpos(t.email_key, '@')"
-        return f"substr(t.email_key, {at} + 1)"
+        return _DOMAIN[sql.dialect.name]
     return _ONE[of]
 
 
