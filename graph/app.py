@@ -12,13 +12,15 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graph import metrics, saml, schema
+from graph import metrics, report_urls, saml, schema
 from graph.background import Background, Worker
 from graph.context import Services
+from graph.entrances import Entrance, Watcher
 from graph.executor import Engine
-from graph.http import SECURITY, Endpoint, Watcher
+from graph.http import SECURITY, Endpoint
 from graph.logs import RequestLog
 from graph.metrics import Metrics
+from graph.odata import endpoint as odata
 from graph.pages.page import routes as pages
 from graph.playground.page import routes as playground
 from graph.traces import Traces
@@ -53,6 +55,7 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
     jobs = Runner(database, settings, services.sealer)
     background.workers.append(Worker("directory jobs", jobs.turn, pause=2))
     watchers: list[Watcher | None] = [figures, traces, RequestLog() if settings.log_requests else None]
+    entrance = Entrance(services, touches, [each for each in watchers if each], traces)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -69,12 +72,14 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
                 traces.close()
 
     app = Service(
-        Endpoint(engine, services, touches, [each for each in watchers if each], traces),
+        Endpoint(engine, services, entrance),
         routes=[
             Route("/", lambda _: RedirectResponse("/graphql")),
             Route("/healthz", healthz),
             Route("/readyz", _readyz(database)),
             *([Route("/metrics", metrics.page(figures, settings.metrics_token))] if figures else []),
+            *odata.routes(engine, services, entrance),
+            *report_urls.routes(engine, services, entrance),
             *saml.routes(services),
             *playground(),
             *pages(),

@@ -1,4 +1,4 @@
-"""The command `usergraph`: serve, migrate, schema, demo, admin, import, reconcile, copy."""
+"""The command `usergraph`: serve, migrate, schema, demo, admin, import, reconcile, report, copy."""
 
 import argparse
 import asyncio
@@ -10,6 +10,7 @@ from pathlib import Path
 from graph.copy_directory import add_copy
 from graph.import_users import add_import
 from graph.reconcile import add_reconcile
+from graph.report_command import add_report
 from graph.reseal import run_reseal
 from graph.serve import DEMO_USERS, add_serve, ready
 from models import migrate
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     admin.set_defaults(run=_admin, refuse=admin.error)
     add_import(commands)
     add_reconcile(commands)
+    add_report(commands)
     add_copy(commands)
     return parser
 

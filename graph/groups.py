@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from graph.fields import Connection, Node, connection, count, plain
+from graph.fields import Connection, Node, connection, count, plain, to_one
 from graph.inputs import DateTime
 from resolvers import groups as groups_read
 from resolvers import users as users_read
@@ -26,6 +26,15 @@ class Group(Node):
     )
 
 
+@strawberry.type(description="That a user is in a group.")
+class GroupMember:
+    id: strawberry.ID = plain("Id of its own, such as `groupmembership_7`.")
+    user: Annotated["User", strawberry.lazy("graph.users")] | None = to_one(lambda: users_read.SOURCE, "userId", "Who.")
+    group: Group = to_one(lambda: groups_read.SOURCE, "groupId", "In what.")
+    created_at: DateTime = plain("Since when.")
+
+
 @strawberry.type
 class GroupQueries:
     groups: Connection[Group] = connection(groups_read.SOURCE, "Groups by name.")
+    group_memberships: Connection[GroupMember] = connection(groups_read.MEMBERS, "Who is in which group.")

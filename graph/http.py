@@ -1,32 +1,24 @@
 """GraphQL over HTTP: media types and status codes as the specification says."""
 
-import secrets
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import replace
-from datetime import timedelta
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from graph.callers import Callers
 from graph.context import Context, Services
+from graph.downloads import download, unless_gone
+from graph.entrances import Entrance
 from graph.errors import coded, formatted, public, unauthenticated, unavailable
 from graph.executor import Answer, Engine
-from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, media_of, origin_of
+from graph.exports import Format, format_of
+from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, media_of
 from graph.playground.page import page
-from graph.traces import Traces
 from models.errors import Unauthenticated, Unavailable
-from models.watching import CURRENT, Asked
-from resolvers import viewers
+from models.watching import Asked
 from resolvers.changes import Caller
 from resolvers.known_keys import Proof
-from resolvers.last_uses import Touches
-from resolvers.policy import NOBODY, Viewer
-from resolvers.tokens import Purpose
 
 _STATUS = {
     "UNAUTHENTICATED": 401,
@@ -44,36 +36,16 @@ SECURITY = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
-_ALWAYS = [(b"cache-control", b"no-store"), (b"vary", b"accept, x-apikey, authorization"), *SECURITY]
-
-
-class Watcher(Protocol):
-    """Is told of every GraphQL request once it has been answered."""
-
-    def ended(self, asked: Asked) -> None: ...
+ALWAYS = [(b"cache-control", b"no-store"), (b"vary", b"accept, x-apikey, authorization"), *SECURITY]
 
 
 class Endpoint:
     """`/graphql` as an ASGI application."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        services: Services,
-        touches: Touches,
-        watchers: Sequence[Watcher] = (),
-        traces: Traces | None = None,
-    ) -> None:
+    def __init__(self, engine: Engine, services: Services, entrance: Entrance) -> None:
         self._engine = engine
-        self._watchers = watchers
-        self._traces = traces
         self._services = services
-        self._touches = touches
-        self._doorkeeper = viewers.Doorkeeper(
-            services.database, timedelta(minutes=services.settings.session_idle_minutes)
-        )
-        self._callers = Callers(services.settings.trusted_proxies)
-        self._origin = origin_of(services.settings.public_url)
+        self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = Incoming(scope, receive)
@@ -82,44 +54,46 @@ class Endpoint:
             if "query" not in request.query_params:
                 await page(request)(scope, receive, send)
                 return
-        asked = Asked(secrets.token_hex(8))
-        token = CURRENT.set(asked)
-        try:
-            if self._traces is not None:
-                self._traces.begun(asked, incoming)
-            media = media_of(incoming.header(b"accept"))
+        with self._entrance.watched(incoming) as asked:
+            media, format = media_of(incoming.header(b"accept")), None
             try:
-                answer = await self._answer(incoming, asked, media)
+                format = format_of(incoming.header(b"accept"), scope["query_string"])
+                answer = await self._answer(incoming, asked, media, format, send)
+            except BadRequest as refused:
+                answer = Answer(errors=[coded(str(refused), refused.code)])
             except ClientDisconnect:
                 return
             except Exception as error:
                 answer = Answer(errors=[public(error, asked.id)])
-            asked.status = _status(answer, media or JSON)
+            if answer is None:
+                return
+            media = media if format is None else GRAPHQL
+            asked.status = status_of(answer, media or JSON, is_export=format is not None)
             asked.outcome = outcome_of(answer) if answer.errors else "ok"
-            await _respond(send, answer, media or JSON, asked, incoming.method)
-        finally:
-            CURRENT.reset(token)
-            for watcher in self._watchers:
-                watcher.ended(asked)
+            await respond(send, answer, media or JSON, asked, incoming.method)
 
-    async def _answer(self, incoming: Incoming, asked: Asked, media: str | None) -> Answer:
+    async def _answer(
+        self, incoming: Incoming, asked: Asked, media: str | None, format: Format | None, send: Send
+    ) -> Answer | None:
+        """None where an export was sent."""
+
         def caller() -> Caller:
-            return self._callers.of(incoming.scope)
+            return self._entrance.caller(incoming)
 
         try:
-            if media is None:
+            if media is None and format is None:
                 raise BadRequest(f"Accept {GRAPHQL} or {JSON}.", "NOT_ACCEPTABLE")
             query, variables, name = await incoming.parameters(self._services.settings.max_body)
             asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
             read_only = incoming.method == "GET"
-            proof = self._proof(incoming, asked.id, query)
+            proof = self._proof(incoming, asked.id, query) if format is None else None
             if proof is not None:
                 asked.user_id = proof.viewer.user_id
                 context = Context(self._services, proof.viewer, asked, proof, caller=caller)
                 answer = await self._engine.execute(context, query, variables, name, read_only=read_only)
                 if proof.held or outcome_of(answer) == "unavailable":
                     return answer
-            viewer = await self._viewer(incoming, asked.id)
+            viewer = await self._entrance.viewer(incoming, asked.id)
         except BadRequest as refused:
             return Answer(errors=[coded(str(refused), refused.code)])
         except Unauthenticated:
@@ -128,36 +102,17 @@ class Endpoint:
             return Answer(errors=[unavailable()])
         asked.user_id = viewer.user_id
         context = Context(self._services, viewer, asked, caller=caller)
+        if format is not None:
+            work = download(self._engine, context, (query, variables, name), format, send, ALWAYS)
+            return await unless_gone(incoming.receive, work)
         return await self._engine.execute(context, query, variables, name, read_only=read_only)
 
     def _proof(self, incoming: Incoming, request_id: str, query: str) -> Proof | None:
         """For documents that were answered before: whatever else they are, they are not work that is done twice."""
-        secret = incoming.secret()
-        if secret is None or secret[0] is not Purpose.API_KEY or query not in self._engine.documents:
-            return None
-        return self._doorkeeper.proof(secret[1], request_id)
-
-    async def _viewer(self, incoming: Incoming, request_id: str) -> Viewer:
-        secret = incoming.secret()
-        if secret is None:
-            return await self._viewer_of_cookie(incoming.cookie(self._origin), request_id)
-        return await self._let_in(*secret, request_id)
-
-    async def _viewer_of_cookie(self, token: str | None, request_id: str) -> Viewer:
-        """A stranger, where it opens nothing (any more): a page cannot take the cookie back to sign in again."""
-        if token is not None:
-            with suppress(Unauthenticated):
-                return await self._let_in(Purpose.SESSION, token, request_id)
-        return replace(NOBODY, request_id=request_id)
-
-    async def _let_in(self, purpose: Purpose, secret: str, request_id: str) -> Viewer:
-        viewer, stale = await self._doorkeeper.viewer(purpose, secret, request_id)
-        if stale:
-            self._touches.add(viewer)
-        return viewer
+        return self._entrance.proof(incoming, request_id) if query in self._engine.documents else None
 
 
-async def _respond(send: Send, answer: Answer, media: str, asked: Asked, method: str) -> None:
+async def respond(send: Send, answer: Answer, media: str, asked: Asked, method: str) -> None:
     body: dict[str, Any] = {}
     if answer.errors:
         body["errors"] = formatted(answer.errors)
@@ -171,7 +126,7 @@ async def _respond(send: Send, answer: Answer, media: str, asked: Asked, method:
         (b"content-type", f"{media}; charset=utf-8".encode()),
         (b"content-length", str(len(written)).encode()),
         (b"x-request-id", asked.id.encode()),
-        *_ALWAYS,
+        *ALWAYS,
     ]
     if status == 405:
         headers.append((b"allow", b"POST" if method == "GET" else b"GET, POST"))
@@ -187,13 +142,18 @@ def outcome_of(answer: Answer) -> str:
     return next((outcome for code, outcome in _OUTCOMES.items() if code in codes), "refused")
 
 
-def _status(answer: Answer, media: str) -> int:
-    """200 once executed. A refused request is 4xx; for old JSON clients only where no GraphQL was understood."""
+def status_of(answer: Answer, media: str, *, is_export: bool) -> int:
+    """200 once executed. A refused request is 4xx; for old JSON clients only where no GraphQL was understood.
+
+    Where a file was asked for, whatever is no file is 4xx: programs that ask for files look no further.
+    """
     if not answer.errors:
         return 200
     code = str((answer.errors[0].extensions or {}).get("code", ""))
     if answer.data is None and code in _STATUS:
         return _STATUS[code]
+    if is_export:
+        return 403 if code == "FORBIDDEN" else 400
     if answer.executed:
         return 200
     understood = code.startswith(("GRAPHQL_VALIDATION", "GRAPHQL_PARSE", "TOO_", "BAD_USER_INPUT", "BAD_OPERATION"))

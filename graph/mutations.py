@@ -13,6 +13,7 @@ from graph.executor import Complete
 from graph.fields import Change as ChangeSpec
 from graph.levels import Level, as_rows
 from graph.runs import Run
+from graph.scalars import Verbatim
 from models.database import Transaction
 from models.errors import Invalid, Refusal
 from resolvers.changes import Before, Change, content_of, first_answer, store_answer
@@ -28,13 +29,15 @@ def snake(name: str) -> str:
 
 
 def pythonic(value: Any) -> Any:
-    """Coerced input as resolvers take it: snake_case names, enums by name; what was absent stays absent."""
+    """Coerced input as resolvers take it: snake_case names, enums by name, JSON as sent; what is absent stays so."""
     if type(value) is str:
         return value
     if isinstance(value, dict):
         return {snake(name): pythonic(each) for name, each in value.items()}
     if isinstance(value, list):
         return [pythonic(each) for each in value]
+    if isinstance(value, Verbatim):
+        return value.value
     return value.name if isinstance(value, Enum) else value
 
 

@@ -42,6 +42,7 @@ class Organization(Node):
 
 @strawberry.type(description="That a user belongs to an organization, and in what role.")
 class OrganizationMember:
+    id: strawberry.ID = plain("Id of its own, such as `membership_7`.")
     user: Annotated["User", lazy("graph.users")] | None = to_one(lambda: users_read.SOURCE, "userId", "Who.")
     organization: Organization = to_one(lambda: organizations_read.SOURCE, "organizationId", "To what.")
     role: Annotated["Role", lazy("graph.roles")] | None = to_one(
@@ -53,3 +54,6 @@ class OrganizationMember:
 @strawberry.type
 class OrganizationQueries:
     organizations: Connection[Organization] = connection(organizations_read.SOURCE, "Organizations by name.")
+    memberships: Connection[OrganizationMember] = connection(
+        organizations_read.MEMBERS, "Who belongs to which organization, and in what role."
+    )

@@ -18,8 +18,8 @@ RightEnum: Any = described(
     "Right",
     "What a role allows its holders.",
     {
-        "USE_SELF_SERVICE": "Change one's own names, password, sign-in and keys.",
-        "READ_DIRECTORY": "Read roles, providers, organizations and groups.",
+        "USE_SELF_SERVICE": "Change one's own names, password, sign-in, keys and reports.",
+        "READ_DIRECTORY": "Read roles, providers, organizations, groups, and the reports that are shared with one.",
         "LIST_USERS": "Read the ids and names of users.",
         "READ_USERS": "Read users whole, and who is where.",
         "CREATE_USERS": "Create users.",
@@ -33,7 +33,7 @@ RightEnum: Any = described(
         "MANAGE_GROUPS": "Make and change groups and their members.",
         "MANAGE_ORGANIZATIONS": "Make and change organizations and their members.",
         "MANAGE_PROVIDERS": "Make and change identity providers.",
-        "MANAGE_ROLES": "Make and change roles.",
+        "MANAGE_ROLES": "Make and change roles, and all saved reports.",
         "READ_AUDIT": "Read the audit log.",
     },
 )

@@ -1,7 +1,8 @@
 """Scalars beyond GraphQL's own: moments and JSON."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NewType
+from typing import Any, NewType
 
 import strawberry
 from graphql import GraphQLError
@@ -22,6 +23,13 @@ def parse_instant(value: object) -> datetime:
     raise GraphQLError('A DateTime looks like "2024-01-31T09:30:00Z": RFC 3339 with an offset.')
 
 
+@dataclass(frozen=True)
+class Verbatim:
+    """JSON that was sent: its names are nobody's here to spell otherwise."""
+
+    value: Any
+
+
 DateTime = NewType("DateTime", str)
 JSON = NewType("JSON", object)
 SCALARS = {
@@ -31,5 +39,7 @@ SCALARS = {
         serialize=str,
         parse_value=parse_instant,
     ),
-    JSON: strawberry.scalar(name="JSON", description="Any JSON value.", serialize=lambda value: value),
+    JSON: strawberry.scalar(
+        name="JSON", description="Any JSON value.", serialize=lambda value: value, parse_value=Verbatim
+    ),
 }

@@ -15,6 +15,7 @@ from graph.change_groups import GroupMutations
 from graph.change_organizations import OrganizationMutations
 from graph.change_providers import ProviderMutations
 from graph.change_roles import RoleMutations
+from graph.change_saved_reports import SavedReportMutations
 from graph.change_sessions import SessionMutations
 from graph.convert_users import ConvertUserMutations
 from graph.create_users import CreateUserMutations
@@ -33,6 +34,7 @@ from graph.providers import ProviderQueries
 from graph.reconcile_users import ReconcileUserMutations
 from graph.reports import ReportQueries
 from graph.roles import RoleQueries
+from graph.saved_reports import SavedReportQueries
 from graph.second_factor import SecondFactorMutations
 from graph.sign_in import SignInMutations
 from graph.sites import spec_of
@@ -50,6 +52,7 @@ from resolvers import (
     organizations,
     providers,
     roles,
+    saved_reports,
     sessions,
     users,
 )
@@ -68,6 +71,7 @@ SOURCES: dict[str, Source] = {
         sessions.SOURCE,
         audit.SOURCE,
         directories.JOBS,
+        saved_reports.SOURCE,
     )
 }
 
@@ -84,6 +88,7 @@ class Query(
     ApiKeyQueries,
     AuditQueries,
     DirectoryQueries,
+    SavedReportQueries,
     ReportQueries,
 ):
     pass
@@ -110,6 +115,7 @@ class Mutation(
     ProbeProviderMutations,
     OrganizationMutations,
     GroupMutations,
+    SavedReportMutations,
 ):
     pass
 

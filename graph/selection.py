@@ -110,7 +110,7 @@ class Compiler(Collector):
 
     def arguments(self, site: Site, source: Source | None = None, *, paged: bool = False, few: bool = False) -> int:
         """Note that a field's arguments are to be evaluated; the answer is their place among all."""
-        self.argued.append(Argued(site.definition, site.nodes[0], site.path, source, paged, few, self.past))
+        self.argued.append(Argued(site.definition, site.nodes[0], site.path, source, paged, few, past=self.past))
         return len(self.argued) - 1
 
     @contextmanager

@@ -25,6 +25,7 @@ from models.organizations import Organization, OrganizationMember
 from models.providers import IdentityProvider
 from models.roles import Role, RoleName
 from models.saml import SamlAssertion, SamlRequest
+from models.saved_reports import SavedReport, SavedReportRole
 from models.sessions import Session
 from models.users import PreviousIdentity, User, UserAlias, UserTag, UserVariable
 
@@ -56,6 +57,8 @@ __all__ = [
     "RoleVersion",
     "SamlAssertion",
     "SamlRequest",
+    "SavedReport",
+    "SavedReportRole",
     "Session",
     "SignInFailure",
     "StoredAnswer",

@@ -13,7 +13,7 @@ from models.roles import Role, RoleName
 from models.users import User
 from models.values import key, now, search_key
 from models.values import username as username_of
-from resolvers import tokens
+from resolvers import ready_reports, tokens
 from resolvers.audit import Action, Event, Subject, record
 from resolvers.policy import BUILT_IN_ROLES, NOBODY
 
@@ -22,6 +22,7 @@ ADMIN = {"username": "admin", "email": "admin@usergraph.example", "name": "Admin
 
 async def fill_empty(tx: Transaction, admin_key: str = "") -> str | None:
     """Make the built-ins and the first administrator. Answers their key; None for a directory that has users."""
+    await ready_reports.ensure(tx, now())
     if await tx.scalar("SELECT COUNT(*) FROM users"):
         return None
     moment = now()

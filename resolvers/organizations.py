@@ -60,8 +60,10 @@ MEMBERS: Source = Source(
         "createdAt": Column("{t}.created_at", Kind.INSTANT),
     },
     visible=visible_members,
-    indexed=frozenset({"user", "organization"}),
+    indexed=frozenset({"id", "user", "organization"}),
+    unique=frozenset({"id"}),
     filters={
+        "id": Identity("membership"),
         "user": One("{t}.user_id", lambda: users.SOURCE),
         "organization": One("{t}.organization_id", lambda: SOURCE),
         "role": One("{t}.role_id", lambda: roles.SOURCE),

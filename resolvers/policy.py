@@ -88,12 +88,14 @@ FIELD_RIGHTS: Mapping[str, Mapping[str, Right]] = {
         "*": Right.READ_DIRECTORY,
     },
     "OrganizationMember": {"*": Right.READ_USERS},
+    "GroupMember": {"*": Right.READ_USERS},
     "Group": {"userCount": Right.READ_USERS, "users": Right.READ_USERS, "*": Right.READ_DIRECTORY},
     "Invitation": {"*": Right.INVITE_USERS},
     "ApiKey": {"*": Right.USE_SELF_SERVICE},
     "DirectoryJob": {"*": Right.UPDATE_USERS},
     "DirectoryJobRow": {"*": Right.READ_USERS},
     "Session": {"*": Right.USE_SELF_SERVICE},
+    "SavedReport": {"*": Right.READ_DIRECTORY},  # its document; what it answers is up to the rights of who runs it
     "AuditEvent": {"*": Right.READ_AUDIT},
 }
 # What hangs on the viewer's own user and may be read with it, by whatever role.

@@ -14,6 +14,7 @@ ERRORS = "errors { code message path index }"
 ROWS = f"summary {{ created updated unchanged skipped failed }} {ERRORS}"
 RESULTS = f"{ROWS} results {{ index ref action changedFields {USER} {ERRORS} %s }}"
 ISSUED = "invitation { id link expiresAt invitation { id state sentCount } }"
+REPORT = f"savedReport {{ id name document variables version sharedWith {{ name }} }} {ERRORS}"
 PROVIDER = f"identityProvider {{ id name prefix kind isEnabled serverNumber }} {ERRORS}"
 ORGANIZATION = f"organization {{ id name parent {{ id }} userCount }} {ERRORS}"
 GROUP = f"group {{ id name description userCount }} {ERRORS}"
@@ -91,6 +92,15 @@ async def open_sessions(service: Service) -> dict[str, Any]:
     given = {"username": "outsider", "password": PASSWORD}
     opened = [await ask(service, "signIn", given, "session { id }", None) for _ in range(2)]
     return {"ids": [each["session"]["id"] for each in opened]}
+
+
+async def own_report(service: Service) -> dict[str, Any]:
+    given = {"name": "mine", "document": "{ me { id } }", "sharedWith": [{"name": "IT"}]}
+    return {"id": (await ask(service, "createSavedReport", given, "savedReport { id }"))["savedReport"]["id"]}
+
+
+async def own_reports(service: Service) -> dict[str, Any]:
+    return {"ids": [(await own_report(service))["id"]]}
 
 
 def fixed(**given: Any) -> Prepare:
@@ -175,4 +185,10 @@ CASES: dict[str, tuple[Prepare, str]] = {
         fixed(id="group_1", userIds=["user_8", "user_9"]),
         f"{RESULTS % ''} {GROUP.replace(ERRORS, '')}",
     ),
+    "createSavedReport": (
+        fixed(name="mine", document="query($n: Int) { users(first: $n) { totalCount } }", variables={"n": 3}),
+        REPORT,
+    ),
+    "updateSavedReport": (also(own_report, name="yours", sharedWith=[]), REPORT),
+    "deleteSavedReports": (own_reports, f"{ROWS} results {{ index ref action deletedId {ERRORS} }}"),
 }

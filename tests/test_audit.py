@@ -115,6 +115,9 @@ STEPS: list[tuple[str | None, str, str, str]] = [
     ("it", "inviteUsers", 'users: [{email: "i@x.test"}]', "INVITED user_12 i@x.test"),
     ("admin", "resendInvitations", 'ids: "invitation_1"', "INVITATION_RESENT user_12 i@x.test"),
     ("admin", "revokeInvitations", 'ids: "invitation_1"', "INVITATION_REVOKED user_12 i@x.test"),
+    ("pm", "createSavedReport", 'name: "mine", document: "{ me { id } }"', "CREATED report_5 mine"),
+    ("pm", "updateSavedReport", 'id: "report_5", sharedWith: {name: "IT"}', "UPDATED report_5 mine"),
+    ("pm", "deleteSavedReports", 'ids: "report_5"', "DELETED report_5 mine"),
 ]
 
 
@@ -207,6 +210,11 @@ async def test_events_are_read_with_before_and_after(service: Service) -> None:
     assert times[0][0] == times[0][1]
     for where, total in (
         ({"action": {"eq": "UPDATED"}, "subjectId": {"eq": "user_9"}}, 1),
+        ({"subjectId": {"in": ["user_9", "group_9", "nobody"]}, "action": {"eq": "UPDATED"}}, 1),
+        ({"subjectId": {"in": []}}, 0),
+        ({"subjectId": {"eq": "user_09"}}, 0),
+        ({"subjectId": {"eq": "9"}}, 0),
+        ({"subjectId": {"startsWith": "user_9"}, "action": {"eq": "UPDATED"}}, 1),
         ({"actorId": {"eq": "user_2"}}, 1),
         ({"actorId": {"eq": "user_3"}}, 0),
     ):

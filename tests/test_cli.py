@@ -14,7 +14,7 @@ from graph import schema
 from tests.server import empty_database, environment, key_of_demo, rows, serving, usergraph
 from tests.service import SECRET, running
 
-COMMANDS = ("serve", "migrate", "schema", "demo", "admin", "import", "copy")
+COMMANDS = ("serve", "migrate", "schema", "demo", "admin", "import", "report", "copy")
 # What `usergraph demo` fills, with the columns that a second run may not make differently.
 FILLED = {
     "users": "id, username, email, name, first_name, last_name, external_id, state, role_id, provider_id,"

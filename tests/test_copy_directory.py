@@ -48,6 +48,10 @@ INSERT INTO directory_job_rows (job_id, position, entry_key, label, user_id, act
     VALUES (1, 0, 'uid=zoë', 'Zoë 😀', 3, 'UPDATE', '{{"name": "Zoë"}}', '[["name", null, "Zoë"]]', {NOW});
 INSERT INTO directory_entries (source, entry_key, user_id, absences, last_seen_at)
     VALUES ('ldap:1', 'uid=zoë', 3, 2, {NOW});
+INSERT INTO saved_reports
+    (name, name_key, document, variables, owner_id, is_built_in, created_at, updated_at, version)
+    VALUES ('mine', 'mine', '{{ me {{ id }} }}', '{{"a": [1, null]}}', 3, 0, {NOW}, {NOW}, 2);
+INSERT INTO saved_report_roles (report_id, role_id) SELECT MAX(id), 2 FROM saved_reports;
 UPDATE identity_providers SET settings = '{{"url": "ldaps://x"}}', secrets = 'sealed', ceiling_weight = 40;
 INSERT INTO groups (name, name_key, created_at, updated_at) VALUES ('Gone', 'gone', {NOW}, {NOW});
 DELETE FROM groups WHERE name_key = 'gone';

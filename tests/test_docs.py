@@ -22,7 +22,8 @@ from tests.service import PEOPLE, Service, key_of, running
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = [README, *(ROOT / "docs" / f"{name}.md" for name in ("frontend", "integrators", "operators", "analysts"))]
+NAMES = ("frontend", "integrators", "operators", "analysts", "saved-reports")
+PAGES = [README, *(ROOT / "docs" / f"{name}.md" for name in NAMES)]
 EXAMPLES = sorted((ROOT / "graph" / "playground" / "examples").glob("*.graphql"))
 MARKERS = ("<!-- settings: python -m tests.test_docs -->\n", "<!-- /settings -->\n")
 # Programs that commands in the documentation may use besides usergraph, make and curl.

@@ -37,11 +37,15 @@ QUERIES: dict[str, tuple[Who, str, str]] = {
     "identityProviders": (LISTERS, "{ identityProviders { name } }", "IdentityProvider.name"),
     "organizations": (LISTERS, "{ organizations { nodes { name } } }", "Organization.name"),
     "groups": (LISTERS, "{ groups { nodes { name } } }", "Group.name"),
+    "memberships": (READERS, "{ memberships { nodes { id } } }", "OrganizationMember.id"),
+    "groupMemberships": (READERS, "{ groupMemberships { nodes { id } } }", "GroupMember.id"),
     "userReport": (LISTERS, "{ userReport { total rows } }", "User.id"),
     "invitations": (READERS, "{ invitations { nodes { id state } } }", "Invitation.id Invitation.state"),
     "invitationByToken": (ANYBODY, '{ invitationByToken(token: "none") { name expiresAt } }', ""),
     "apiKeys": (WITH_KEY, "{ apiKeys { nodes { id name } } }", ""),
     "directoryJobs": (READERS, "{ directoryJobs { nodes { id state } } }", "DirectoryJob.id DirectoryJob.state"),
+    "savedReports": (LISTERS, "{ savedReports { nodes { name } } }", "SavedReport.name"),
+    "savedReport": (LISTERS, '{ savedReport(name: "posture") { id document } }', "SavedReport.id SavedReport.document"),
     "auditEvents": (READERS, "{ auditEvents { nodes { id changes } } }", "AuditEvent.id AuditEvent.changes"),
 }
 
@@ -91,6 +95,9 @@ MUTATIONS: dict[str, tuple[Who, dict[str, Any]]] = {
     "deleteGroup": (PLATFORM, {"id": "group_1"}),
     "addGroupMembers": (READERS, {"id": "group_2", "userIds": ["user_8"]}),  # … who is in them, to who manages the user
     "removeGroupMembers": (READERS, {"id": "group_1", "userIds": ["user_8"]}),
+    "createSavedReport": (LISTERS, {"name": "new", "document": "{ me { id } }", "sharedWith": [{"name": "IT"}]}),
+    "updateSavedReport": (ADMINS, {"id": "{report}", "name": "renamed"}),
+    "deleteSavedReports": (ADMINS, {"ids": ["{report}"]}),
 }  # fmt: skip
 # Everybody may revoke their own keys, so another's is not forbidden but is not there; a key is no session to leave.
 REFUSED_OTHERWISE = {"revokeApiKeys": "NOT_FOUND", "endSessions": "NOT_FOUND", "signOut": "WRONG_STATE"}
@@ -112,6 +119,8 @@ OWN: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "endSessions": ({"ids": ["{mySession}"]}, {}),
     "activateUsers": ({"ids": ["{me}"]}, {who: "SELF" if who in READERS else "FORBIDDEN" for who in PEOPLE}),
     "deactivateUsers": ({"ids": ["{me}"]}, {who: "SELF" if who in READERS else "FORBIDDEN" for who in PEOPLE}),
+    "updateSavedReport": ({"id": "{myReport}", "name": "renamed"}, {"readonly": "FORBIDDEN"}),
+    "deleteSavedReports": ({"ids": ["{myReport}"]}, {"readonly": "FORBIDDEN"}),
     "deleteUsers": (
         {"ids": ["{me}"]},
         {who: "SELF" if who in ("admin", "orgadmin") else "FORBIDDEN" for who in PEOPLE},
@@ -147,12 +156,14 @@ OTHER_FIELDS: dict[str, tuple[str, Who, dict[str, Who]]] = {
     ),
     "Group": ("{ groups { nodes { ? } } }", LISTERS, {"userCount": READERS, "users": READERS}),
     "OrganizationMember": ('{ user(by: {id: "user_8"}) { memberships { nodes { ? } } } }', READERS, {}),
+    "GroupMember": ("{ groupMemberships { nodes { ? } } }", READERS, {}),
     "Invitation": ("{ invitations { nodes { ? } } }", READERS, {}),
     "ApiKey": ("{ apiKeys { nodes { ? } } }", WITH_KEY, {}),
     "Session": ("{ me { sessions { nodes { ? } } } }", WITH_KEY, {}),
     "DirectoryJob": ("{ directoryJobs { nodes { ? } } }", READERS, {}),
     "DirectoryJobRow": ("{ directoryJobs { nodes { rows { nodes { ? } } } } }", READERS, {}),
     "AuditEvent": ("{ auditEvents { nodes { ? } } }", READERS, {}),
+    "SavedReport": ("{ savedReports { nodes { ? } } }", LISTERS, {}),
 }
 
 # What refuses the way to a type before its own fields are looked at.
@@ -232,6 +243,17 @@ async def a_session(service: Service, username: str) -> str:
     return f"session_{await service.scalar('SELECT MAX(id) FROM sessions')}"
 
 
+async def a_report(service: Service, username: str) -> str:
+    await service.write(
+        "INSERT INTO saved_reports"
+        " (name, name_key, document, variables, owner_id, is_built_in, created_at, updated_at, version)"
+        " SELECT 'mine', 'mine', '{ me { id } }', '{}', id, false, created_at, created_at, 1 FROM users"
+        " WHERE username_key = $1",
+        username,
+    )
+    return f"report_{await service.scalar('SELECT MAX(id) FROM saved_reports')}"
+
+
 async def set_up(service: Service) -> dict[str, str]:
     """Something of each kind for the mutations to be about, in Acme East where it can be."""
     prepared = await service.data("""mutation {
@@ -241,6 +263,8 @@ async def set_up(service: Service) -> dict[str, str]:
       requestPasswordReset(input: {email: "member@usergraph.test"}) { link }
       createRole(input: {name: "Helper", weight: 10, permissions: [USE_SELF_SERVICE]}) { role { id } }
       createApiKey(input: {userId: "user_8", name: "old"}) { apiKey { id } }
+      createSavedReport(input: {name: "all", document: "{ me { id } }",
+        sharedWith: [{name: "IT"}, {name: "Project manager"}, {name: "Normal user"}]}) { savedReport { id } }
       createUser(input: {username: "clerk", email: "clerk@x.test", name: "Clerk", role: {name: "User"},
         organizationIds: ["organization_3"], authentication: {ldap: {serverNumber: 1, loginDn: "cn=clerk"}}}) {
         user { id }
@@ -258,6 +282,7 @@ async def set_up(service: Service) -> dict[str, str]:
         "role": prepared["createRole"]["role"]["id"],
         "key": prepared["createApiKey"]["apiKey"]["id"],
         "session": await a_session(service, "member"),
+        "report": prepared["createSavedReport"]["savedReport"]["id"],
     }
 
 
@@ -322,6 +347,7 @@ async def test_everybody_may_do_to_themselves_what_the_table_says(service: Servi
     me = "admin" if who == "stranger" else who  # a stranger may not even name somebody as themselves
     key_id = await service.scalar("SELECT id FROM api_keys WHERE user_id = $1", PEOPLE.index(me) + 1)
     names = {"me": await service.id_of(me), "myKey": f"key_{key_id}", "mySession": await a_session(service, me)}
+    names["myReport"] = await a_report(service, me)
     before = await service.snapshot()
     wanted = {name: refused.get(who, "OK") for name, (_, refused) in OWN.items()}
     if who == "stranger":

@@ -1,0 +1,81 @@
+"""`GET /reports/NAME`: the answer of a saved report by its URL, for tools that know nothing of GraphQL."""
+
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from graph.context import Context, Services
+from graph.downloads import download, unless_gone
+from graph.entrances import Entrance
+from graph.errors import coded, public, unauthenticated, unavailable
+from graph.executor import Answer, Engine
+from graph.exports import format_of
+from graph.http import ALWAYS, outcome_of, respond, status_of
+from graph.incoming import GRAPHQL, JSON, MOST_URL, BadRequest, Incoming, media_of
+from graph.report_variables import RESERVED
+from graph.run_reports import question
+from models.errors import Unauthenticated, Unavailable
+from models.watching import Asked
+
+
+def routes(engine: Engine, services: Services, entrance: Entrance) -> list[Route]:
+    return [Route("/reports/{name}", ReportUrls(engine, services, entrance), methods=["GET"])]
+
+
+class ReportUrls:
+    """An ASGI application; the report's name is a parameter of its path, its variables are those of the query."""
+
+    def __init__(self, engine: Engine, services: Services, entrance: Entrance) -> None:
+        self._engine = engine
+        self._services = services
+        self._entrance = entrance
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        incoming = Incoming(scope, receive)
+        with self._entrance.watched(incoming) as asked:
+            try:
+                answer = await self._answer(incoming, asked, send)
+            except BadRequest as refused:
+                answer = Answer(errors=[coded(str(refused), refused.code)])
+            except Unauthenticated:
+                answer = Answer(errors=[unauthenticated()])
+            except Unavailable:
+                answer = Answer(errors=[unavailable()])
+            except ClientDisconnect:
+                return
+            except Exception as error:
+                answer = Answer(errors=[public(error, asked.id)])
+            if answer is not None:
+                await self._respond(incoming, asked, answer, send)
+
+    async def _answer(self, incoming: Incoming, asked: Asked, send: Send) -> Answer | None:
+        """None where a file was sent. Who sends nothing to be known by is refused as by `/graphql`."""
+        query = incoming.scope["query_string"]
+        if len(query) > MOST_URL:
+            raise BadRequest("The address is too long. Save long values with the report.")
+        format = format_of(incoming.header(b"accept"), query)
+        viewer = await self._entrance.viewer(incoming, asked.id)
+        asked.user_id = viewer.user_id
+        context = Context(self._services, viewer, asked, caller=lambda: self._entrance.caller(incoming))
+        found = await question(self._engine, context, incoming.scope["path_params"]["name"], _given(query))
+        if isinstance(found, Answer):
+            return found
+        if format is None:
+            return await self._engine.execute(context, found.document, found.variables, None, read_only=True)
+        parameters = (found.document, found.variables, None)
+        return await unless_gone(incoming.receive, download(self._engine, context, parameters, format, send, ALWAYS))
+
+    async def _respond(self, incoming: Incoming, asked: Asked, answer: Answer, send: Send) -> None:
+        codes = [str((error.extensions or {}).get("code")) for error in answer.errors[:1]]
+        is_absent = codes == ["NOT_FOUND"] and not answer.executed
+        asked.status = 404 if is_absent else status_of(answer, GRAPHQL, is_export=True)
+        asked.outcome = outcome_of(answer) if answer.errors else "ok"
+        await respond(send, answer, media_of(incoming.header(b"accept")) or JSON, asked, incoming.method)
+
+
+def _given(query: bytes) -> list[tuple[str, str]]:
+    """The parameters of a URL that are values of variables, in their order."""
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    return [(name, value) for name, value in pairs if name not in RESERVED]
