@@ -1,10 +1,11 @@
 """From the arguments of a field to plain values: enums by name, pages within bounds, nothing that may not be read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from graph.errors import coded, forbidden
+from graph.errors import coded, forbidden, without_history
+from graph.sites import Argued
 from models.errors import Invalid
 from models.settings import Settings
 from models.values import camel
@@ -143,3 +144,15 @@ def check_lookup(viewer: Viewer, given: Mapping[str, Any], settings: Settings) -
     hidden = sorted(f"User.{name}" for name in fields if not may_read(viewer, "User", name))
     if hidden:
         raise forbidden(hidden)
+
+
+def require_history(argued: Sequence[Argued], arguments: Sequence[Any]) -> None:
+    """Refuse what the past is asked for and has not. It is told once for each moment that is asked for."""
+    absent: dict[int, list[str]] = {}
+    for place, (each, given) in enumerate(zip(argued, arguments, strict=True)):
+        if each.past is not None and each.source is not None and arguments[each.past].as_of is not None:
+            named = each.timeless if place == each.past else []
+            absent.setdefault(each.past, []).extend([*named, *history.absent(each.source, given)])
+    for place, names in absent.items():
+        if names:
+            raise without_history(names, argued[place].response_path)

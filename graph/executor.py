@@ -18,7 +18,7 @@ from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues, get_argument_values
 
-from graph.arguments import check_lookup, page_of, plain
+from graph.arguments import check_lookup, page_of, plain, require_history
 from graph.context import Context
 from graph.documents import Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
 from graph.errors import coded, discreet, forbidden, public, unauthenticated
@@ -291,7 +291,7 @@ class Engine:
         try:
             given = plain(argued.evaluate(coerced))
             if argued.bind is not None:
-                return argued.bind(given, viewer, self.settings)
+                return argued.bind(given, viewer, self.settings, argued.response_path)
             if argued.source is not None:
                 return page_of(given, argued.source, viewer, self.settings, whole=not argued.paged)
             check_lookup(viewer, given, self.settings)

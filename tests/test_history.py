@@ -200,7 +200,8 @@ LEFT_OUT = [
     ('search: "a"', "totalCount", ["search"]),
     (
         "orderBy: [{field: LAST_API_REQUEST_AT}]",
-        "nodes { sessions { totalCount } groups(where: {users: {some: {lastLoginAt: {isNull: true}}}}) { nodes { id } } }",
+        "nodes { sessions { totalCount }"
+        " groups(where: {users: {some: {lastLoginAt: {isNull: true}}}}) { totalCount } }",
         ["User.sessions", "User.lastApiRequestAt", "User.lastLoginAt"],
     ),
     (

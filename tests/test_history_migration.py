@@ -1,5 +1,6 @@
 """The migration that begins the history: of a directory that has rows, there and back; and in a copy of it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from models.copying import copy
 from models.database import Database
 from models.history import VERSIONS
 from models.migrate import config
+from models.values import now
 from tests.history import agrees, moment, whole
 from tests.mutations import ask
 from tests.postgres import Server
@@ -56,19 +58,13 @@ async def test_a_directory_that_was_there_before_has_a_past_from_its_rows_on(dat
         await agrees(service)
         for table in VERSIONS:
             assert await service.scalar(f"SELECT COUNT(*) FROM {table}_history WHERE valid_to IS NOT NULL") == 0
-            assert await service.scalar(f"SELECT COUNT(*) FROM {table}_history WHERE valid_from > $1", _now()) == 0
+            assert await service.scalar(f"SELECT COUNT(*) FROM {table}_history WHERE valid_from > $1", now()) == 0
         then, at = await whole(service), await moment()
         assert await whole(service, at) == then
         await _is_as_it_was_before(service)
         await ask(service, "updateUser", {"id": "user_9", "name": "Later"}, "errors { code }")
         await agrees(service)
         assert await whole(service, at) == then
-
-
-def _now() -> object:
-    from models.values import now
-
-    return now()
 
 
 async def _is_as_it_was_before(service: Service) -> None:
@@ -85,13 +81,13 @@ async def _is_as_it_was_before(service: Service) -> None:
 async def test_a_copy_has_the_whole_history_and_goes_on_recording(
     sqlite_template: Path, tmp_path: Path, postgres: Server
 ) -> None:
-    (tmp_path / "usergraph.sqlite3").write_bytes(sqlite_template.read_bytes())
+    shutil.copyfile(sqlite_template, tmp_path / "usergraph.sqlite3")
     original, target = f"sqlite://{tmp_path}/usergraph.sqlite3", await empty_database(postgres, "copied_history")
     async with running(original) as service:
         at = await moment()
         await ask(service, "deleteUsers", {"ids": ["user_8"]}, "errors { code }")
         await ask(service, "updateUser", {"id": "user_9", "name": "Later", "tags": ["t"]}, "errors { code }")
-        then, now = await whole(service, at), await whole(service)
+        then, after = await whole(service, at), await whole(service)
         counts = {table: await service.scalar(f"SELECT COUNT(*) FROM {table}_history") for table in VERSIONS}
     await migrate.bring_up_to_date(target)
     async with opened(original) as source, opened(target) as sink, source.reading() as connection:
@@ -102,8 +98,8 @@ async def test_a_copy_has_the_whole_history_and_goes_on_recording(
     async with running(target) as service:
         assert {table: await service.scalar(f"SELECT COUNT(*) FROM {table}_history") for table in VERSIONS} == counts
         await agrees(service)
-        assert await whole(service, at) == then != now
-        assert await whole(service) == now
+        assert await whole(service, at) == then != after
+        assert await whole(service) == after
         await ask(service, "updateUser", {"id": "user_9", "name": "Here"}, "errors { code }")
         await agrees(service)
         assert await whole(service, at) == then

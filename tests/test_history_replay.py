@@ -54,7 +54,7 @@ class Hand:
         return self.dice.sample(TAGS, self.dice.randrange(0, 3))
 
     async def create(self) -> None:
-        name, ways = self.new(), [{"local": {"password": PASSWORD}}, {"apiOnly": {}}, {"saml": {}}]
+        name, ways = self.new(), [{"local": {"password": PASSWORD}}, {"apiOnly": True}, {"saml": {}}]
         given = {"username": name, "email": f"{name}@x.test", "name": self.dice.choice(NAMES), "tags": self.texts()}
         role = {"name": self.dice.choice(ROLES)}
         await self.ask("createUser", **given, aliases=[f"al-{name}"], role=role, authentication=self.dice.choice(ways))
@@ -79,7 +79,7 @@ class Hand:
         rows = [row[0] for row in await self.service.rows("SELECT email FROM users WHERE id > 1 ORDER BY id")]
         emails = [*self.dice.sample(rows, min(2, len(rows))), f"{self.new()}@x.test"]
         users = [
-            {"email": each, "name": self.dice.choice(NAMES), "tags": self.texts(), "groups": [{"name": "Web work"}]}
+            {"email": each, "name": self.dice.choice(NAMES), "tags": self.texts(), "groups": ["Web work"]}
             for each in emails
         ]
         await self.ask("upsertUsers", users=users)
@@ -97,7 +97,7 @@ class Hand:
                 await self.ask("revertConversions", ids=[user])
                 continue
             ldap = {"ldap": {"serverNumber": 1, "loginDn": f"cn={self.new()},dc=x,dc=test"}}
-            to = self.dice.choice([{"saml": {}}, {"local": {}}, ldap])
+            to = self.dice.choice([{"saml": {}}, {"local": {}}, {"apiOnly": True}, ldap])
             await self.ask("convertUsers", conversions=[{"id": user, "to": to}], verify="NONE")
 
     async def invite(self) -> None:

@@ -54,13 +54,21 @@ RECORDED = (
 OTHERS = (("group_members", "group_id"), ("organization_members", "organization_id"))
 
 
+def _since(of, dialect):
+    """As old as the row says, or what it hangs on; what no user could be read without as old as the first user."""
+    since = "t.created_at"
+    if of.born is None:
+        parent = "users" if of.owner == "user_id" else "roles"
+        since = f"(SELECT p.created_at FROM {parent} p WHERE p.id = t.{of.owner})"
+    if of.table in ("roles", "role_names", "identity_providers"):
+        least = "min" if dialect == "sqlite" else "LEAST"
+        since = f"{least}({since}, coalesce((SELECT MIN(u.created_at) FROM users u), {since}))"
+    return since
+
+
 async def record(apps, editor):
     for each in RECORDED:
-        since = "t.created_at"
-        if each.born is None:  # as old as what it hangs on
-            parent = "users" if each.owner == "user_id" else "roles"
-            since = f"(SELECT p.created_at FROM {parent} p WHERE p.id = t.{each.owner})"
-        await editor.client.execute_query(filled(each, since))
+        await editor.client.execute_query(filled(each, _since(each, editor.DIALECT)))
         key = f"{each.key}, valid_from" + (", valid_to" if editor.DIALECT == "sqlite" else "")
         await editor.client.execute_query(f"CREATE INDEX {each.versions}_row ON {each.versions} ({key})")
         for statement in installed(each, editor.DIALECT):
