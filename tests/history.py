@@ -21,14 +21,14 @@ OTHERWISE = {"has_password": "(password_hash IS NOT NULL)"}
 def fields(type_name: str, depth: int) -> str:
     """Every field of a type that has a history, and of what hangs on it as deep as that."""
     found = []
-    for name, field in SCHEMA.type_map[type_name].fields.items():  # type: ignore[union-attr]
+    for name, field in SCHEMA.type_map[type_name].fields.items():  # type: ignore[attr-defined]
         type_ = get_named_type(field.type)
         if history.is_absent(type_name, name):
             continue
         if is_leaf_type(type_):
             found.append(name)
         elif depth and type_.name.endswith("Connection"):
-            node = get_named_type(type_.fields["nodes"].type).name  # type: ignore[union-attr]
+            node = get_named_type(type_.fields["nodes"].type).name
             found.append(f"{name}(first: 20) {{ totalCount nodes {{ {fields(node, depth - 1)} }} }}")
         elif depth:
             found.append(f"{name} {{ {fields(type_.name, depth - 1)} }}")

@@ -173,7 +173,7 @@ def reachable() -> list[tuple[str, str]]:
         if name in known or name.endswith(("Settings", "Rule", "Mapping")):
             continue
         known.add(name)
-        for field, definition in SCHEMA.type_map[name].fields.items():  # type: ignore[union-attr]
+        for field, definition in SCHEMA.type_map[name].fields.items():  # type: ignore[attr-defined]
             found.append((name, field))
             of = getattr(getattr(definition.type, "of_type", definition.type), "of_type", None)
             inner = of or getattr(definition.type, "of_type", definition.type)
@@ -189,7 +189,7 @@ async def test_every_field_below_a_user_has_a_history_or_is_refused(service_with
     types = {type_name for type_name, _ in reachable()}
     assert {"User", "Role", "Group", "Organization", "OrganizationMember", "ApiKey", "IdentityProvider"} <= types
     for type_name, names in history.ABSENT.items():
-        assert names <= set(SCHEMA.type_map[type_name].fields)  # type: ignore[union-attr]
+        assert names <= set(SCHEMA.type_map[type_name].fields)  # type: ignore[attr-defined]
     async with service_with(max_cost=100_000_000) as service:
         at = await moment()
         document = f"query($at: DateTime) {{ users(asOf: $at, first: 2) {{ nodes {{ {fields('User', 3)} }} }} }}"
