@@ -18,13 +18,22 @@ def same(value: Any) -> Any:
     return value
 
 
-def stamp(value: Any) -> str | None:
-    """A moment as it stands in the answer: from PostgreSQL a datetime, from SQLite its text or the answer's."""
+def as_text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def stamp(value: Any) -> str:
+    """A moment as it stands in the answer: a datetime, or a text of SQLite, PostgreSQL or the answer itself."""
     if value is None:
-        return None
-    if type(value) is str:
-        return value if value[-1] == "Z" else f"{value[:10]}T{value[11:-6]}Z"
-    return f"{value.isoformat()[:-6]}Z"
+        return ""
+    if type(value) is not str:
+        return f"{value.isoformat()[:-6]}Z"
+    if value[-1] == "Z":
+        return value
+    if value[-6] == "+":
+        return f"{value[:10]}T{value[11:-6]}Z"
+    # PostgreSQL leaves zeros at the end of a fraction out.
+    return f"{value[:10]}T{value[11:] if len(value) in (19, 26) else value[11:].ljust(15, '0')}Z"
 
 
 def as_moment(value: Any) -> datetime | None:
@@ -35,7 +44,8 @@ def as_date(value: Any) -> date | None:
     return date.fromisoformat(value) if type(value) is str else value
 
 
-truth = {True: "true", False: "false", None: None}.get
+def truth(value: Any) -> str:
+    return "" if value is None else "true" if value else "false"
 
 
 def as_flag(value: Any) -> bool | None:
@@ -47,36 +57,46 @@ def compact(value: Any) -> str | None:
     return None if value is None else orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
 
 
+def compact_text(value: Any) -> str:
+    return compact(value) or ""
+
+
 @dataclass(frozen=True)
 class Values:
-    """How a format takes the values of each kind; `nests`: whether it takes lists as they are."""
+    """How a format takes the values of each kind, and what stands for none.
+
+    `nests`: whether it takes lists as they are. `quick` are pieces of Python that do the same for some kinds.
+    """
 
     kinds: Mapping[Kind, Convert]
     nests: bool
+    absent: Any
+    quick: Mapping[Kind, str]
 
     def of(self, column: Column, path: Sequence[str] = ()) -> Convert:
-        """Makes a cell of a value, or of the value to which `path` leads from it; None where there is none."""
+        """Makes a cell of a value, or of the value to which `path` leads from it."""
         last = self._listed(column) if column.is_list else self.kinds[column.kind]
+        absent = self.absent
         if not path:
             return last
         if len(path) == 1:
             name = path[0]
-            return lambda value: None if value is None else last(value.get(name))
+            return lambda value: absent if value is None else last(value.get(name))
 
         def at(value: Any) -> Any:
             for name in path:
                 if value is None:
-                    return None
+                    return absent
                 value = value.get(name)
             return last(value)
 
         return at
 
     def _listed(self, column: Column) -> Convert:
-        item = self._item(column)
+        item, absent = self._item(column), self.absent
         if self.nests:
-            return lambda values: None if values is None else [item(each) for each in values]
-        return lambda values: None if values is None else together([item(each) for each in values])
+            return lambda values: absent if values is None else [item(each) for each in values]
+        return lambda values: absent if values is None else together([item(each) for each in values])
 
     def _item(self, column: Column) -> Convert:
         """One value of a list: that of its only field, or those of all."""
@@ -95,19 +115,20 @@ class Values:
             return self.of(column, path)
         if column.is_list:  # a list within a list is JSON
             inner = TYPED.of(column, path)
-            return lambda value: compact(inner(value)) or ""
-        inner = self.of(column, path)
-        return lambda value: "" if (found := inner(value)) is None else str(found)
+            return lambda value: compact_text(inner(value))
+        return self.of(column, path)
 
 
 TEXTS = Values(
     {
-        **dict.fromkeys(Kind, same),
+        **dict.fromkeys(Kind, as_text),
         Kind.INSTANT: stamp,
         Kind.FLAG: truth,
-        Kind.JSON: compact,
+        Kind.JSON: compact_text,
     },
     nests=False,
+    absent="",
+    quick={Kind.TEXT: "{} or ''"},
 )
 _TYPED: dict[Kind, Convert] = {
     **dict.fromkeys(Kind, same),
@@ -116,5 +137,6 @@ _TYPED: dict[Kind, Convert] = {
     Kind.FLAG: as_flag,
     Kind.JSON: compact,
 }
-TYPED = Values(_TYPED, nests=True)
-SHEET = Values(_TYPED, nests=False)
+_AS_IT_IS = dict.fromkeys((Kind.TEXT, Kind.NUMBER, Kind.REAL), "{}")
+TYPED = Values(_TYPED, nests=True, absent=None, quick=_AS_IT_IS)
+SHEET = Values(_TYPED, nests=False, absent=None, quick=_AS_IT_IS)

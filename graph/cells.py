@@ -45,7 +45,7 @@ def compiled(
 
 
 class _Making:
-    """Pieces of Python that give the cells of a row `r`, and batches `c0`, … looked up once for each row as `v0`, …"""
+    """Pieces of Python that give the cells from a row `r`, and from batches looked up once for each row as `v0`, …"""
 
     def __init__(self, compiler: Compiler, values: Values) -> None:
         self._compiler = compiler
@@ -102,9 +102,8 @@ class _Making:
             value = f"r[{place}]"
         else:
             value = expression(source, name, place, self._compiler.dialect)
-        convert = self._values.of(column)
-        if column.kind not in (Kind.TEXT, Kind.NUMBER, Kind.REAL) or is_list:
-            value = f"{self._named(convert)}({value})"
+        quick = None if is_list else self._values.quick.get(column.kind)
+        value = quick.format(value) if quick else f"{self._named(self._values.of(column))}({value})"
         self._add(column, value, guard, prefix)
 
     def _batch(
@@ -131,7 +130,7 @@ class _Making:
         return name
 
     def _add(self, column: Column, value: str, guard: int | None, prefix: tuple[str, ...]) -> None:
-        self.parts.append(value if guard is None else f"None if r[{guard}] is None else {value}")
+        self.parts.append(value if guard is None else f"{self._values.absent!r} if r[{guard}] is None else {value}")
         self.table.append(replace(column, name=".".join((*prefix, column.name)), path=(*prefix, *column.path)))
 
     def generated(self) -> Callable[..., list[Any]]:

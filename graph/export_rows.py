@@ -21,7 +21,7 @@ from graphql.execution.values import VariableValues
 from graph import cells
 from graph import fields as declared
 from graph.arguments import page_of, plain
-from graph.cell_values import Values
+from graph.cell_values import TEXTS, Values
 from graph.collecting import Collector
 from graph.columns import Column
 from graph.documents import Prepared, RequestError
@@ -42,7 +42,7 @@ from resolvers.loaders import Page
 from resolvers.policy import Reach, Viewer
 from resolvers.selected import Selected
 
-BATCH = 1_000  # rows that are in memory at a time, with all that hangs on them
+BATCH = 1_000  # rows that are in memory at a time at most, with all that hangs on them
 
 Write = Callable[[Sequence[Any]], bytes]
 
@@ -140,10 +140,11 @@ class StreamedRows:
     arguments: Sequence[Any]
     asked: Page
     most: int | None
+    size: int
 
     async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
         async with self.database.stream(self._statement()) as stream:
-            batches = stream.batches(BATCH, self._batch, write)
+            batches = stream.batches(self.size, self._batch, write)
             try:
                 async for piece in batches:
                     yield piece
@@ -184,11 +185,11 @@ class Asking:
         source = spec_of(self.root.definition).source()
         given = plain(Argued(self.root.definition, self.root.nodes[0], []).evaluate(self.values))
         most = _most(given)
-        self._check_cost(BATCH if most is None else min(most, BATCH))
+        size = self._batch_size(most)
         plan = self.engine.plan(self.prepared, self.operation, self.values, self.viewer)  # names what may not be read
         compiler = self._compiler()
         type_, selections, path = self._nodes(compiler)
-        selected = Selected(source)
+        selected = Selected(source, has_texts=values is TEXTS and database.dialect.name == "postgres")
         reach = Reach.FAR.to(source.type_name)
         table: list[Column] = []
         if values is None:
@@ -199,7 +200,7 @@ class Asking:
         asked = page_of(given, source, self.viewer, self.engine.settings, whole=True)
         require_history(plan.argued, [self._bound(each, asked) for each in plan.argued])
         arguments = [self._bound(each, asked) for each in compiler.argued]
-        return StreamedRows(database, self.viewer, level, arguments, asked, most), table
+        return StreamedRows(database, self.viewer, level, arguments, asked, most, size), table
 
     def _bound(self, argued: Argued, asked: Page) -> Any:
         """The arguments of a field. Those of the rows' own list are known, and may ask for more than a page."""
@@ -231,11 +232,16 @@ class Asking:
             raise RequestError([not_exportable(f"{root.name} {told}")])
         return found[0]
 
-    def _check_cost(self, rows: int) -> None:
-        """The rows themselves count as one batch, as no more are in memory; what hangs on them as always."""
+    def _batch_size(self, most: int | None) -> int:
+        """As many rows as one query might have with what hangs on them: no more are in memory.
+
+        Raises RequestError where one row costs too much.
+        """
         engine, root = self.engine, self.root
         counting = Cost(engine.schema, self.prepared.fragments, self.values.coerced, engine.settings.default_page)
-        engine.check_cost(rows * (1 + sum(counting.of(root.type, each) for each in root.selections)))
+        of_each = 1 + sum(counting.of(root.type, each) for each in root.selections)
+        engine.check_cost(of_each)
+        return min(BATCH, engine.settings.max_cost // of_each, BATCH if most is None else max(most, 1))
 
 
 def _most(given: Mapping[str, Any]) -> int | None:

@@ -56,6 +56,8 @@ class Endpoint:
                 return
         with self._entrance.watched(incoming) as asked:
             media, format = media_of(incoming.header(b"accept")), None
+            if media is None and b"format=json" in scope["query_string"]:
+                media = JSON
             try:
                 format = format_of(incoming.header(b"accept"), scope["query_string"])
                 answer = await self._answer(incoming, asked, media, format, send)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from resolvers.sources import Relation, Source, Sql
+from resolvers.sources import Kind, Relation, Source, Sql
 
 OWN = "t"
 
@@ -32,13 +32,15 @@ class Selected:
     """A row begins with the key it belongs to; then come these columns, each the name of one under an alias; then
     `lists`, each null where it is read by a statement of its own.
 
-    `source` is None for records in memory, whose columns are names and nothing else.
+    `source` is None for records in memory, whose columns are names and nothing else. `has_texts`: PostgreSQL hands
+    moments over as texts in UTC, which is quicker where they become texts.
     """
 
     source: Source | None
     columns: list[tuple[str, str]] = field(default_factory=list)
     joins: list[Join] = field(default_factory=list)
     lists: list[Listed] = field(default_factory=list)
+    has_texts: bool = False
 
     @classmethod
     def of(cls, source: Source, names: Sequence[str]) -> "Selected":
@@ -80,7 +82,13 @@ class Selected:
     def expressions(self) -> list[str]:
         """SQL of the columns. Asked for only when all of them are known."""
         sources = {OWN: self.source, **{join.alias: join.source for join in self.joins}}
-        return [sources[alias].columns[name].sql.format(t=alias) for alias, name in self.columns]  # type: ignore[union-attr]
+        columns = [(sources[alias].columns[name], alias) for alias, name in self.columns]  # type: ignore[union-attr]
+        return [
+            f"({column.sql.format(t=alias)} AT TIME ZONE 'UTC')::text"
+            if self.has_texts and column.kind is Kind.INSTANT
+            else column.sql.format(t=alias)
+            for column, alias in columns
+        ]
 
     @cached_property
     def list(self) -> str:

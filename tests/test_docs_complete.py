@@ -25,7 +25,19 @@ MAKE_CODES = ("coded", "discreet", "BadRequest", "_most")  # the functions of gr
 def request_codes() -> set[str]:
     """The codes of top-level errors: what graph/ hands to the functions that make them."""
     found = set()
-    for name in ("errors", "http", "incoming", "runs", "limits", "executor", "documents", "arguments"):
+    for name in (
+        "errors",
+        "http",
+        "incoming",
+        "runs",
+        "limits",
+        "executor",
+        "documents",
+        "arguments",
+        "exports",
+        "export_rows",
+        "export_sheets",
+    ):
         for node in ast.walk(ast.parse((ROOT / "graph" / f"{name}.py").read_text(encoding="utf-8"))):
             values: list[ast.expr] = []
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

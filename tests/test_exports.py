@@ -25,23 +25,29 @@ from tests.test_reading import furnished
 # Where the rows stand, and the query; what is in variables is skipped or included by it.
 QUERIES = {
     "users": "{ users { nodes { id username email name state isActive version createdAt lastLoginAt groupCount } } }",
-    "joined": "{ users { nodes { username role { id name weight } identityProvider { id name } createdBy { name } } } }",
-    "lists": "{ users { nodes { name tags aliases groups { totalCount nodes { name } } organizations { nodes { id } } } } }",
-    "pairs": "{ users { nodes { id variables { name value } memberships { nodes { organization { name } role { name } } } } } }",
+    "joined": "{ users { nodes { username role { id name weight } identityProvider { id } createdBy { name } } } }",
+    "lists": """{ users { nodes { name tags aliases groups { totalCount nodes { name } }
+        organizations { nodes { id } } } } }""",
+    "pairs": """{ users { nodes { id variables { name value }
+        memberships { nodes { organization { name } role { name } } } } } }""",
     "edges": "{ users { totalCount edges { cursor node { id role { name } } } pageInfo { hasNextPage } } }",
-    "aliases": "{ all: users(orderBy: [{field: NAME, direction: DESC}]) { rows: nodes { who: name as: role { called: name } } } }",
+    "aliases": """{ all: users(orderBy: [{field: NAME, direction: DESC}]) {
+        rows: nodes { who: name as: role { called: name } } } }""",
     "fragments": """query Q($no: Boolean = false) { __typename users(where: {state: {eq: ACTIVE}}) { ...Page } }
-        fragment Page on UserConnection { nodes { ...Who lastApiRequestAt @include(if: $no) ... @skip(if: $no) { version } } }
+        fragment Page on UserConnection {
+            nodes { ...Who lastApiRequestAt @include(if: $no) ... @skip(if: $no) { version } } }
         fragment Who on User { __typename id createdBy { ...Name createdBy { ...Name accessibility } } }
         fragment Name on User { __typename name isActive createdAt }""",
-    "keys": "{ users { nodes { username apiKeys { nodes { name permissions isValid } } sessions { nodes { isCurrent } } } } }",
+    "keys": """{ users { nodes { username apiKeys { nodes { name permissions isValid } }
+        sessions { nodes { isCurrent } } } } }""",
     "both": "{ users { nodes { name groups { edges { node { name } cursor } nodes { id } } } } }",
     "groups": "{ groups { nodes { name description userCount users { totalCount nodes { username } } } } }",
     "organizations": "{ organizations { nodes { id name parent { name } } } }",
     "audit": "{ auditEvents { nodes { id action createdAt subjectLabel changes actor { name } } } }",
     "roles": "{ roles { name weight permissions synonyms isBuiltIn createdAt userCount } }",
     "providers": "{ identityProviders { id name kind isEnabled serverNumber } }",
-    "byKeys": '{ usersByKeys(keys: [{username: "normal"}, {username: "nobody"}, {id: "user_1"}]) { id name role { name } } }',
+    "byKeys": """{ usersByKeys(keys: [{username: "normal"}, {username: "nobody"}, {id: "user_1"}]) {
+        id name role { name } } }""",
     "nodes": """{ nodes(ids: ["user_4", "role_2", "user_999"]) { __typename id ... on User { name createdAt tags }
         ... on Role { weight title: name } } }""",
 }
@@ -206,8 +212,10 @@ async def check_columns(full: Service, name: str) -> None:
     assert by_parquet(file).to_pylist() == expected
     assert by_polars(stream) == expected
     assert by_duckdb(table, file) == expected
-    assert by_pandas(file)["createdAt" if name == "users" else table.column_names[0]].tolist() == [
-        row["createdAt" if name == "users" else table.column_names[0]] for row in expected
+    column = "createdAt" if name == "users" else table.column_names[0]
+    seen = by_pandas(file)[column]
+    assert [None if isnull else each for each, isnull in zip(seen, seen.isna(), strict=True)] == [
+        row[column] for row in expected
     ]
 
 

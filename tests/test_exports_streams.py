@@ -145,7 +145,7 @@ async def test_no_more_than_some_at_once(service_with: Callable[..., Any]) -> No
         for client in clients:
             client.meanwhile = lambda: _wait(go_on)
         tasks = [asyncio.create_task(client.take()) for client in clients]
-        while not all(client.pieces for client in clients):
+        while not all(client.pieces for client in clients):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         refused = await fetch(service, QUERY, "ndjson")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")

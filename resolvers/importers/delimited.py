@@ -191,6 +191,6 @@ class Delimited(Source):
 
 
 def _plain(cell: str, target: Target) -> str:
-    """A cell without the apostrophe that keeps a spreadsheet from taking it for a formula; passwords are taken whole."""
+    """A cell without the apostrophe that keeps a spreadsheet from taking it for a formula. Passwords stay whole."""
     is_kept = cell.startswith("'") and FORMULA.match(cell, 1) and not target.field.startswith("password")
     return cell[1:] if is_kept else cell
