@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.values import key
-from tests.odata import body, fill, ids, refused
+from tests.odata import fill, ids, refused, rows
 from tests.people import MOMENTS
 from tests.service import Service
 
@@ -248,7 +248,8 @@ async def test_every_filterable_property_can_be_filtered(service: Service) -> No
     from resolvers.filters import Flag, Instant, Number
 
     for name, of in model().sets.items():
-        row = next(iter((await body(service, name, top=1))["value"]))
+        only = {"filter": "id eq 'user_8'"} if name == "Users" else {}  # who asks is noted meanwhile
+        row = (await rows(service, name, top=1, **only))[0]
         for each in of.type.properties.values():
             if each.is_list:
                 continue
@@ -287,11 +288,18 @@ async def test_moments_are_reckoned_from_now(service: Service) -> None:
 
 
 async def test_actors_are_asked_for_by_their_ids(service: Service) -> None:
-    for user in ("user_8", "user_9"):
+    for user, who in (("user_8", "admin"), ("user_9", "it")):
         update = f'mutation {{ updateUser(input: {{id: "{user}", name: "New"}}) {{ errors {{ code }} }} }}'
-        await service.data(update, who="admin" if user == "user_8" else "it")
-    assert await ids(service, "AuditEvents", filter="actor/id eq 'user_2'") == ["event_2"]
-    assert await ids(service, "AuditEvents", filter="action eq 'UPDATED' and subjectId ne 'user_9'") == ["event_1"]
+        await service.data(update, who=who)
+    events = (await service.data("{ auditEvents { nodes { id action subjectId actor { id } } } }"))["auditEvents"][
+        "nodes"
+    ]
+    by_it = [each["id"] for each in events if (each["actor"] or {}).get("id") == "user_2"]
+    assert await ids(service, "AuditEvents", filter="actor/id eq 'user_2'") == by_it
+    assert len(by_it) == 1
+    others = [e["id"] for e in events if e["action"] == "UPDATED" and e["subjectId"] != "user_9"]
+    assert await ids(service, "AuditEvents", filter="action eq 'UPDATED' and subjectId ne 'user_9'") == others
+    assert others
 
 
 NOT_IMPLEMENTED = (
@@ -314,7 +322,7 @@ NOT_IMPLEMENTED = (
     "groups/any(g: g/users/any(u: u/name eq g/name))",
     "tags/any(t: not contains(t,'a'))",
     "tags/any(t: t lt 'a')",
-    "tags/any(t: t ne 'a' and t ne 'b')",
+    "tags/any(t: startswith(t,'a') and startswith(t,'b'))",
     "groupCount add 1 eq 2",
     "groupCount eq 1.5",
     "createdAt eq 2026-01-01T00:00:00.0000001Z",

@@ -58,15 +58,15 @@ class Feed:
             await _send(send, reply, asked, incoming.method)
 
     async def _reply(self, incoming: Incoming, asked: Asked) -> Reply:
+        viewer = await self._entrance.viewer(incoming, asked.id)
+        asked.user_id = viewer.user_id
+        if viewer.is_stranger:
+            raise Answered([unauthenticated()])
         resource = resource_of(model(), incoming.scope["path"])
         if incoming.method not in ("GET", "HEAD"):
             raise Refused("This feed is for reading: send GET or HEAD.", "METHOD_NOT_ALLOWED", 405)
         media.check_version(incoming.header(b"odata-maxversion"))
         given = options_of(incoming.scope["query_string"])
-        viewer = await self._entrance.viewer(incoming, asked.id)
-        asked.user_id = viewer.user_id
-        if viewer.is_stranger:
-            raise Answered([unauthenticated()])
         accept, format = incoming.header(b"accept"), given.get("$format")
         if resource.kind == "metadata":
             return _described(given, in_json=media.describes_in_json(accept, format))

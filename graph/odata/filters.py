@@ -15,7 +15,7 @@ from graph.odata.refusals import bad, unsupported
 from resolvers.conditions import Some, SomeText, SomeVariable
 from resolvers.filters import Choice, Flag, Identity, Instant, Number, Text, exact
 
-MOST_FILTER = 16_000
+MOST_FILTER = 12_000
 MOST_LISTED = 1_000
 TEXTS = {"contains": "contains", "startswith": "startsWith", "endswith": "endsWith"}
 CASES = ("tolower", "toupper")
@@ -137,12 +137,13 @@ class Filter:
         return _negated(self._call(call, not given.value), negated)
 
     def _equal(self, left: Any, given: Literal) -> Where:
-        if isinstance(left, ast.Call) and left.func.full_name() in SPANS:
-            path, (begin, end) = self._spanned(left), span(left.func.full_name(), given)
-            return path.where({"notBefore": begin, "before": end})
-        path = self._text_path(left)
+        is_span = isinstance(left, ast.Call) and left.func.full_name() in SPANS
+        path = self._spanned(left) if is_span else self._text_path(left)
         if given.kind == "null":
             return {"not": path.present()}
+        if is_span:
+            begin, end = span(left.func.full_name(), given)
+            return path.where({"notBefore": begin, "before": end})
         return path.where({"eq": value(path, given)})
 
     def _ordered(self, left: Any, comparator: type, given: Literal) -> Where:

@@ -10,7 +10,7 @@ from graph.odata.refusals import bad, unsupported
 from resolvers.conditions import SomeText
 
 MOST_WAYS = 50
-OPERATORS = {ast.Eq: ("eq", "ne"), ast.NotEq: ("ne", "eq"), ast.In: ("in", "notIn")}
+OPERATORS = {ast.Eq: ("in", "notIn"), ast.NotEq: ("notIn", "in"), ast.In: ("in", "notIn")}
 PARTS = {"contains": "contains", "startswith": "startsWith", "endswith": "endsWith"}
 
 
@@ -55,9 +55,10 @@ class Flat:
         return {name: self._merged(one.get(name, {}), other.get(name, {})) for name in names}
 
     def _merged(self, one: Where, other: Where) -> Where:
-        if set(one) & set(other):
+        twice = set(one) & set(other)
+        if twice - {"notIn"}:
             unsupported(f"two conditions of one kind on the same row of {self._path}", str(self._path))
-        return {**one, **other}
+        return {**one, **other, **({"notIn": [*one["notIn"], *other["notIn"]]} if twice else {})}
 
     def _compared(self, node: ast.Compare, variable: str, negated: bool) -> Where:
         operators = OPERATORS.get(type(node.comparator))
@@ -68,7 +69,7 @@ class Flat:
         if any(each is None or each.kind != "text" for each in found):
             bad(f"What is in {self._path} is compared with texts.", str(self._path))
         values = [each.value for each in found if each is not None]
-        return self._of(node.left, variable, {operators[negated]: values if listed else values[0]})
+        return self._of(node.left, variable, {operators[negated]: values})
 
     def _part(self, call: ast.Call, variable: str, negated: bool) -> Where:
         name = call.func.full_name()

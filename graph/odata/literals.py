@@ -91,7 +91,7 @@ def _moment(node: Any) -> datetime:
         unsupported("arithmetic but for now() add or sub a duration", "$filter")
     if not isinstance(node.right, ast.Duration):
         unsupported("arithmetic but for now() add or sub a duration", "$filter")
-    sign, years, months, *_ = node.right.unpack()
+    _, years, months, *_ = node.right.unpack()
     if years or months:
         bad("A duration has days, hours, minutes and seconds, such as duration'P90D'.", "$filter")
     try:

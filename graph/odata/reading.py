@@ -179,10 +179,7 @@ class Reading:
 
     async def _one(self, place: Place, document: Document) -> Any:
         data = await self._run(document)
-        if place.set.type.is_node:
-            found = data["node"]
-        else:
-            found = next(iter(data[place.set.root]["nodes"]), None)
+        found = data["node"] if place.set.type.is_node else next(iter(data[place.set.root]["nodes"]), None)
         if not found:
             missing(f"There is no {place.set.name}('{(place.key or '')[:60]}'), or none that you may see.")
         return found
