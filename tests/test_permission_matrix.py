@@ -39,6 +39,7 @@ QUERIES: dict[str, tuple[Who, str, str]] = {
     "groups": (LISTERS, "{ groups { nodes { name } } }", "Group.name"),
     "memberships": (READERS, "{ memberships { nodes { id } } }", "OrganizationMember.id"),
     "groupMemberships": (READERS, "{ groupMemberships { nodes { id } } }", "GroupMember.id"),
+    "userReport": (LISTERS, "{ userReport { total rows } }", "User.id"),
     "invitations": (READERS, "{ invitations { nodes { id state } } }", "Invitation.id Invitation.state"),
     "invitationByToken": (ANYBODY, '{ invitationByToken(token: "none") { name expiresAt } }', ""),
     "apiKeys": (WITH_KEY, "{ apiKeys { nodes { id name } } }", ""),
