@@ -21,7 +21,7 @@ from graph.levels import (
 )
 from graph.report_children import ReportChild
 from graph.runs import Run
-from graph.sites import Argued, Site
+from graph.sites import Argued, Columns, Site
 from models.database import Record, Steps
 from resolvers.policy import OWN_NEIGHBOURS, Reach, may_read
 from resolvers.selected import OWN, Selected
@@ -34,20 +34,33 @@ if TYPE_CHECKING:
 MOST_JOINS = 8  # to one statement; what is deeper is a batch of its own
 
 
+def reach_of(site: Site) -> Reach:
+    return site.reach if site.spec.is_subject else site.reach.to(site.spec.source().type_name)
+
+
+def _is_neighbour(compiler: "Compiler", site: Site) -> bool:
+    """Whether it hangs on the viewer's own user, who may know its name whatever rows they may list."""
+    names = {nodes[0].name.value for nodes in compiler.collect(site.type, site.selections).values()}
+    return reach_of(site) is Reach.NEAR and names <= OWN_NEIGHBOURS | {"__typename"}
+
+
+def joined(compiler: "Compiler", site: Site) -> Columns | None:
+    """The columns of a neighbour that can be joined to the statement that reads the parents."""
+    selected = site.columns.selected
+    if selected.source is None or _is_neighbour(compiler, site) or len(selected.joins) >= MOST_JOINS:
+        return None
+    return site.columns.joined(site.spec.source(), site.spec.column)
+
+
 def _to_one(compiler: "Compiler", site: Site) -> Child | str:
     """Joined to the statement that reads the parents, as Python that shapes it in their rows; else a batch."""
-    source = site.spec.source()
-    reach = site.reach if site.spec.is_subject else site.reach.to(source.type_name)
-    names = {nodes[0].name.value for nodes in compiler.collect(site.type, site.selections).values()}
-    is_neighbour = reach is Reach.NEAR and names <= OWN_NEIGHBOURS | {"__typename"}
-    selected = site.columns.selected
-    if selected.source is not None and not is_neighbour and len(selected.joins) < MOST_JOINS:
-        columns = site.columns.joined(source, site.spec.column)
+    source, reach = site.spec.source(), reach_of(site)
+    if (columns := joined(compiler, site)) is not None:
         parts = compiler.parts(site.type, site.selections, columns, reach, site.path, site.children)
         return f"None if r[{columns.place('id')}] is None else {{{', '.join(parts)}}}"
     place = site.columns.place(site.spec.column)
     level = compiler.level(site.type, site.selections, Selected(source), reach, site.path)
-    # It hangs on the viewer's own user, who may know its name whatever rows they may list.
+    is_neighbour = _is_neighbour(compiler, site)
     seen = replace(level.selected, source=replace(source, visible=everything)) if is_neighbour else None
     return ToOneChild(level, place, seen)
 

@@ -77,7 +77,7 @@ class Engine:
         self.settings = settings
         self.sources = dict(sources)
         self.documents = Documents(schema, settings)
-        self._variables = Variables(schema)
+        self.variables = Variables(schema)
 
     async def execute(
         self,
@@ -89,7 +89,7 @@ class Engine:
         read_only: bool,
     ) -> Answer:
         try:
-            prepared = self.documents.prepare(query, lambda names: self._admit(context.viewer, names))
+            prepared = self.documents.prepare(query, lambda names: self.admit(context.viewer, names))
             operation = prepared.operation(operation_name)
             context.tell(operation)
             if context.proof is not None and operation.operation is not OperationType.QUERY:
@@ -110,13 +110,13 @@ class Engine:
         known = prepared.coerced.get((name, key)) if key is not None else None
         if known is not None:
             return known
-        values = self._variables.coerced(operation, variables, most_errors=20)
+        values = self.variables.coerced(operation, variables, most_errors=20)
         if isinstance(values, list):
             raise RequestError([discreet(error, "BAD_USER_INPUT") for error in values])
         coerced = Coerced(values, self._cost(prepared, operation, values.coerced), key)
         return coerced if key is None else remember(prepared.coerced, (name, key), coerced)
 
-    def _admit(self, viewer: Viewer, roots: set[str]) -> None:
+    def admit(self, viewer: Viewer, roots: set[str]) -> None:
         """Without a key there are only the mutations that bring their own token, and (a setting) introspection.
 
         A session that must set a second factor up first is for that, and for looking at oneself.
@@ -131,7 +131,9 @@ class Engine:
 
     def _cost(self, prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
         counting = Cost(self.schema, prepared.fragments, variables, self.settings.default_page)
-        cost = counting.of(self.schema.get_root_type(operation.operation), operation.selection_set)
+        return self.check_cost(counting.of(self.schema.get_root_type(operation.operation), operation.selection_set))
+
+    def check_cost(self, cost: int) -> int:
         if cost > self.settings.max_cost:
             limit = self.settings.max_cost
             message = f"This may touch {cost} rows, more than {limit}. Ask for smaller pages or fewer fields."
@@ -271,7 +273,7 @@ class Engine:
         known = plan.bound.get(coerced.key) if coerced.key is not None else None
         if known is not None:
             return known
-        arguments = [self._bind(argued, coerced.values, viewer) for argued in plan.argued]
+        arguments = [self.bind(argued, coerced.values, viewer) for argued in plan.argued]
         told: list[Mapping[str, Any]] = []
         quick = plan.is_bounded
         for argued, page in zip(plan.argued, arguments, strict=True):
@@ -282,7 +284,7 @@ class Engine:
         bound = Bound(arguments, told, quick)
         return bound if coerced.key is None else remember(plan.bound, coerced.key, bound)
 
-    def _bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer) -> Any:
+    def bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer) -> Any:
         """A field's arguments. Raises with the place in the answer they belong to."""
         try:
             given = plain(argued.evaluate(coerced))

@@ -8,9 +8,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from graph.context import Context, Services
+from graph.downloads import download, unless_gone
 from graph.entrances import Entrance
 from graph.errors import coded, formatted, public, unauthenticated, unavailable
 from graph.executor import Answer, Engine
+from graph.exports import Format, format_of
 from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, media_of
 from graph.playground.page import page
 from models.errors import Unauthenticated, Unavailable
@@ -34,7 +36,7 @@ SECURITY = (
     (b"referrer-policy", b"no-referrer"),
     (b"x-frame-options", b"DENY"),
 )
-_ALWAYS = [(b"cache-control", b"no-store"), (b"vary", b"accept, x-apikey, authorization"), *SECURITY]
+ALWAYS = [(b"cache-control", b"no-store"), (b"vary", b"accept, x-apikey, authorization"), *SECURITY]
 
 
 class Endpoint:
@@ -53,28 +55,38 @@ class Endpoint:
                 await page(request)(scope, receive, send)
                 return
         with self._entrance.watched(incoming) as asked:
-            media = media_of(incoming.header(b"accept"))
+            media, format = media_of(incoming.header(b"accept")), None
             try:
-                answer = await self._answer(incoming, asked, media)
+                format = format_of(incoming.header(b"accept"), scope["query_string"])
+                answer = await self._answer(incoming, asked, media, format, send)
+            except BadRequest as refused:
+                answer = Answer(errors=[coded(str(refused), refused.code)])
             except ClientDisconnect:
                 return
             except Exception as error:
                 answer = Answer(errors=[public(error, asked.id)])
-            asked.status = _status(answer, media or JSON)
+            if answer is None:
+                return
+            media = media if format is None else GRAPHQL
+            asked.status = status_of(answer, media or JSON, is_export=format is not None)
             asked.outcome = outcome_of(answer) if answer.errors else "ok"
-            await _respond(send, answer, media or JSON, asked, incoming.method)
+            await respond(send, answer, media or JSON, asked, incoming.method)
 
-    async def _answer(self, incoming: Incoming, asked: Asked, media: str | None) -> Answer:
+    async def _answer(
+        self, incoming: Incoming, asked: Asked, media: str | None, format: Format | None, send: Send
+    ) -> Answer | None:
+        """None where an export was sent."""
+
         def caller() -> Caller:
             return self._entrance.caller(incoming)
 
         try:
-            if media is None:
+            if media is None and format is None:
                 raise BadRequest(f"Accept {GRAPHQL} or {JSON}.", "NOT_ACCEPTABLE")
             query, variables, name = await incoming.parameters(self._services.settings.max_body)
             asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
             read_only = incoming.method == "GET"
-            proof = self._proof(incoming, asked.id, query)
+            proof = self._proof(incoming, asked.id, query) if format is None else None
             if proof is not None:
                 asked.user_id = proof.viewer.user_id
                 context = Context(self._services, proof.viewer, asked, proof, caller=caller)
@@ -90,6 +102,9 @@ class Endpoint:
             return Answer(errors=[unavailable()])
         asked.user_id = viewer.user_id
         context = Context(self._services, viewer, asked, caller=caller)
+        if format is not None:
+            work = download(self._engine, context, (query, variables, name), format, send, ALWAYS)
+            return await unless_gone(incoming.receive, work)
         return await self._engine.execute(context, query, variables, name, read_only=read_only)
 
     def _proof(self, incoming: Incoming, request_id: str, query: str) -> Proof | None:
@@ -97,7 +112,7 @@ class Endpoint:
         return self._entrance.proof(incoming, request_id) if query in self._engine.documents else None
 
 
-async def _respond(send: Send, answer: Answer, media: str, asked: Asked, method: str) -> None:
+async def respond(send: Send, answer: Answer, media: str, asked: Asked, method: str) -> None:
     body: dict[str, Any] = {}
     if answer.errors:
         body["errors"] = formatted(answer.errors)
@@ -111,7 +126,7 @@ async def _respond(send: Send, answer: Answer, media: str, asked: Asked, method:
         (b"content-type", f"{media}; charset=utf-8".encode()),
         (b"content-length", str(len(written)).encode()),
         (b"x-request-id", asked.id.encode()),
-        *_ALWAYS,
+        *ALWAYS,
     ]
     if status == 405:
         headers.append((b"allow", b"POST" if method == "GET" else b"GET, POST"))
@@ -127,13 +142,18 @@ def outcome_of(answer: Answer) -> str:
     return next((outcome for code, outcome in _OUTCOMES.items() if code in codes), "refused")
 
 
-def _status(answer: Answer, media: str) -> int:
-    """200 once executed. A refused request is 4xx; for old JSON clients only where no GraphQL was understood."""
+def status_of(answer: Answer, media: str, *, is_export: bool) -> int:
+    """200 once executed. A refused request is 4xx; for old JSON clients only where no GraphQL was understood.
+
+    Where a file was asked for, whatever is no file is 4xx: programs that ask for files look no further.
+    """
     if not answer.errors:
         return 200
     code = str((answer.errors[0].extensions or {}).get("code", ""))
     if answer.data is None and code in _STATUS:
         return _STATUS[code]
+    if is_export:
+        return 403 if code == "FORBIDDEN" else 400
     if answer.executed:
         return 200
     understood = code.startswith(("GRAPHQL_VALIDATION", "GRAPHQL_PARSE", "TOO_", "BAD_USER_INPUT", "BAD_OPERATION"))

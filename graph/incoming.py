@@ -1,5 +1,6 @@
 """Requests as they come: bodies read within bounds, media types and parameters as GraphQL over HTTP has them."""
 
+import base64
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,6 +17,7 @@ from resolvers.tokens import Purpose
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 MOST_KEY = 200
+MOST_BASIC = 1_000  # characters: the name before the key may be any
 COOKIE = "usergraph_session"
 MOST_URL = 64_000
 _CLEAN = re.compile("\x00|[\ud800-\udfff]")
@@ -36,7 +38,7 @@ class Incoming:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.scope = scope
         self.method: str = scope["method"]
-        self._receive = receive
+        self.receive = receive
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
 
     def header(self, name: bytes, default: str = "") -> str:
@@ -49,11 +51,30 @@ class Incoming:
         if not found:
             scheme, _, bearer = self.header(b"authorization").partition(" ")
             found = bearer.strip() if scheme.lower() == "bearer" else ""
+            if scheme.lower() == "basic":
+                return self._basic(bearer.strip())
             if found.startswith(f"{Purpose.SESSION}_"):
                 purpose = Purpose.SESSION
         if len(found) > MOST_KEY:
             raise Unauthenticated
         return (purpose, found) if found else None
+
+    def _basic(self, sent: str) -> tuple[Purpose, str] | None:
+        """A key as the password of any name, for spreadsheets, which can send it in no other way.
+
+        Nothing here asks a browser for a password (WWW-Authenticate). One that was given one in an address keeps it,
+        and would send it for any site's page: of such requests it is not taken.
+        """
+        if len(sent) > MOST_BASIC:
+            raise Unauthenticated
+        try:
+            _, _, key = base64.b64decode(sent, validate=True).decode("latin-1").partition(":")
+        except ValueError:
+            return None
+        if len(key) > MOST_KEY or key.startswith(f"{Purpose.SESSION}_"):
+            raise Unauthenticated
+        is_ours = self.header(b"sec-fetch-site", "none") in ("none", "same-origin")
+        return (Purpose.API_KEY, key) if key and is_ours else None
 
     def cookie(self, origin: str) -> str | None:
         """The session in a browser's cookie, where no other site's page can have made the request.
@@ -89,7 +110,7 @@ class Incoming:
             raise BadRequest(too_large, "BODY_TOO_LARGE")
         parts, size, more = [], 0, True
         while more:
-            message = await self._receive()
+            message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnect
             part = message.get("body", b"")
@@ -106,14 +127,19 @@ def media_of(accept: str) -> str | None:
     """The media type to answer in: the one wanted more, the newer one on a tie, JSON where nothing is said."""
     if not accept.strip():
         return JSON
-    weights = dict(_weighed(part) for part in accept.split(",") if part.strip())
-    anything = weights.get("application/*", weights.get("*/*", 0.0))
-    newer = weights.get(GRAPHQL, 0.0)
+    wanted = weights(accept)
+    anything = wanted.get("application/*", wanted.get("*/*", 0.0))
+    newer = wanted.get(GRAPHQL, 0.0)
     # Old clients that take anything were written for application/json.
-    older = weights.get(JSON, anything)
+    older = wanted.get(JSON, anything)
     if max(newer, older) <= 0:
         return None
     return GRAPHQL if newer >= older else JSON
+
+
+def weights(accept: str) -> dict[str, float]:
+    """How much each media type is wanted."""
+    return dict(_weighed(part) for part in accept.split(",") if part.strip())
 
 
 def _weighed(part: str) -> tuple[str, float]:

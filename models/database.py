@@ -1,17 +1,19 @@
 """The connections: many that read, and one door to writing."""
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from models.connections import Connection, Record, Statement, Steps, Threaded, Tracer, Transaction
 from models.dialects import Dialect
-from models.errors import Unavailable
+from models.errors import TooBusy, Unavailable
 from models.pools import Pool, PostgresPool, Reader, SQLitePool
 from models.settings import BadSetting, Settings
+from models.streams import Stream, ThreadedStream
 from models.watching import Observer, Tally
 
 T = TypeVar("T")
@@ -25,12 +27,13 @@ TELL_EVERY = 10  # seconds until the same cause is logged again
 class Database:
     """The open database. `reading()` lends a connection; `transaction(work)` is the only way to write."""
 
-    def __init__(self, url: str, *, pool: int = 8, wait: int = 5, prepare: bool = True) -> None:
+    def __init__(self, url: str, *, pool: int = 8, wait: int = 5, prepare: bool = True, streams: int = 2) -> None:
         self.url = url
         self.wait = wait
         self.file = sqlite_file(url)
         self._pool: Pool = SQLitePool(self.file, pool, wait) if self.file else PostgresPool(url, pool, wait, prepare)
         self._running: set[asyncio.Task[Any]] = set()
+        self._streams, self._most_streams = 0, max(1, min(streams, self._pool.connections()[2] - 1))
         self._told = ("", 0.0)
         self.tally = Tally()
         self.observer: Observer | None = None
@@ -43,6 +46,7 @@ class Database:
             pool=settings.database_pool,
             wait=settings.database_wait,
             prepare=settings.database_prepare,
+            streams=settings.exports,
         )
 
     @property
@@ -75,6 +79,45 @@ class Database:
             if quick and isinstance(connection, Threaded):
                 return connection.drive(steps)
             return await connection.run(steps)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, steps: Steps[Statement]) -> AsyncIterator[Stream | ThreadedStream]:
+        """The rows of the statement that `steps` answers, in batches on a connection of their own.
+
+        Raises TooBusy where as many streams are open as may be: they last, and others need connections too.
+        """
+        if self._streams >= self._most_streams:
+            raise TooBusy("as many streams are open as may be")
+        self._streams += 1
+        try:
+            async with self._streaming(steps) as stream:
+                yield stream
+        except Exception as error:
+            if (translated := self._translated(error)) is not error:
+                raise translated from error
+            raise
+        finally:
+            self._streams -= 1
+
+    @contextlib.asynccontextmanager
+    async def _streaming(self, steps: Steps[Statement]) -> AsyncIterator[Stream | ThreadedStream]:
+        raw = await self._pool.take()
+        kind = ThreadedStream if isinstance(raw, Reader) else Stream
+        stream = kind(raw, self.dialect, self.tracer, self.observer)
+        try:
+            await stream.begin(steps)
+            yield stream
+        finally:
+            await self._finish(self._end(stream))
+
+    async def _end(self, stream: Stream | ThreadedStream) -> None:
+        """Whatever became of its caller, a connection is given back without its snapshot."""
+        sound = False
+        try:
+            sound = await stream.end()
+        finally:
+            stream.count(self.tally)
+            await self._pool.give(stream.raw, sound=sound)
 
     async def transaction(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in one transaction that a cancelled caller cannot break off.

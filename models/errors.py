@@ -238,5 +238,9 @@ class Unavailable(Exception):
     """The database did not answer in time; the caller may try again. The cause is chained, never shown."""
 
 
+class TooBusy(Unavailable):
+    """The database answers, but as much of this kind is under way as may be."""
+
+
 class Unauthenticated(Exception):
     """A key was sent and is not (or no more) a key: one message for every cause."""

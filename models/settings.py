@@ -101,6 +101,15 @@ class Settings:
     max_page: int = setting(1_000, "Largest `first` or `last`.", low=1, high=100_000)
     default_page: int = setting(50, "Page size where neither `first` nor `last` is given.", low=1, high=10_000)
     max_cost: int = setting(250_000, "Rows that one operation may ask for at most.", low=100, high=100_000_000)
+    exports: int = setting(
+        2,
+        "Exports that a process streams at once; one connection to the database always stays for others.",
+        low=1,
+        high=100,
+    )
+    export_seconds: int = setting(
+        60, "Seconds for a client to take the next piece of an export before it is cut off.", low=1, high=3_600
+    )
     max_bulk: int = setting(10_000, "Rows of one bulk call.", low=1, high=100_000)
 
     @classmethod

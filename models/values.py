@@ -11,6 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from models.base import EMAIL, LABEL, LONG
 from models.errors import Invalid, Required
+from models.lists import separated
 
 # Joiners, direction marks and variation selectors: two names that look the same must be the same.
 _INVISIBLE = re.compile(
@@ -19,6 +20,9 @@ _INVISIBLE = re.compile(
 )
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")  # categories Cc, Cs, Zl and Zp
 _SPACES = re.compile(r"\s+")
+# Texts that spreadsheets take for formulas, and those with apostrophes before them: in a CSV, each has one more.
+FORMULA_SIGNS = r"=+\-@＝＋－＠"
+FORMULA = re.compile(rf"'*(?:[\t\r\n]|\s*[{FORMULA_SIGNS}])")
 
 
 def now() -> datetime:
@@ -135,7 +139,7 @@ def login_dn(text: str, *path: str | int) -> tuple[str, str]:
 
 def split(values: list[str] | None) -> list[str]:
     """`["AE|SouthEast", "x"]` as three values: "|" separates several in one string (S2)."""
-    return [part.strip() for value in values or [] for part in value.split("|") if part.strip()]
+    return [part.strip() for value in values or [] for part in separated(value) if part.strip()]
 
 
 @lru_cache(maxsize=1024)

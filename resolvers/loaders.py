@@ -84,6 +84,18 @@ def page(
     )
 
 
+def every(viewer: Viewer, dialect: Dialect, selected: Selected, asked: Page, most: int | None) -> Steps[Statement]:
+    """The statement of a whole list, or of `most` rows of it, for a stream: a page has no end of its own then."""
+    sql, source = Sql(viewer, dialect), _source(selected)
+    condition, order = yield from _asked(sql, source, asked)
+    limit = "" if most is None else f" LIMIT {int(most)}"
+    return Statement(
+        f"SELECT 0{selected.list}{_apart(selected)} FROM {source.table} t{selected.joined(sql)} WHERE {condition}"
+        f" ORDER BY {order_by(order, 't', backwards=False, dialect=dialect.name)}{limit}",
+        sql.values,
+    )
+
+
 def pages_of(
     viewer: Viewer, dialect: Dialect, relation: Relation, selected: Selected, keys: Sequence[int], asked: Page
 ) -> Steps[Sequence[Record]]:

@@ -13,6 +13,7 @@ from models import migrate
 from models.database import Database, Transaction
 from models.errors import Unavailable
 from tests.conftest import IN_CI
+from tests.exporting import Client, by_csv, many_groups
 from tests.pgbouncer import NoPgbouncer, Pgbouncer
 from tests.postgres import Server
 from tests.program import KEY, MAKE, running
@@ -140,6 +141,28 @@ async def test_no_setting_of_ours_stays_in_a_connection_of_the_pooler(pooled: Se
                 assert await stranger.fetchval("SELECT COUNT(*) FROM pg_prepared_statements WHERE name <> ''") == 0
     finally:
         await stranger.close()
+
+
+async def test_exports_keep_one_snapshot_and_leave_nothing_in_the_pooler(pooled: Service, pooler: Pgbouncer) -> None:
+    await many_groups(pooled, 3_000)
+    query = "{ groups { nodes { name users { nodes { username } } } } }"
+    clients = [Client(pooled, query) for _ in range(2)]
+    for client in clients:
+        client.meanwhile = lambda: pooled.data(LIST)
+    await asyncio.gather(*(client.take() for client in clients))
+    assert [len(by_csv(client.body)) for client in clients] == [3_002] * 2
+    gone = Client(pooled, query)
+
+    async def leave() -> None:
+        gone.left.set()
+        await asyncio.Event().wait()
+
+    gone.meanwhile = leave
+    await gone.take()
+    assert (gone.status, gone.is_whole) == (200, False)
+    assert await pooled.scalar("SELECT COUNT(*) FROM pg_prepared_statements WHERE name <> ''") == 0
+    assert await pooled.scalar("SELECT COUNT(*) FROM pg_cursors WHERE name <> ''") == 0
+    assert pooled.database.connections()[0] == 0
 
 
 async def test_writers_in_several_processes_take_turns_through_the_pooler(database_url: str) -> None:

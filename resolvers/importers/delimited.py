@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from models.values import FORMULA
 from resolvers.importers.columns import Columns, Target, normal, shown
 from resolvers.importers.encodings import Text
 from resolvers.importers.rows import Problem, Row, Source, UnreadableFile, counted, no_email
@@ -169,7 +170,7 @@ class Delimited(Source):
         source = Cells(self.headings, record.cells)
         if problem := self._misshapen(record):
             return Row(record.first, source, {"ref": str(record.first)}, [problem])
-        cells = [Cell(name, target, record.cells[place]) for place, name, target in self._targets]
+        cells = [Cell(name, target, _plain(record.cells[place], target)) for place, name, target in self._targets]
         user, problems = user_of(cells, record.first, ldap_server=self._ldap_server)
         if "email" not in user and not any(problem.field == "email" for problem in problems):
             problems.append(no_email(f"column {shown(self._email or 'email')}"))
@@ -187,3 +188,9 @@ class Delimited(Source):
             advice += f" (lines {record.first} to {record.last} are one row: is a quotation mark missing?)"
         own = len(self.own(record.cells)), len(self.own(self.headings))
         return Problem("row", f"the row has {own[0]} cells where the headings are {own[1]}: {advice}")
+
+
+def _plain(cell: str, target: Target) -> str:
+    """A cell without the apostrophe that keeps a spreadsheet from taking it for a formula; passwords are taken whole."""
+    is_kept = cell.startswith("'") and FORMULA.match(cell, 1) and not target.field.startswith("password")
+    return cell[1:] if is_kept else cell

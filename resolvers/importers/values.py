@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from models.lists import escaped, separated
 from resolvers.importers.columns import FLAGS, LISTS, VARIABLE, Target, shown
 from resolvers.importers.rows import Problem
 
@@ -12,6 +13,7 @@ _NO = frozenset(["false", "f", "no", "n", "0", "off", "inactive", "disabled", "d
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 _NAMED_BY = ("name", "displayName", "display", "value")
 _LARGEST = 10**30
+_SPLIT = frozenset({"tags", "aliases", "groups"})
 _LOOSE = frozenset({"email", "username"})
 
 
@@ -52,7 +54,7 @@ class _User:
     def take(self, cell: Cell) -> None:
         field = cell.target.field
         if field in LISTS:
-            self._extend(field, items(cell.value))
+            self._extend(field, items(cell.value, is_split=field in _SPLIT))
         elif field == "variables":
             for name, value in _object(cell.value).items():
                 self._choose(cell, VARIABLE + str(name), text(value))
@@ -120,13 +122,17 @@ def text(value: Any, *, strip: bool = True) -> str | None:
     return value.strip() if strip else value
 
 
-def items(value: Any) -> list[str]:
-    """Several texts, of a list or separated by "|"; those of a tuple are whole, whatever they hold."""
+def items(value: Any, *, is_split: bool = False) -> list[str]:
+    """Several texts, of a list or separated by "|"; those of a tuple are whole, whatever they hold.
+
+    `is_split`: who takes them separates them again.
+    """
     if isinstance(value, tuple):
         return [one for one in map(text, value) if one]
     values = value if isinstance(value, list) else [value]
     texts = [text(one) for one in values]
-    return [part.strip() for one in texts if one for part in one.split("|") if part.strip()]
+    parts = [part.strip() for one in texts if one for part in separated(one) if part.strip()]
+    return [escaped(part) for part in parts] if is_split else parts
 
 
 def flag(value: Any) -> bool | None:

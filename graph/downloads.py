@@ -1,0 +1,96 @@
+"""Sending an export: piece by piece as the client takes it, and to its end or visibly not."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from graphql import GraphQLError
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Send
+
+from graph.context import Context
+from graph.executor import Answer, Engine
+from graph.exports import Export, Format, export
+from graph.incoming import Parameters
+from models.errors import Unavailable
+from models.watching import Asked
+
+T = TypeVar("T")
+Headers = Sequence[tuple[bytes, bytes]]
+
+log = logging.getLogger("usergraph")
+
+
+class _Untaken(Exception):
+    """The client takes nothing more."""
+
+
+async def download(
+    engine: Engine, context: Context, given: Parameters, format: Format, send: Send, headers: Headers
+) -> Answer | None:
+    """Send the file that is asked for. Where there is none, nothing is sent, and the answer says why."""
+    made = await export(engine, context, *given, format)
+    if isinstance(made, Answer):
+        return Answer(errors=made.errors)
+    try:
+        await _send(made, context.asked, send, headers, context.services.settings.export_seconds)
+    finally:
+        await made.aclose()
+    return None
+
+
+async def _send(made: Export, asked: Asked, send: Send, headers: Headers, seconds: int) -> None:
+    """What breaks off ends without the last piece of the body, which closes the connection: half a file is no file."""
+    told = [
+        (b"content-type", made.media.encode()),
+        (b"content-disposition", f'attachment; filename="{made.filename}"'.encode()),
+        (b"x-request-id", asked.id.encode()),
+        *headers,
+    ]
+    asked.status = 200
+    await send({"type": "http.response.start", "status": 200, "headers": told})
+    try:
+        async for chunk in made.chunks:
+            await _send_piece(send, chunk, seconds)
+    except _Untaken:
+        log.warning("the client of request %s took nothing for %d seconds: its export ends", asked.id, seconds)
+    except GraphQLError as error:
+        asked.outcome = "refused"
+        log.warning("the export of request %s broke off: %s", asked.id, error.message)
+    except Unavailable as error:
+        asked.outcome = "unavailable"
+        log.warning("the export of request %s broke off: %s", asked.id, error)
+    except Exception as error:
+        asked.outcome = "failed"
+        log.error("the export of request %s broke off", asked.id, exc_info=error)
+    else:
+        await send({"type": "http.response.body", "body": b""})
+        asked.outcome = "ok"
+
+
+async def _send_piece(send: Send, chunk: bytes, seconds: int) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except TimeoutError as error:
+        raise _Untaken from error
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` answers. Where the client leaves before, it is broken off, and ClientDisconnect raised."""
+    doing, gone = asyncio.create_task(work), asyncio.create_task(_gone(receive))
+    try:
+        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise ClientDisconnect
+        return doing.result()
+    finally:
+        doing.cancel()
+        gone.cancel()
+        await asyncio.gather(doing, gone, return_exceptions=True)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,235 @@
+"""Which rows an export has: those of the only list at the root of a query, streamed or answered whole."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLError,
+    GraphQLField,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    get_named_type,
+    get_nullable_type,
+    is_leaf_type,
+    is_list_type,
+)
+from graphql.execution.values import VariableValues
+
+from graph import cells
+from graph import fields as declared
+from graph.arguments import page_of, plain
+from graph.cell_values import Values
+from graph.collecting import Collector
+from graph.columns import Column
+from graph.documents import Prepared, RequestError
+from graph.errors import coded
+from graph.executor import Engine
+from graph.levels import Level
+from graph.limits import Cost
+from graph.runs import Run
+from graph.selection import Compiler
+from graph.sites import Argued, spec_of
+from models.connections import Record, Statement, Steps
+from models.database import Database
+from models.errors import Invalid
+from models.streams import in_thread
+from resolvers import loaders
+from resolvers.loaders import Page
+from resolvers.policy import Reach, Viewer
+from resolvers.selected import Selected
+from resolvers.sources import Source
+
+BATCH = 1_000  # rows that are in memory at a time, with all that hangs on them
+
+Write = Callable[[Sequence[Any]], bytes]
+
+
+def not_exportable(reason: str) -> GraphQLError:
+    advice = "An export needs a query with one list at its root, such as { users { nodes { username } } }"
+    return coded(f"{advice}: {reason}.", "NOT_EXPORTABLE")
+
+
+@dataclass(frozen=True)
+class Root:
+    """The only field at the root of a query, beside `__typename`."""
+
+    key: str
+    nodes: list[FieldNode]
+    definition: GraphQLField
+
+    @property
+    def type(self) -> Any:
+        return get_named_type(self.definition.type)
+
+    @property
+    def name(self) -> str:
+        return self.nodes[0].name.value
+
+    @property
+    def selections(self) -> list[SelectionSetNode]:
+        return [node.selection_set for node in self.nodes if node.selection_set]
+
+    @property
+    def is_connection(self) -> bool:
+        return isinstance(spec_of(self.definition), declared.Many)
+
+    @property
+    def is_list(self) -> bool:
+        return is_list_type(get_nullable_type(self.definition.type)) and not is_leaf_type(self.type)
+
+    @property
+    def is_report(self) -> bool:
+        """Whether it is an object that tells its `columns`, and its `rows` as objects."""
+        fields = getattr(self.type, "fields", {})
+        return (
+            not self.is_list
+            and {"columns", "rows"} <= set(fields)
+            and is_list_type(get_nullable_type(fields["rows"].type))
+        )
+
+
+def root_of(engine: Engine, operation: OperationDefinitionNode, collector: Collector) -> Root:
+    """Raises RequestError for a query of which no table can be made."""
+    if operation.operation is not OperationType.QUERY:
+        raise RequestError([not_exportable("this changes something")])
+    query = engine.schema.query_type
+    assert query is not None
+    found = collector.collect(query, [operation.selection_set])
+    roots = {key: nodes for key, nodes in found.items() if nodes[0].name.value != "__typename"}
+    if len(roots) != 1:
+        raise RequestError([not_exportable(f"this has {len(roots)} fields there")])
+    ((key, nodes),) = roots.items()
+    name = nodes[0].name.value
+    if name.startswith("__"):
+        raise RequestError([not_exportable(f"{name} is none")])
+    root = Root(key, nodes, query.fields[name])
+    if not (root.is_connection or root.is_list or root.is_report):
+        raise RequestError([not_exportable(f"{name} is one object")])
+    return root
+
+
+@dataclass(frozen=True)
+class WholeRows:
+    """Rows that an answer holds already: objects, or None where a key named nothing."""
+
+    rows: Sequence[Any]
+    shape: Callable[[Sequence[Any]], Sequence[Any]]
+
+    async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
+        for first in range(0, len(self.rows), BATCH):
+            rows = self.rows[first : first + BATCH]
+            yield await in_thread(lambda some=rows: write(self.shape(some)))  # type: ignore[misc]
+
+
+def as_cells(table: Sequence[Column], values: Values) -> Callable[[Sequence[Any]], list[tuple[Any, ...]]]:
+    """Makes rows of cells of the rows of an answer."""
+    converts = [values.of(column, column.path) for column in table]
+    return lambda rows: [tuple([convert(row) for convert in converts]) for row in rows]
+
+
+@dataclass(frozen=True)
+class StreamedRows:
+    """All rows of a connection, read by one statement; `level` shapes each batch of them."""
+
+    database: Database
+    viewer: Viewer
+    level: Level
+    arguments: Sequence[Any]
+    asked: Page
+    most: int | None
+
+    async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
+        async with self.database.stream(self._statement()) as stream:
+            batches = stream.batches(BATCH, self._batch, write)
+            try:
+                async for piece in batches:
+                    yield piece
+            finally:
+                await batches.aclose()
+
+    def _statement(self) -> Steps[Statement]:
+        dialect = self.database.dialect
+        return (yield from loaders.every(self.viewer, dialect, self.level.selected, self.asked, self.most))
+
+    def _batch(self, rows: Sequence[Record]) -> Steps[list[Any]]:
+        return (yield from self.level.run(Run(self.viewer, self.database.dialect, self.arguments), rows))
+
+
+@dataclass(frozen=True)
+class Asking:
+    """One request for an export, understood so far."""
+
+    engine: Engine
+    prepared: Prepared
+    operation: OperationDefinitionNode
+    values: VariableValues
+    viewer: Viewer
+    root: Root
+
+    def streamed(self, database: Database, values: Values | None) -> tuple[StreamedRows, list[Column]]:
+        """The rows of a connection, as objects where no `values` say how cells are made.
+
+        Raises RequestError, GraphQLError and Refusal as the query itself would.
+        """
+        source = spec_of(self.root.definition).source()
+        given = plain(Argued(self.root.definition, self.root.nodes[0], []).evaluate(self.values))
+        most = _most(given)
+        self._check_cost(BATCH if most is None else min(most, BATCH))
+        self.engine.plan(self.prepared, self.operation, self.values, self.viewer)  # names all that may not be read
+        compiler = self._compiler()
+        type_, selections, path = self._nodes(compiler)
+        selected = Selected(source)
+        reach = Reach.FAR.to(source.type_name)
+        table: list[Column] = []
+        if values is None:
+            level = compiler.level(type_, selections, selected, reach, path)
+        else:
+            level = cells.compiled(compiler, type_, selections, selected, reach, path, values)
+            table = level.table
+        arguments = [self.engine.bind(argued, self.values, self.viewer) for argued in compiler.argued]
+        asked = page_of(given, source, self.viewer, self.engine.settings, whole=True)
+        return StreamedRows(database, self.viewer, level, arguments, asked, most), table
+
+    def _compiler(self) -> Compiler:
+        engine = self.engine
+        fragments, switches = self.prepared.fragments, self.values.coerced
+        return Compiler(engine.schema, fragments, switches, self.viewer, engine.sources, engine.dialect.name)
+
+    def _nodes(self, compiler: Compiler) -> tuple[Any, list[SelectionSetNode], list[str | int]]:
+        """The type and selections of the rows: of `nodes`, or of `edges { node }`."""
+        root = self.root
+        found: list[tuple[Any, list[SelectionSetNode], list[str | int]]] = []
+        for key, nodes in compiler.collect(root.type, root.selections).items():
+            name, inner = nodes[0].name.value, [node.selection_set for node in nodes if node.selection_set]
+            if name == "nodes":
+                found.append((get_named_type(root.type.fields[name].type), inner, [root.key, key]))
+            elif name == "edges":
+                edge = get_named_type(root.type.fields[name].type)
+                for edge_key, edge_nodes in compiler.collect(edge, inner).items():
+                    if edge_nodes[0].name.value == "node":
+                        sets = [node.selection_set for node in edge_nodes if node.selection_set]
+                        found.append((get_named_type(edge.fields["node"].type), sets, [root.key, key, edge_key]))
+        if len(found) != 1:
+            told = "has no nodes" if not found else "has its nodes several times"
+            raise RequestError([not_exportable(f"{root.name} {told}")])
+        return found[0]
+
+    def _check_cost(self, rows: int) -> None:
+        """The rows themselves count as one batch, as no more are in memory; what hangs on them as always."""
+        engine, root = self.engine, self.root
+        counting = Cost(engine.schema, self.prepared.fragments, self.values.coerced, engine.settings.default_page)
+        engine.check_cost(rows * (1 + sum(counting.of(root.type, each) for each in root.selections)))
+
+
+def _most(given: Mapping[str, Any]) -> int | None:
+    """How many rows are asked for at most: without `first` all of them."""
+    for name in ("last", "before"):
+        if given.get(name) is not None:
+            raise Invalid(name, reason=f"{name} is not for exports, which go forwards: use first and after.")
+    first: int | None = given.get("first")
+    if first is not None and first < 0:
+        raise Invalid("first", reason="first takes a number from 0.")
+    return first

@@ -1,0 +1,195 @@
+"""Exports: the rows of any query as a file, in pieces, so that a million take no more memory than a thousand."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any, Protocol
+from urllib.parse import parse_qs
+
+from graphql import GraphQLError
+
+from graph.cell_values import SHEET, TEXTS, TYPED, Values
+from graph.collecting import Collector
+from graph.columns import Column, Table
+from graph.context import Context
+from graph.documents import RequestError
+from graph.errors import coded, discreet, public
+from graph.executor import Answer, Engine
+from graph.export_columns import ArrowWriter, ParquetWriter
+from graph.export_reports import report, whole
+from graph.export_rows import Asking, Root, StreamedRows, WholeRows, as_cells, root_of
+from graph.export_sheets import SheetWriter
+from graph.export_texts import CsvWriter, LinesWriter
+from graph.incoming import GRAPHQL, JSON, BadRequest, weights
+from models.errors import Refusal, TooBusy, Unavailable
+from models.streams import in_thread
+
+
+class Writer(Protocol):
+    """Makes the bytes of a file of rows, in a thread; `close` leaves nothing behind, however far it came."""
+
+    def write(self, rows: Sequence[Any]) -> bytes: ...
+
+    def end(self) -> Iterable[bytes]: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file. `values` are its cells; without them its rows are objects, as in the answer."""
+
+    name: str
+    media: str
+    extension: str
+    writer: Callable[[Sequence[Column]], Writer]
+    values: Values | None = None
+    accepts: tuple[str, ...] = ()
+
+    @property
+    def content_type(self) -> str:
+        return f"{self.media}; charset=utf-8" if self.name in ("csv", "ndjson") else self.media
+
+
+FORMATS: Mapping[str, Format] = {
+    each.name: each
+    for each in (
+        Format("csv", "text/csv", "csv", CsvWriter, TEXTS),
+        Format(
+            "ndjson",
+            "application/x-ndjson",
+            "ndjson",
+            lambda _: LinesWriter(),
+            accepts=("application/ndjson", "application/jsonl"),
+        ),
+        Format("arrow", "application/vnd.apache.arrow.stream", "arrows", ArrowWriter, TYPED),
+        Format("parquet", "application/vnd.apache.parquet", "parquet", ParquetWriter, TYPED),
+        Format("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", SheetWriter, SHEET),
+    )
+}
+_BY_MEDIA = {media: each for each in FORMATS.values() for media in (each.media, *each.accepts)}
+MARKED = replace(FORMATS["csv"], writer=partial(CsvWriter, mark=True))
+
+
+def format_of(accept: str, query_string: bytes) -> Format | None:
+    """The format that `?format=` names, or that is wanted more than JSON; None for JSON. Raises BadRequest."""
+    given = parse_qs(query_string.decode("latin-1")) if b"format=" in query_string or b"bom=" in query_string else {}
+    name = given.get("format", [""])[-1]
+    if name and name != "json" and name not in FORMATS:
+        raise BadRequest(f"format is one of json, {', '.join(FORMATS)}.", "NOT_ACCEPTABLE")
+    found = (FORMATS.get(name) if name else _accepted(accept)) if accept or name else None
+    return MARKED if found is FORMATS["csv"] and given.get("bom", [""])[-1] in ("true", "1") else found
+
+
+@lru_cache(maxsize=100)
+def _accepted(accept: str) -> Format | None:
+    wanted = weights(accept)
+    best = max(_BY_MEDIA, key=lambda media: wanted.get(media, 0.0))
+    weight = wanted.get(best, 0.0)
+    anything = max(wanted.get("*/*", 0.0), wanted.get("application/*", 0.0))
+    is_wanted = weight > max(wanted.get(JSON, 0.0), wanted.get(GRAPHQL, 0.0)) and weight >= anything
+    return _BY_MEDIA[best] if is_wanted else None
+
+
+@dataclass
+class Export:
+    """A file on its way. Whoever takes it closes it, also in the middle."""
+
+    media: str
+    filename: str
+    chunks: AsyncIterator[bytes]
+    _pieces: AsyncGenerator[bytes, None]
+
+    async def aclose(self) -> None:
+        await self._pieces.aclose()
+
+
+async def export(
+    engine: Engine,
+    context: Context,
+    query: str,
+    variables: dict[str, Any],
+    operation_name: str | None,
+    format: Format,
+) -> Export | Answer:
+    """The rows of a query as a file whose first piece is made, or why there is none."""
+    root: Root | None = None
+    try:
+        prepared = engine.documents.prepare(query, lambda names: engine.admit(context.viewer, names))
+        operation = prepared.operation(operation_name)
+        context.tell(operation)
+        values = engine.variables.coerced(operation, variables, most_errors=20)
+        if isinstance(values, list):
+            raise RequestError([discreet(error, "BAD_USER_INPUT") for error in values])
+        collector = Collector(prepared.fragments, values.coerced)
+        root = root_of(engine, operation, collector)
+        asking = Asking(engine, prepared, operation, values, context.viewer, root)
+        rows: StreamedRows | WholeRows
+        if root.is_connection:
+            rows, table = asking.streamed(context.database, format.values)
+        else:
+            answer, table = await _answered(asking, context, query, variables, operation_name, collector)
+            if answer.errors:
+                return answer
+            found, table = report(answer.data[root.key]) if root.is_report else (answer.data[root.key], table)
+            rows = WholeRows(found, as_cells(table, format.values) if format.values else lambda each: each)
+        pieces = _pieces(rows, format.writer(table))
+        return await _begun(format, f"{operation.name.value if operation.name else root.key}", pieces)
+    except RequestError as refused:
+        return Answer(errors=refused.errors)
+    except TooBusy:
+        message = "As many exports are under way here as may be at once. Try again in a moment."
+        return Answer(errors=[coded(message, "SERVICE_UNAVAILABLE")])
+    except (Refusal, GraphQLError, Unavailable) as refused:
+        return Answer(errors=[public(refused, context.request_id, [root.key] if root else None)])
+
+
+async def _answered(
+    asking: Asking,
+    context: Context,
+    query: str,
+    variables: dict[str, Any],
+    operation_name: str | None,
+    collector: Collector,
+) -> tuple[Answer, list[Column]]:
+    """The whole answer of a query whose rows are bounded by nature."""
+    root, engine = asking.root, asking.engine
+    table: list[Column] = []
+    if not root.is_report:
+        table = Table(engine.schema, collector).columns(root.type, root.selections)
+    else:
+        query, operation_name = whole(asking.operation, root), None
+    return await engine.execute(context, query, variables, operation_name, read_only=True), table
+
+
+async def _begun(format: Format, name: str, pieces: AsyncGenerator[bytes, None]) -> Export:
+    """With the first piece comes whatever refuses the query; nothing has been said by then."""
+    try:
+        first = await anext(pieces, b"")
+    except BaseException:
+        await pieces.aclose()
+        raise
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+    return Export(format.content_type, f"{name}.{format.extension}", chunks(), pieces)
+
+
+async def _pieces(rows: StreamedRows | WholeRows, writer: Writer) -> AsyncGenerator[bytes, None]:
+    """Not empty. The connection of a stream is given back before the end of the file is written."""
+    try:
+        written = rows.written(writer.write)
+        try:
+            async for piece in written:
+                if piece:
+                    yield piece
+        finally:
+            await written.aclose()
+        for piece in await in_thread(writer.end):
+            if piece:
+                yield piece
+    finally:
+        writer.close()

@@ -1,0 +1,37 @@
+r"""Several texts in one, with marks between them (S2). A mark within a text is written `\|`.
+
+Backslashes are themselves, but those right before a mark, which are doubled: so texts that hold none stay as they are.
+"""
+
+import re
+from collections.abc import Sequence
+
+MARK = "|"
+_LAST = re.compile(r"\\+$")
+_PIECE = re.compile(r"([^\\|]*)(\\*)(\|?)")
+_ESCAPED = {mark: re.compile(rf"(\\*){re.escape(mark)}") for mark in (MARK, "=")}
+
+
+def escaped(text: str, mark: str = MARK) -> str:
+    return _ESCAPED[mark].sub(lambda found: f"{found[1] * 2}\\{mark}", text) if mark in text else text
+
+
+def together(texts: Sequence[str], mark: str = MARK) -> str:
+    made = mark.join(texts)
+    if "\\" not in made and made.count(mark) == len(texts) - 1:
+        return made
+    parts = [escaped(text, mark) for text in texts]
+    return mark.join([*(_LAST.sub(lambda found: found[0] * 2, part) for part in parts[:-1]), *parts[-1:]])
+
+
+def separated(text: str) -> list[str]:
+    if "\\|" not in text:
+        return text.split(MARK)
+    parts = [""]
+    for piece, backslashes, mark in _PIECE.findall(text):
+        parts[-1] += piece + (backslashes[: len(backslashes) // 2] if mark else backslashes)
+        if mark and len(backslashes) % 2:
+            parts[-1] += mark
+        elif mark:
+            parts.append("")
+    return parts
