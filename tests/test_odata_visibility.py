@@ -21,8 +21,19 @@ async def test_strangers_get_nothing(service: Service) -> None:
 
 
 async def test_keys_come_as_to_graphql(service: Service) -> None:
-    for headers in ({"x-apikey": key_of("admin")}, {"authorization": f"Bearer {key_of('admin')}"}):
+    key = key_of("admin")
+    basic = "Basic " + base64.b64encode(f"anything:{key}".encode()).decode()
+    for headers in ({"x-apikey": key}, {"authorization": f"Bearer {key}"}, {"authorization": basic}):
         assert (await get(service, "Users", who=None, headers=headers)).status_code == 200
+    wrong = "Basic " + base64.b64encode(b"admin:wrong").decode()
+    assert (await get(service, "Users", who=None, headers={"authorization": wrong})).status_code == 401
+
+
+async def test_a_browser_is_not_asked_for_a_password(service: Service) -> None:
+    """It would keep what it is given, and send it for the pages of other sites too."""
+    answer = await get(service, "Users", who=None, headers={"sec-fetch-site": "none"})
+    assert answer.status_code == 401
+    assert "www-authenticate" not in answer.headers
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -131,7 +142,3 @@ async def test_a_session_that_must_set_a_second_factor_up_reads_nothing(service:
     bearer = {"authorization": f"Bearer {signed['signIn']['session']['token']}"}
     answer = await get(service, "Users", who=None, headers=bearer)
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "SECOND_FACTOR_REQUIRED")
-
-
-def basic(key: str) -> dict[str, str]:
-    return {"authorization": "Basic " + base64.b64encode(f"key:{key}".encode()).decode()}
