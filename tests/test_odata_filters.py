@@ -214,7 +214,9 @@ def expression(dice: random.Random, depth: int) -> Condition:
         return dice.choice(LEAVES)(dice)
     if dice.random() < 0.35:
         text, holds = expression(dice, depth - 1)
-        return f"not ({text})", lambda row: None if (found := holds(row)) is None else not found
+        return dice.choice(["not ({})", "not({})"]).format(
+            text
+        ), lambda row: None if (found := holds(row)) is None else not found
     joint = dice.choice(["and", "or"])
     parts = [expression(dice, depth - 1) for _ in range(2)]
     decisive = joint == "or"

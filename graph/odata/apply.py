@@ -94,7 +94,7 @@ class _Reader:
         if self._type.name != "User":
             unsupported(f"$apply over {self._type.name}; it is there for Users", "$apply")
         *before, last = [_step(each) for each in split(text, "/")] or [("", "")]
-        for name, inner in before:
+        for name, _ in before:
             if name != "filter":
                 unsupported(f"{name or 'this'}() before the last step of $apply; only filter() is", "$apply")
         filters = [where_of(self._model, self._type, inner) for _, inner in before]

@@ -54,6 +54,9 @@ def _said(error: Exception) -> str:
 
 def _parsed(text: str) -> Any:
     tokens = list(ODataLexer().tokenize(text))
+    for token in tokens:
+        if token.type == "ODATA_IDENTIFIER" and named(token.value) == "not":
+            token.type, token.value = "NOT", ast.Not()  # `not(…)`, which clients write, is no function
     return ODataParser().parse(iter(_with_commas(tokens)))
 
 
