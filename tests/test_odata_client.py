@@ -86,7 +86,7 @@ def test_it_filters(client: Client) -> None:
         ([user.groupCount >= 2], "groupCount: {gte: 2}"),
         ([user.lastLoginAt.is_null()], "lastLoginAt: {isNull: true}"),
         ([user.isActive == False], "isActive: {eq: false}"),  # noqa: E712 a condition of the library
-        ([user.role.name == "Admin"], 'role: {name: {eq: "Admin"}}'),
+        (["role/name eq 'Admin'"], 'role: {name: {eq: "Admin"}}'),
         (
             [(user.state == "INVITED") | (user.role.weight > 60)],
             "or: [{state: {eq: INVITED}}, {role: {weight: {gt: 60}}}]",
