@@ -21,9 +21,9 @@ def whole(operation: OperationDefinitionNode, root: Root) -> str:
     """The question again, asking for all that a table needs, whatever was selected of the report."""
     field = root.nodes[0]
     used = _Variables()
-    for argument in field.arguments:
+    for argument in field.arguments or ():
         visit(argument, used)
-    given = [each for each in operation.variable_definitions if each.variable.name.value in used.names]
+    given = [each for each in operation.variable_definitions or () if each.variable.name.value in used.names]
     name = operation.name.value if operation.name else ""
     declared = f"({', '.join(map(print_ast, given))})" if given else ""
     arguments = f"({', '.join(map(print_ast, field.arguments))})" if field.arguments else ""

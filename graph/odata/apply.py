@@ -93,7 +93,7 @@ class _Reader:
     def read(self, text: str) -> Applied:
         if self._type.name != "User":
             unsupported(f"$apply over {self._type.name}; it is there for Users", "$apply")
-        *before, last = [_step(each) for each in split(text, "/")] or [("", "")]
+        *before, last = [_step(each) for each in split(text or "/", "/")]
         for name, _ in before:
             if name != "filter":
                 unsupported(f"{name or 'this'}() before the last step of $apply; only filter() is", "$apply")
