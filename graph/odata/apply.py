@@ -155,19 +155,22 @@ class _Reader:
     def _measure(self, text: str) -> None:
         count, found = _COUNT.fullmatch(text), _MEASURE.fullmatch(text)
         if count:
-            return self._add(count[1], {"measure": "COUNT"})
-        if found is None:
+            self._add(count[1], {"measure": "COUNT"})
+        elif found:
+            self._add(found[3], self._measured(tuple(found[1].split("/")), found[2]))
+        else:
             known = "$count as n, and a property with countdistinct, min or max as x"
             unsupported(f"{text[:60]} in aggregate(); there are {known}", "$apply")
-        path, method, alias = tuple(found[1].split("/")), found[2], found[3]
+
+    def _measured(self, path: tuple[str, ...], method: str) -> dict[str, Any]:
         if path == (KEY,) and method == "countdistinct":
-            return self._add(alias, {"measure": "COUNT"})
+            return {"measure": "COUNT"}
         name = self._field(path)
         if method == "countdistinct" and not self._is_moment(path):
-            return self._add(alias, {"measure": "DISTINCT", "of": name})
+            return {"measure": "DISTINCT", "of": name}
         if method in _EXTREMES and self._is_moment(path):
-            return self._add(alias, {"measure": _EXTREMES[method], "of": name})
-        return unsupported(f"{found[1]} with {method}", "$apply")
+            return {"measure": _EXTREMES[method], "of": name}
+        return unsupported(f"{'/'.join(path)} with {method}", "$apply")
 
     def _add(self, alias: str, measure: dict[str, Any]) -> None:
         if (alias,) in self._made.columns or alias in self._type.properties or alias in self._type.navigations:
