@@ -127,9 +127,12 @@ async def test_headers_that_are_none(service: Service) -> None:
         assert answer.headers["content-type"].startswith("application/json")
 
 
-async def test_a_database_that_is_away_is_said_to_be(service: Service) -> None:
-    await service.database.close()
-    status, code, _ = await refused(service, "Users")
-    assert (status, code) == (503, "SERVICE_UNAVAILABLE")
-    await service.database.open()
-    assert len(await ids(service, "Users")) == 9
+async def test_a_database_that_does_not_answer_is_said_to_be_away(service_with: Any) -> None:
+    """All of its connections are taken."""
+    async with service_with(database_pool=1, database_wait=1) as service:
+        assert len(await ids(service, "Users")) == 9
+        async with service.database.reading():
+            answer = await get(service, "Groups")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert answer.json()["error"]["code"] == "SERVICE_UNAVAILABLE"
+        assert len(await ids(service, "Users")) == 9
