@@ -126,7 +126,7 @@ async def test_every_set_gives_its_entities_by_their_keys(service: Service) -> N
     for name in SETS:
         found = await rows(service, name)
         assert found, f"{name} is empty"
-        for row in found[:3]:
+        for row in found[-3:]:
             one = await body(service, f"{name}('{row['id']}')")
             assert one.pop("@odata.context") == f"http://usergraph.test/odata/$metadata#{name}/$entity"
             assert one == row

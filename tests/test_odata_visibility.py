@@ -21,8 +21,19 @@ async def test_strangers_get_nothing(service: Service) -> None:
 
 
 async def test_keys_come_as_to_graphql(service: Service) -> None:
-    for headers in ({"x-apikey": key_of("admin")}, {"authorization": f"Bearer {key_of('admin')}"}):
+    key = key_of("admin")
+    basic = "Basic " + base64.b64encode(f"anything:{key}".encode()).decode()
+    for headers in ({"x-apikey": key}, {"authorization": f"Bearer {key}"}, {"authorization": basic}):
         assert (await get(service, "Users", who=None, headers=headers)).status_code == 200
+    wrong = "Basic " + base64.b64encode(b"admin:wrong").decode()
+    assert (await get(service, "Users", who=None, headers={"authorization": wrong})).status_code == 401
+
+
+async def test_a_browser_is_not_asked_for_a_password(service: Service) -> None:
+    """It would keep what it is given, and send it for the pages of other sites too."""
+    answer = await get(service, "Users", who=None, headers={"sec-fetch-site": "none"})
+    assert answer.status_code == 401
+    assert "www-authenticate" not in answer.headers
 
 
 @pytest.mark.parametrize("who", PEOPLE)
@@ -92,14 +103,16 @@ async def test_an_administrator_of_an_organization_sees_its_users(service: Servi
     assert (await get(service, "Users/$count", who="orgadmin")).text == "2"
     for path in ("Users('user_9')", "Users('user_9')/groups", "Memberships('membership_3')"):
         assert (await refused(service, path, who="orgadmin"))[:2] == (404, "NOT_FOUND")
-    found = await body(service, "Groups", who="orgadmin", expand="users($select=id;$count=true)", top=1)
+    found = await body(
+        service, "Groups", who="orgadmin", expand="users($select=id;$count=true)", filter="id eq 'group_1'"
+    )
     assert (found["value"][0]["users@odata.count"], found["value"][0]["users"]) == (1, [{"id": "user_8"}])
 
 
 async def test_the_audit_log_of_an_organization(service: Service) -> None:
     for user in ("user_8", "user_9"):
         await service.data(f'mutation {{ updateUser(input: {{id: "{user}", name: "N"}}) {{ errors {{ code }} }} }}')
-    assert await ids(service, "AuditEvents") == ["event_2", "event_1"]
+    assert {"user_8", "user_9"} <= {row["subjectId"] for row in await rows(service, "AuditEvents")}
     assert [row["subjectId"] for row in await rows(service, "AuditEvents", who="orgadmin")] == ["user_8"]
     assert (await refused(service, "AuditEvents", who="normal"))[:2] == (403, "FORBIDDEN")
 
@@ -123,13 +136,9 @@ async def test_members_are_seen_in_groups_by_who_reads_them(service: Service) ->
 async def test_a_session_that_must_set_a_second_factor_up_reads_nothing(service: Service) -> None:
     await service.write("UPDATE roles SET requires_second_factor = true WHERE id = 4")
     signed = await service.data(
-        'mutation { signIn(input: {username: "member", password: "plum violin harbour 41"}) { session { token } errors { code } } }',
+        'mutation { signIn(input: {username: "member", password: "plum violin harbour 41"}) { session { token } } }',
         who=None,
     )
-    bearer = {"authorization": f"Bearer {signed['signIn']['token']}"}
+    bearer = {"authorization": f"Bearer {signed['signIn']['session']['token']}"}
     answer = await get(service, "Users", who=None, headers=bearer)
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "SECOND_FACTOR_REQUIRED")
-
-
-def basic(key: str) -> dict[str, str]:
-    return {"authorization": "Basic " + base64.b64encode(f"key:{key}".encode()).decode()}

@@ -1,4 +1,4 @@
-"""GraphQL documents for requests: the text depends on what is selected alone, values are variables, so plans are kept."""
+"""GraphQL documents for requests: texts depend on what is selected alone, values are variables, so plans are kept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -23,6 +23,8 @@ from graph.odata.refusals import Refused
 from models.settings import Settings
 from models.watching import Asked
 
+# Spreadsheets send a key by Basic where they are asked to. A browser would keep it, and send it for any site's page.
+CHALLENGE = (b"www-authenticate", b'Basic realm="usergraph", charset="UTF-8"')
 VARY = b"accept, x-apikey, authorization, prefer"
 
 
@@ -55,18 +57,20 @@ class Feed:
                 reply = error(Answered(errors).refused, asked.id)
             asked.status = reply.status
             asked.outcome = outcome_of(Answer(errors=errors)) if errors else "ok"
+            if reply.status == 401 and not incoming.header(b"sec-fetch-site"):
+                reply.headers.append(CHALLENGE)
             await _send(send, reply, asked, incoming.method)
 
     async def _reply(self, incoming: Incoming, asked: Asked) -> Reply:
+        viewer = await self._entrance.viewer(incoming, asked.id)
+        asked.user_id = viewer.user_id
+        if viewer.is_stranger:
+            raise Answered([unauthenticated()])
         resource = resource_of(model(), incoming.scope["path"])
         if incoming.method not in ("GET", "HEAD"):
             raise Refused("This feed is for reading: send GET or HEAD.", "METHOD_NOT_ALLOWED", 405)
         media.check_version(incoming.header(b"odata-maxversion"))
         given = options_of(incoming.scope["query_string"])
-        viewer = await self._entrance.viewer(incoming, asked.id)
-        asked.user_id = viewer.user_id
-        if viewer.is_stranger:
-            raise Answered([unauthenticated()])
         accept, format = incoming.header(b"accept"), given.get("$format")
         if resource.kind == "metadata":
             return _described(given, in_json=media.describes_in_json(accept, format))
@@ -123,8 +127,6 @@ async def _send(send: Send, reply: Reply, asked: Asked, method: str) -> None:
     ]
     if reply.status != 204:
         headers += [(b"content-type", reply.media.encode()), (b"content-length", str(len(reply.body)).encode())]
-    if reply.status == 401:
-        headers.append((b"www-authenticate", b'Basic realm="usergraph", charset="UTF-8"'))
     if reply.status == 405:
         headers.append((b"allow", b"GET, HEAD"))
     if reply.status == 503:

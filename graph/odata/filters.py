@@ -8,14 +8,14 @@ from odata_query import ast, exceptions
 from odata_query.grammar import ODataLexer, ODataParser
 
 from graph.odata.flat import Flat
-from graph.odata.literals import Literal, literal, part, span
+from graph.odata.literals import Literal, literal, named, part, span
 from graph.odata.model import EntityType, Model
 from graph.odata.paths import Path, Where, chain, resolved
 from graph.odata.refusals import bad, unsupported
 from resolvers.conditions import Some, SomeText, SomeVariable
 from resolvers.filters import Choice, Flag, Identity, Instant, Number, Text, exact
 
-MOST_FILTER = 16_000
+MOST_FILTER = 12_000
 MOST_LISTED = 1_000
 TEXTS = {"contains": "contains", "startswith": "startsWith", "endswith": "endsWith"}
 CASES = ("tolower", "toupper")
@@ -54,6 +54,9 @@ def _said(error: Exception) -> str:
 
 def _parsed(text: str) -> Any:
     tokens = list(ODataLexer().tokenize(text))
+    for token in tokens:
+        if token.type == "ODATA_IDENTIFIER" and named(token.value) == "not":
+            token.type, token.value = "NOT", ast.Not()  # `not(…)`, which clients write, is no function
     return ODataParser().parse(iter(_with_commas(tokens)))
 
 
@@ -97,9 +100,10 @@ class Filter:
 
     def _joined(self, node: ast.BoolOp, negated: bool) -> Where:
         """A chain of one operator as one list, however long: a `where` may nest a few levels only."""
-        kind, parts, waiting = type(node.op), [], [node]
+        kind, parts = type(node.op), []
+        waiting: list[Any] = [node]
         while waiting:
-            each: Any = waiting.pop()
+            each = waiting.pop()
             if isinstance(each, ast.BoolOp) and type(each.op) is kind:
                 waiting += [each.right, each.left]
             else:
@@ -112,7 +116,8 @@ class Filter:
     # --- comparisons ----------------------------------------------------------------------------------------------
 
     def _comparison(self, node: ast.Compare, negated: bool) -> Where:
-        comparator, left, right = type(node.comparator), node.left, node.right
+        comparator: Any = type(node.comparator)
+        left, right = node.left, node.right
         if comparator is ast.In:
             return _negated(self._among(left, right), negated)
         given = literal(right)
@@ -126,28 +131,29 @@ class Filter:
         return _negated(self._ordered(left, comparator, given), negated)
 
     def _equality(self, left: Any, given: Literal, negated: bool) -> Where:
-        if isinstance(left, ast.Call) and left.func.full_name() not in (*CASES, *SPANS):
+        if isinstance(left, ast.Call) and named(left.func) not in (*CASES, *SPANS):
             return self._answered(left, given, negated)
         return _negated(self._equal(left, given), negated)
 
     def _answered(self, call: ast.Call, given: Literal, negated: bool) -> Where:
         """`contains(…) eq true`; null, where there is no text, is neither true nor false, and so not equal."""
         if given.kind != "flag":
-            unsupported(f"{call.func.full_name()}() compared with a {given}", "$filter")
+            unsupported(f"{named(call.func)}() compared with a {given}", "$filter")
         return _negated(self._call(call, not given.value), negated)
 
     def _equal(self, left: Any, given: Literal) -> Where:
-        if isinstance(left, ast.Call) and left.func.full_name() in SPANS:
-            path, (begin, end) = self._spanned(left), span(left.func.full_name(), given)
-            return path.where({"notBefore": begin, "before": end})
-        path = self._text_path(left)
+        is_span = isinstance(left, ast.Call) and named(left.func) in SPANS
+        path = self._spanned(left) if is_span else self._text_path(left)
         if given.kind == "null":
             return {"not": path.present()}
+        if is_span:
+            begin, end = span(named(left.func), given)
+            return path.where({"notBefore": begin, "before": end})
         return path.where({"eq": value(path, given)})
 
-    def _ordered(self, left: Any, comparator: type, given: Literal) -> Where:
-        if isinstance(left, ast.Call) and left.func.full_name() in SPANS:
-            path, (begin, end) = self._spanned(left), span(left.func.full_name(), given)
+    def _ordered(self, left: Any, comparator: Any, given: Literal) -> Where:
+        if isinstance(left, ast.Call) and named(left.func) in SPANS:
+            path, (begin, end) = self._spanned(left), span(named(left.func), given)
             return path.where({SPANNED[comparator]: end if comparator in (ast.LtE, ast.Gt) else begin})
         path = self._path(left)
         if given.kind == "null":
@@ -178,17 +184,17 @@ class Filter:
     def _spanned(self, call: ast.Call) -> Path:
         path = self._path(call.args[0])
         if not isinstance(path.filter, Instant):
-            bad(f"{path} is no moment, so {call.func.full_name()}() cannot be taken of it.", str(path))
+            bad(f"{path} is no moment, so {named(call.func)}() cannot be taken of it.", str(path))
         return path
 
     def _text_path(self, node: Any) -> Path:
         """A property, maybe in tolower() or toupper(): these change nothing where case never decides a match."""
-        folded = isinstance(node, ast.Call) and node.func.full_name() in CASES
+        folded = isinstance(node, ast.Call) and named(node.func) in CASES
         if isinstance(node, ast.Call) and not folded:
-            unsupported(f"{node.func.full_name()}() here", "$filter")
+            unsupported(f"{named(node.func)}() here", "$filter")
         path = self._path(node.args[0] if folded else node)
         if folded and (not isinstance(path.filter, Text) or path.filter.normal is exact):
-            unsupported(f"{node.func.full_name()}({path}): its case counts", str(path))
+            unsupported(f"{named(node.func)}({path}): its case counts", str(path))
         return path
 
     # --- what answers yes or no -----------------------------------------------------------------------------------
@@ -199,7 +205,7 @@ class Filter:
         return path.where({"eq": wanted})
 
     def _call(self, call: ast.Call, negated: bool) -> Where:
-        name = call.func.full_name()
+        name = named(call.func)
         if name not in TEXTS:
             unsupported(f"{name}() here", "$filter")
         path, given = self._text_path(call.args[0]), part(call.args[1])

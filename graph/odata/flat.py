@@ -4,13 +4,13 @@ from typing import Any
 
 from odata_query import ast
 
-from graph.odata.literals import literal, part
+from graph.odata.literals import literal, named, part
 from graph.odata.paths import Path, Where
 from graph.odata.refusals import bad, unsupported
 from resolvers.conditions import SomeText
 
 MOST_WAYS = 50
-OPERATORS = {ast.Eq: ("eq", "ne"), ast.NotEq: ("ne", "eq"), ast.In: ("in", "notIn")}
+OPERATORS = {ast.Eq: ("in", "notIn"), ast.NotEq: ("notIn", "in"), ast.In: ("in", "notIn")}
 PARTS = {"contains": "contains", "startswith": "startsWith", "endswith": "endsWith"}
 
 
@@ -55,33 +55,37 @@ class Flat:
         return {name: self._merged(one.get(name, {}), other.get(name, {})) for name in names}
 
     def _merged(self, one: Where, other: Where) -> Where:
-        if set(one) & set(other):
+        twice = set(one) & set(other)
+        if twice - {"notIn"}:
             unsupported(f"two conditions of one kind on the same row of {self._path}", str(self._path))
-        return {**one, **other}
+        return {**one, **other, **({"notIn": [*one["notIn"], *other["notIn"]]} if twice else {})}
 
     def _compared(self, node: ast.Compare, variable: str, negated: bool) -> Where:
         operators = OPERATORS.get(type(node.comparator))
         if operators is None:
             unsupported(f"lt, le, gt and ge over {self._path}", str(self._path))
-        listed = isinstance(node.comparator, ast.In) and isinstance(node.right, ast.List)
-        found = [literal(each) for each in (node.right.val if listed else [node.right])]
+        is_list = isinstance(node.right, ast.List)
+        if is_list is not isinstance(node.comparator, ast.In):
+            bad("in takes a list, and nothing else does.", "$filter")
+        given = node.right.val if isinstance(node.right, ast.List) else [node.right]
+        found = [literal(each) for each in given]
         if any(each is None or each.kind != "text" for each in found):
             bad(f"What is in {self._path} is compared with texts.", str(self._path))
         values = [each.value for each in found if each is not None]
-        return self._of(node.left, variable, {operators[negated]: values if listed else values[0]})
+        return self._of(node.left, variable, {operators[negated]: values})
 
     def _part(self, call: ast.Call, variable: str, negated: bool) -> Where:
-        name = call.func.full_name()
+        name = named(call.func)
         if name not in PARTS or negated:
             unsupported(f"{'not ' if negated else ''}{name}() over {self._path}", str(self._path))
         return self._of(call.args[0], variable, {PARTS[name]: part(call.args[1])})
 
     def _of(self, node: Any, variable: str, condition: Where) -> Where:
         """The condition on the row itself, or on one of its fields."""
-        if self._is_text and isinstance(node, ast.Identifier) and node.full_name() == variable:
+        if self._is_text and isinstance(node, ast.Identifier) and named(node) == variable:
             return condition
         is_field = isinstance(node, ast.Attribute) and isinstance(node.owner, ast.Identifier)
-        if not self._is_text and is_field and node.owner.full_name() == variable and node.attr in ("name", "value"):
+        if not self._is_text and is_field and named(node.owner) == variable and node.attr in ("name", "value"):
             return {node.attr: condition}
         inside = variable if self._is_text else f"{variable}/name and {variable}/value"
         return bad(f"Over {self._path}, compare {inside}.", str(self._path))

@@ -24,9 +24,14 @@ class Literal:
         return self.kind
 
 
+def named(identifier: ast.Identifier) -> str:
+    """With its namespace, if it has one: `geo.distance`."""
+    return ".".join((*identifier.namespace, identifier.name))
+
+
 def literal(node: Any) -> Literal | None:
     """The value of a node that stands for one; None for a property or a function of one. Raises Refused."""
-    if isinstance(node, ast.BinOp) or (isinstance(node, ast.Call) and node.func.full_name() == "now"):
+    if isinstance(node, ast.BinOp) or (isinstance(node, ast.Call) and named(node.func) == "now"):
         return Literal("moment", _text(_moment(node)))
     if isinstance(node, ast.DateTime):
         return Literal("moment", checked(node.val))
@@ -85,13 +90,13 @@ def _date(node: ast.Date) -> date:
 
 def _moment(node: Any) -> datetime:
     """`now()`, and what days, hours, minutes and seconds make of it."""
-    if isinstance(node, ast.Call) and node.func.full_name() == "now":
+    if isinstance(node, ast.Call) and named(node.func) == "now":
         return datetime.now(UTC)
     if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add | ast.Sub):
         unsupported("arithmetic but for now() add or sub a duration", "$filter")
     if not isinstance(node.right, ast.Duration):
         unsupported("arithmetic but for now() add or sub a duration", "$filter")
-    sign, years, months, *_ = node.right.unpack()
+    _, years, months, *_ = node.right.unpack()
     if years or months:
         bad("A duration has days, hours, minutes and seconds, such as duration'P90D'.", "$filter")
     try:
@@ -103,7 +108,7 @@ def _moment(node: Any) -> datetime:
 
 def part(node: Any) -> str:
     """The text that contains(), startswith() and endswith() look for, whatever its case."""
-    while isinstance(node, ast.Call) and node.func.full_name() in ("tolower", "toupper"):
+    while isinstance(node, ast.Call) and named(node.func) in ("tolower", "toupper"):
         node = node.args[0]
     if not isinstance(node, ast.String):
         unsupported("contains(), startswith() and endswith() of anything but a text", "$filter")

@@ -6,6 +6,7 @@ from typing import Any
 
 from odata_query import ast
 
+from graph.odata.literals import named
 from graph.odata.model import KEY, EntityType, Model
 from graph.odata.refusals import bad, unsupported
 from resolvers.conditions import One
@@ -60,7 +61,7 @@ def chain(node: Any, variable: str | None) -> tuple[str, ...]:
         node = node.owner
     if not isinstance(node, ast.Identifier):
         unsupported("functions of anything but a property", "$filter")
-    names.append(node.full_name())
+    names.append(named(node))
     names.reverse()
     if variable is None:
         return tuple(names)

@@ -11,11 +11,13 @@ from graph.executor import Engine
 from graph.odata import documents
 from graph.odata.addresses import Resource, only
 from graph.odata.answers import Reply, Writer, dumped
+from graph.odata.apply import REPORT, applied
 from graph.odata.documents import Document, Place
 from graph.odata.model import EntityType, Model
 from graph.odata.options import Listing, Options, Shape, in_order
-from graph.odata.refusals import Refused, missing
+from graph.odata.refusals import Refused, missing, unsupported
 from models.values import key
+from resolvers.reports_questions import MOST_ROWS
 
 MOST_SKIPPED = 10_000
 LISTED = ("$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$search", "$skiptoken", "$apply")
@@ -64,8 +66,8 @@ class Reading:
             return await self._entity(place)
         return await self._property(place, resource.property or "", raw=resource.kind == "value")
 
-    def _options(self, **given: str) -> Options:
-        return Options(self.model, self.context.viewer, self.engine.settings, given or self.given)
+    def _options(self, given: Mapping[str, str] | None = None) -> Options:
+        return Options(self.model, self.context.viewer, self.engine.settings, self.given if given is None else given)
 
     def _type(self, place: Place) -> EntityType:
         return self.model.types[place.navigation.target] if place.navigation else place.set.type
@@ -74,6 +76,8 @@ class Reading:
 
     async def _collection(self, place: Place) -> Reply:
         only(self.given, *LISTED)
+        if "$apply" in self.given:
+            return await self._applied(place)
         listing = self._options().listing(self._type(place), is_paged=place.is_paged)
         self._check_search(place, listing)
         if not place.is_paged:
@@ -138,6 +142,24 @@ class Reading:
         number = found["totalCount"] if place.is_paged else len(found)
         return Reply(str(number).encode(), "text/plain;charset=utf-8")
 
+    async def _applied(self, place: Place) -> Reply:
+        """Groups instead of rows. All of them are read: there are no more than a report may have."""
+        beside = set(self.given) - {"$apply", "$orderby", "$top", "$skip", "$count", "$format"}
+        if beside or place.key is not None:
+            what = f"{', '.join(sorted(beside)) or place.field} beside $apply; write $apply=filter(…)/groupby(…)"
+            unsupported(what, "$apply")
+        made = applied(self.model, place.set.type, self.given["$apply"])
+        given = {name: text for name, text in self.given.items() if name not in ("$apply", "$orderby")}
+        listing = self._options(given).listing(place.set.type)
+        found = (await self._run(made.document(list(made.order(self.given.get("$orderby"))), MOST_ROWS)))[REPORT]
+        if found["hasMore"]:
+            raise Refused(f"This makes more than {MOST_ROWS} groups. Filter, or group by less.", target="$apply")
+        end = None if listing.top is None else listing.skip + listing.top
+        transient = {"@odata.id": None} if self.writer.annotates else {}
+        body: dict[str, Any] = {"@odata.count": len(found["rows"])} if listing.counts else {}
+        body["value"] = [{**transient, **made.row(row)} for row in found["rows"][listing.skip : end]]
+        return self.writer.json(body, made.context)
+
     def _check_search(self, place: Place, listing: Listing) -> None:
         if listing.search is not None and "search" not in place.arguments:
             raise Refused(f"$search does not go with {place.field}.", "NOT_IMPLEMENTED", 501, "$search")
@@ -179,10 +201,7 @@ class Reading:
 
     async def _one(self, place: Place, document: Document) -> Any:
         data = await self._run(document)
-        if place.set.type.is_node:
-            found = data["node"]
-        else:
-            found = next(iter(data[place.set.root]["nodes"]), None)
+        found = data["node"] if place.set.type.is_node else next(iter(data[place.set.root]["nodes"]), None)
         if not found:
             missing(f"There is no {place.set.name}('{(place.key or '')[:60]}'), or none that you may see.")
         return found
