@@ -76,6 +76,10 @@ def npm() -> str:
     return _found("npm", "npm, which installs PostGraphile. On Debian: apt-get install npm")
 
 
+def sqlite3() -> str:
+    return _found("sqlite3", "sqlite3, whose CSV is measured beside ours. On Debian: apt-get install sqlite3")
+
+
 def postgres(name: str) -> Path:
     """A program of PostgreSQL's. Raises BenchError."""
     try:

@@ -45,7 +45,7 @@ def compiled(
 
 
 class _Making:
-    """Pieces of Python that give the cells from a row `r`, and batches `c0`, … looked up once for each row as `v0`, …"""
+    """Pieces of Python that give the cells of a row `r`, and batches `c0`, … looked up once for each row as `v0`, …"""
 
     def __init__(self, compiler: Compiler, values: Values) -> None:
         self._compiler = compiler

@@ -23,6 +23,7 @@ from graph.context import Context
 from graph.documents import Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
 from graph.errors import coded, discreet, forbidden, public, unauthenticated
 from graph.limits import Cost
+from graph.past import require_history
 from graph.runs import Run
 from graph.selection import Compiler, payloads
 from graph.sites import Argued, spec_of
@@ -274,6 +275,7 @@ class Engine:
         if known is not None:
             return known
         arguments = [self.bind(argued, coerced.values, viewer) for argued in plan.argued]
+        require_history(plan.argued, arguments)
         told: list[Mapping[str, Any]] = []
         quick = plan.is_bounded
         for argued, page in zip(plan.argued, arguments, strict=True):

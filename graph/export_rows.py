@@ -29,6 +29,7 @@ from graph.errors import coded
 from graph.executor import Engine
 from graph.levels import Level
 from graph.limits import Cost
+from graph.past import require_history
 from graph.runs import Run
 from graph.selection import Compiler
 from graph.sites import Argued, spec_of
@@ -36,11 +37,10 @@ from models.connections import Record, Statement, Steps
 from models.database import Database
 from models.errors import Invalid
 from models.streams import in_thread
-from resolvers import loaders
+from resolvers import history, loaders
 from resolvers.loaders import Page
 from resolvers.policy import Reach, Viewer
 from resolvers.selected import Selected
-from resolvers.sources import Source
 
 BATCH = 1_000  # rows that are in memory at a time, with all that hangs on them
 
@@ -151,11 +151,18 @@ class StreamedRows:
                 await batches.aclose()
 
     def _statement(self) -> Steps[Statement]:
-        dialect = self.database.dialect
-        return (yield from loaders.every(self.viewer, dialect, self.level.selected, self.asked, self.most))
+        dialect, moment = self.database.dialect, self.asked.as_of
+        if moment is None:
+            return (yield from loaders.every(self.viewer, dialect, self.level.selected, self.asked, self.most))
+        viewer = history.viewer_of(self.viewer)
+        every = loaders.every(viewer, dialect, self.level.selected, self.asked, self.most)
+        return history.then(moment, (yield from history.at(moment, every)))
 
     def _batch(self, rows: Sequence[Record]) -> Steps[list[Any]]:
-        return (yield from self.level.run(Run(self.viewer, self.database.dialect, self.arguments), rows))
+        moment = self.asked.as_of
+        viewer = self.viewer if moment is None else history.viewer_of(self.viewer)
+        shaped = self.level.run(Run(viewer, self.database.dialect, self.arguments), rows)
+        return (yield from (shaped if moment is None else history.at(moment, shaped)))
 
 
 @dataclass(frozen=True)
@@ -178,7 +185,7 @@ class Asking:
         given = plain(Argued(self.root.definition, self.root.nodes[0], []).evaluate(self.values))
         most = _most(given)
         self._check_cost(BATCH if most is None else min(most, BATCH))
-        self.engine.plan(self.prepared, self.operation, self.values, self.viewer)  # names all that may not be read
+        plan = self.engine.plan(self.prepared, self.operation, self.values, self.viewer)  # names what may not be read
         compiler = self._compiler()
         type_, selections, path = self._nodes(compiler)
         selected = Selected(source)
@@ -189,9 +196,16 @@ class Asking:
         else:
             level = cells.compiled(compiler, type_, selections, selected, reach, path, values)
             table = level.table
-        arguments = [self.engine.bind(argued, self.values, self.viewer) for argued in compiler.argued]
         asked = page_of(given, source, self.viewer, self.engine.settings, whole=True)
+        require_history(plan.argued, [self._bound(each, asked) for each in plan.argued])
+        arguments = [self._bound(each, asked) for each in compiler.argued]
         return StreamedRows(database, self.viewer, level, arguments, asked, most), table
+
+    def _bound(self, argued: Argued, asked: Page) -> Any:
+        """The arguments of a field. Those of the rows' own list are known, and may ask for more than a page."""
+        if argued.response_path == [self.root.key]:
+            return asked
+        return self.engine.bind(argued, self.values, self.viewer)
 
     def _compiler(self) -> Compiler:
         engine = self.engine

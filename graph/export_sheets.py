@@ -12,6 +12,7 @@ from graph.errors import coded
 MOST_ROWS = 1_048_575  # of a sheet, below its headings
 LONGEST = 32_767  # characters of a cell
 PIECE = 256 * 1024
+PREFIX = "usergraph-export-"
 FIRST_YEAR = 1900  # of a sheet's calendar
 _OPTIONS = {
     "constant_memory": True,
@@ -42,7 +43,7 @@ class SheetWriter:
         for row in rows:
             self._rows += 1
             for place, cell in enumerate(row):
-                if cell is not None:
+                if cell is not None and cell != "":
                     self._put(place, cell)
         return b""
 
@@ -72,7 +73,7 @@ class SheetWriter:
             return
         import xlsxwriter
 
-        self._folder = tempfile.TemporaryDirectory(prefix="usergraph-export-", ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
         self._book = xlsxwriter.Workbook(str(self._file()), {**_OPTIONS, "tmpdir": self._folder.name})
         self._sheet = self._book.add_worksheet()
         shown = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}

@@ -33,7 +33,8 @@ class Database:
         self.file = sqlite_file(url)
         self._pool: Pool = SQLitePool(self.file, pool, wait) if self.file else PostgresPool(url, pool, wait, prepare)
         self._running: set[asyncio.Task[Any]] = set()
-        self._streams, self._most_streams = 0, max(1, min(streams, self._pool.connections()[2] - 1))
+        readers = self._pool.connections()[2] - (1 if self.file else 0)
+        self._streams, self._most_streams = 0, max(1, min(streams, readers - 1))
         self._told = ("", 0.0)
         self.tally = Tally()
         self.observer: Observer | None = None

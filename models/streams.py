@@ -1,7 +1,6 @@
 """Streams: one statement's rows a batch at a time, in a snapshot of their own on one connection."""
 
 import asyncio
-import contextlib
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Sequence
 from time import perf_counter
@@ -83,7 +82,7 @@ class ThreadedStream(Threaded):
     """
 
     _statement: Statement | None = None
-    _cursor: sqlite3.Cursor
+    _cursor: sqlite3.Cursor | None = None
     _spent = 0.0
     _failure: str | None = None
 
@@ -105,6 +104,7 @@ class ThreadedStream(Threaded):
             yield written
 
     def _batch(self, size: int, plan: Plan[T], write: Callable[[T], bytes]) -> bytes | None:
+        assert self._cursor is not None
         begun = perf_counter()
         try:
             rows = self._cursor.fetchmany(size)
@@ -118,8 +118,9 @@ class ThreadedStream(Threaded):
     async def end(self) -> bool:
         if self._statement is not None:
             self._ran(self._statement.sql, perf_counter() - self._spent, self._failure)
-        with contextlib.suppress(sqlite3.Error):
-            self.raw.connection.rollback()  # the cursor ends with it
+        if self._cursor is not None:
+            self._cursor.close()  # until then an interruption holds, for whatever is executed next
+        self.raw.connection.rollback()
         return True
 
 

@@ -98,7 +98,7 @@ def _helps(source: Source, name: str, given: Any) -> bool:
         return not FOUND.isdisjoint(given.get("some") or ())
     if name == "variables":
         return not FOUND.isdisjoint((given.get("some") or {}).get("name") or ())
-    operators = FOUND if isinstance(declared, Text) else RANGES | FOUND
+    operators = declared.found if isinstance(declared, Text) else RANGES | FOUND
     return name in source.indexed and not operators.isdisjoint(given)
 
 

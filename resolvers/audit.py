@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from models import bulk
 from models.audit import AuditEvent
 from models.database import Transaction
 from models.values import camel
 from resolvers import users
-from resolvers.filters import Choice, Identity, Instant, Text, exact
+from resolvers.filters import Choice, Identity, Instant, Text, Where, exact, number_of
 from resolvers.policy import Right, Viewer
 from resolvers.sources import Column, Kind, Source, Sql
 from resolvers.turns import in_turns
@@ -100,6 +100,27 @@ def _plain(value: Any) -> Any:
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
 
 
+@dataclass(frozen=True)
+class SubjectId(Text):
+    """A typed id kept as type and number, which have the index."""
+
+    found: ClassVar[frozenset[str]] = frozenset({"eq", "in"})
+
+    def sql(self, sql: Sql, alias: str, given: Where) -> str:
+        whole = super().sql(sql, alias, given)
+        narrowed = [self._by_index(sql, alias, ids) for ids in ([given.get("eq")], given.get("in")) if ids and ids[0]]
+        return " AND ".join([*narrowed, whole])
+
+    def _by_index(self, sql: Sql, alias: str, ids: Sequence[str]) -> str:
+        ways = []
+        for subject in Subject:
+            numbers = [n for n in (number_of(subject, each) for each in ids) if n is not None]
+            if numbers:
+                number = sql.among(f"{alias}.subject_id", numbers)
+                ways.append(f"{alias}.subject_type = {sql.place(subject.value)} AND {number}")
+        return f"({' OR '.join(f'({way})' for way in ways) or 'false'})"
+
+
 def visible(sql: Sql, alias: str) -> str | None:
     """All events, or those about users of the organizations where the viewer may read the audit log."""
     if Right.READ_AUDIT in sql.viewer.rights:
@@ -127,7 +148,7 @@ SOURCE: Source = Source(
         "requestId": Column("{t}.request_id", nullable=True),
     },
     visible=visible,
-    indexed=frozenset({"id", "createdAt", "actorId"}),
+    indexed=frozenset({"id", "createdAt", "actorId", "subjectId"}),
     orders={"ID": "id"},
     default_order=(("ID", True),),
     filters={
@@ -135,7 +156,7 @@ SOURCE: Source = Source(
         "action": Choice("{t}.action", "AuditActionFilter"),
         "createdAt": Instant("{t}.created_at"),
         "actorId": Identity("user", "{t}.actor_id"),
-        "subjectId": Text("({t}.subject_type || '_' || {t}.subject_id)", normal=exact, part=exact),
+        "subjectId": SubjectId("({t}.subject_type || '_' || {t}.subject_id)", normal=exact, part=exact),
         "requestId": Text("{t}.request_id", normal=exact, part=exact),
     },
 )

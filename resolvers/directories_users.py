@@ -111,7 +111,9 @@ async def _refuse_repeated(change: Change, job: Job, rows: Sequence[JobRow], dra
     )
     keys = {row[0]: row[1] for row in found}
     by_user = tx.dialect.among("user_id", "$2", "bigint")
-    sql = f"SELECT user_id, position FROM directory_job_rows WHERE job_id = $1 AND {by_user} AND position < $3"
+    # By the index of users alone: that of positions would lead through all earlier rows of the job.
+    earlier = "job_id + 0 = $1 AND position + 0 < $3"
+    sql = f"SELECT user_id, position FROM directory_job_rows WHERE {earlier} AND {by_user}"
     ids = [draft.user_id for draft in drafts if draft.user_id is not None]
     users = {row[0]: row[1] for row in await tx.rows(sql, job.id, ids, first)}
     for row, draft in zip(rows, drafts, strict=True):

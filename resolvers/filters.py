@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from models.errors import Invalid
 from models.values import email_key, email_part, key
@@ -43,6 +43,7 @@ class Text:
     normal: Callable[[str], str] = key
     part: Callable[[str], str] = key
     operators: str = "StringFilter"
+    found: ClassVar[frozenset[str]] = frozenset({"eq", "in", "startsWith"})  # by an index, where there is one
 
     def sql(self, sql: Sql, alias: str, given: Where) -> str:
         return self.on(sql, self.column.format(t=alias), given)

@@ -5,6 +5,7 @@ Each loader is a plan: it yields its statement, returns the rows, and knows no c
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from models.database import Record, Statement, Steps
@@ -18,11 +19,12 @@ from resolvers.sources import Relation, Source, Sql
 
 MOST_WITH_LISTS = 10  # parents whose short lists come in their own rows: a round trip less for small pages
 MOST_ROWS = 150_001  # of a statement: one more than any answer may hold
+MOST_CUT = 100  # parents whose lists are cut one by one; SQLite takes at most 500 parts of a statement
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a connection was asked for. `size` is `first` or, backwards, `last`."""
+    """What a connection was asked for. `size` is `first` or, backwards, `last`; `as_of` None is now."""
 
     size: int
     backwards: bool = False
@@ -31,10 +33,11 @@ class Page:
     where: Where = field(default_factory=dict)
     search: str | None = None
     order: Sequence[tuple[str, bool]] = ()
+    as_of: datetime | None = None
 
     def is_quick(self, source: Source) -> bool:
         """Whether an index leads to its rows and to no others."""
-        narrowed = self.where or self.search or len(self.order) > 1
+        narrowed = self.where or self.search or len(self.order) > 1 or self.as_of
         return not narrowed and source.unindexed.isdisjoint(name for name, _ in self.order)
 
 
@@ -108,10 +111,11 @@ def pages_of(
     condition, listed = yield from _asked(sql, source, asked)
     order = order_by(listed, "t", backwards=asked.backwards, dialect=dialect.name)
     columns = [relation.key, *selected.expressions, *("NULL" for _ in selected.lists), *_order_columns(listed)]
-    rows = f"{source.table} t {relation.join}{selected.joined(sql)} WHERE {wanted} AND {condition}"
-    most = int(asked.size) + 1 if len(keys) == 1 else MOST_ROWS
+    rows = f"{source.table} t {relation.join}{selected.joined(sql)} WHERE {condition} AND "
+    most = int(asked.size) + 1
     whole = Statement(
-        f"SELECT {', '.join(columns)} FROM {rows} ORDER BY {order} LIMIT {most}",
+        f"SELECT {', '.join(columns)} FROM {rows}{wanted} ORDER BY {order}"
+        f" LIMIT {most if len(keys) == 1 else MOST_ROWS}",
         sql.values,
         anew=_searches(source, asked),
         width=_width(selected, listed),
@@ -120,15 +124,46 @@ def pages_of(
         found = yield whole
         if len(found) < MOST_ROWS:
             return found
-    named = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(columns))
-    place = f"ROW_NUMBER() OVER (PARTITION BY {relation.key} ORDER BY {order}) AS place"
+    if len(keys) > MOST_CUT:
+        return (yield whole._replace(sql=_ranked(columns, f"{rows}{wanted}", relation.key, order, most)))
+    cut = _cut_postgres if dialect.name == "postgres" else _cut_sqlite
+    return (yield whole._replace(sql=cut(columns, f"{rows}{relation.key} = ", order, most, len(keys))))
+
+
+def _cut_postgres(columns: Sequence[str], rows: str, order: str, most: int, parents: int) -> str:
+    """Reads no more of a parent's rows than its page shows, where an index has them in order. The keys are $1."""
+    listed, named = _named(columns)
+    first = f"SELECT {named}, ROW_NUMBER() OVER (ORDER BY {order}) AS place FROM {rows}parent.id"
     return (
-        yield whole._replace(
-            sql=f"SELECT {', '.join(f'c{number}' for number in range(len(columns)))}"
-            f" FROM (SELECT {named}, {place} FROM {rows}) ranked"
-            f" WHERE place <= {int(asked.size) + 1} ORDER BY place LIMIT {MOST_ROWS}"
-        )
+        f"SELECT {listed} FROM unnest($1::bigint[]) AS parent(id)"
+        f" CROSS JOIN LATERAL ({first} ORDER BY {order} LIMIT {most}) those ORDER BY place LIMIT {MOST_ROWS}"
     )
+
+
+def _cut_sqlite(columns: Sequence[str], rows: str, order: str, most: int, parents: int) -> str:
+    """The same without LATERAL, which it lacks: a part of the statement for each parent, run one after the other."""
+    listed, named = _named(columns)
+    parts = (
+        f"SELECT {listed} FROM (SELECT {named} FROM {rows}json_extract($1, '$[{parent}]')"
+        f" ORDER BY {order} LIMIT {most})"
+        for parent in range(parents)
+    )
+    return f"{' UNION ALL '.join(parts)} LIMIT {MOST_ROWS}"
+
+
+def _ranked(columns: Sequence[str], rows: str, key: str, order: str, most: int) -> str:
+    listed, named = _named(columns)
+    place = f"ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {order}) AS place"
+    return (
+        f"SELECT {listed} FROM (SELECT {named}, {place} FROM {rows}) ranked"
+        f" WHERE place <= {most} ORDER BY place LIMIT {MOST_ROWS}"
+    )
+
+
+def _named(columns: Sequence[str]) -> tuple[str, str]:
+    """Columns by names of their own, and their expressions under these."""
+    names = [f"c{number}" for number in range(len(columns))]
+    return ", ".join(names), ", ".join(f"{each} AS {name}" for each, name in zip(columns, names, strict=True))
 
 
 def values_of(

@@ -112,7 +112,7 @@ def by_duckdb(table: pyarrow.Table, content: bytes) -> list[dict[str, Any]]:
         file.write(content)
         file.flush()
         found, other = (
-            connection.execute(f"SELECT * FROM {what}").to_arrow_table().to_pylist()
+            connection.sql(f"SELECT * FROM {what}").to_arrow_table().to_pylist()
             for what in ("exported", f"read_parquet('{file.name}')")
         )
     assert found == other

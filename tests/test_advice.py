@@ -131,6 +131,13 @@ async def test_a_small_table_that_leads_to_a_large_one_is_told(service: Service)
         assert len(body["extensions"].get("warnings", [])) == count, where
 
 
+async def test_events_of_a_subject_are_found_by_an_index(service: Service) -> None:
+    query = "query ($where: AuditEventWhere) { auditEvents(where: $where) { nodes { id } } }"
+    for given, count in (({"eq": "user_9"}, 0), ({"in": ["user_9"]}, 0), ({"startsWith": "user_9"}, 1)):
+        body = await service.ask(query, {"where": {"subjectId": given}})
+        assert len(body["extensions"].get("warnings", [])) == count, given
+
+
 async def test_a_users_few_rows_are_not_worth_a_warning(service: Service) -> None:
     body = await service.ask(
         """{ me { sessions(where: {isOpen: {eq: true}}, orderBy: [{field: LAST_USED_AT}]) { nodes { id } }

@@ -210,6 +210,11 @@ async def test_events_are_read_with_before_and_after(service: Service) -> None:
     assert times[0][0] == times[0][1]
     for where, total in (
         ({"action": {"eq": "UPDATED"}, "subjectId": {"eq": "user_9"}}, 1),
+        ({"subjectId": {"in": ["user_9", "group_9", "nobody"]}, "action": {"eq": "UPDATED"}}, 1),
+        ({"subjectId": {"in": []}}, 0),
+        ({"subjectId": {"eq": "user_09"}}, 0),
+        ({"subjectId": {"eq": "9"}}, 0),
+        ({"subjectId": {"startsWith": "user_9"}, "action": {"eq": "UPDATED"}}, 1),
         ({"actorId": {"eq": "user_2"}}, 1),
         ({"actorId": {"eq": "user_3"}}, 0),
     ):

@@ -82,8 +82,12 @@ async def rows_of(service: Service, query: str) -> list[Any]:
     return list(found)
 
 
-@pytest.mark.parametrize("name", QUERIES)
-async def test_lines_are_the_rows_of_the_answer_as_it_is_written(full: Service, name: str) -> None:
+async def test_lines_are_the_rows_of_the_answer_as_it_is_written(full: Service) -> None:
+    for name in QUERIES:
+        await check_lines(full, name)
+
+
+async def check_lines(full: Service, name: str) -> None:
     content = await whole(full, QUERIES[name], "ndjson")
     answer = (await full.post({"query": QUERIES[name]})).text
     rows = await rows_of(full, QUERIES[name])
@@ -138,8 +142,12 @@ def trailing(text: str, values: list[Any], place: int) -> str:
     return "\\" * (len(text) - len(text.rstrip("\\"))) if place < len(values) - 1 else ""
 
 
-@pytest.mark.parametrize("name", QUERIES)
-async def test_csv_holds_what_the_answer_does(full: Service, name: str) -> None:
+async def test_csv_holds_what_the_answer_does(full: Service) -> None:
+    for name in QUERIES:
+        await check_csv(full, name)
+
+
+async def check_csv(full: Service, name: str) -> None:
     rows = [flat(row) for row in await rows_of(full, QUERIES[name])]
     content = await whole(full, QUERIES[name], "csv")
     found = by_csv(content)
@@ -176,11 +184,19 @@ def nested(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     fields = {name: typed(name, each) for name, each in flat(value).items()}
+    if fields.get("role", ...) is None:
+        fields = {**fields, "role.name": None}
+        del fields["role"]
     return next(iter(fields.values())) if len(fields) == 1 else fields
 
 
-@pytest.mark.parametrize("name", [name for name in QUERIES if name != "both"])
-async def test_columns_hold_what_the_answer_does(full: Service, name: str) -> None:
+async def test_columns_hold_what_the_answer_does(full: Service) -> None:
+    for name in QUERIES:
+        if name != "both":
+            await check_columns(full, name)
+
+
+async def check_columns(full: Service, name: str) -> None:
     rows = [{key: typed(key, each) for key, each in flat(row).items()} for row in await rows_of(full, QUERIES[name])]
     stream, file = await whole(full, QUERIES[name], "arrow"), await whole(full, QUERIES[name], "parquet")
     table = by_arrow(stream)
@@ -223,12 +239,19 @@ async def test_columns_have_types_whatever_is_in_them(service: Service) -> None:
 # --- sheets -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in QUERIES if name != "both"])
-async def test_sheets_hold_what_the_answer_does(full: Service, name: str) -> None:
+async def test_sheets_hold_what_the_answer_does(full: Service) -> None:
+    for name in QUERIES:
+        if name != "both":
+            await check_sheet(full, name)
+
+
+async def check_sheet(full: Service, name: str) -> None:
     rows = [flat(row) for row in await rows_of(full, QUERIES[name])]
     found = by_openpyxl(await whole(full, QUERIES[name], "xlsx"))
     names = list(found[0])
     expected = [{key: in_sheet(key, row.get(key)) for key in names} for row in rows]
+    while not any(value is not None for value in expected[-1].values()):
+        expected.pop()  # openpyxl sees no rows there
     assert [{key: as_moment(value) for key, value in row.items()} for row in found] == expected
 
 
@@ -239,9 +262,9 @@ def as_moment(value: Any) -> Any:
 
 def in_sheet(name: str, value: Any) -> Any:
     if isinstance(value, (list, dict)):
-        return as_text(value) or None
+        value = as_text(value)
     if name.rpartition(".")[2] in MOMENTS and value is not None:
         moment = datetime.fromisoformat(value)
         return moment.replace(microsecond=round(moment.microsecond, -3) % 1_000_000)
-    # openpyxl reads line ends in XML as they are defined there, and an empty text as none.
-    return value or None if isinstance(value, str) else value
+    # XML has a carriage return only as Excel writes it, which openpyxl does not undo.
+    return value.replace("\r", "_x000D_") or None if isinstance(value, str) else value

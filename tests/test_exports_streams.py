@@ -1,6 +1,7 @@
 """Exports on their way: one snapshot, a few rows in memory, and no connection lost however they end."""
 
 import asyncio
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,16 +21,26 @@ EVERYTHING = [{"name": "Web work", "users": "member"}, {"name": "IT works", "use
 ]
 
 
+@pytest.fixture(autouse=True)
+def _own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporary files that no other test makes."""
+    monkeypatch.setattr(export_sheets, "PREFIX", f"export-of-{tmp_path.name}-{os.getpid()}-")
+
+
 def in_use(service: Service) -> int:
     return int(service.database.connections()[0])
 
 
 def left_behind() -> list[Path]:
-    return list(Path(tempfile.gettempdir()).glob("usergraph-export-*"))
+    return list(Path(tempfile.gettempdir()).glob(f"{export_sheets.PREFIX}*"))
 
 
 async def still_serves(service: Service) -> None:
     """Nothing is held by an export that has ended."""
+    for _ in range(500):  # uses of keys are recorded beside
+        if in_use(service) == 0:
+            break
+        await asyncio.sleep(0.01)
     assert in_use(service) == 0
     answers = await asyncio.gather(*(service.data("{ users { totalCount } }") for _ in range(20)))
     assert answers == [{"users": {"totalCount": 9}}] * 20
@@ -196,14 +207,14 @@ async def test_what_fails_on_the_way_ends_without_an_end(
     service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     await many_groups(service, COUNT)
-    client = Client(service, QUERY)
+    client, spend = Client(service, QUERY), runs.Run.spend
 
     async def hinder() -> None:
         monkeypatch.setattr(runs.Run, "spend", _broken)
 
     client.meanwhile = hinder
     await client.take()
-    monkeypatch.undo()
+    monkeypatch.setattr(runs.Run, "spend", spend)
     assert client.status == 200
     assert not client.is_whole
     said = [record.getMessage() for record in caplog.records if record.name == "usergraph"]

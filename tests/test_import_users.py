@@ -15,8 +15,8 @@ from tests.server import SCRIPT, dump, environment, rows, usergraph
 from tests.service import SECRET, Service
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
-MOST_MEGABYTES = 400
-MANY = 50_000
+MOST_MEGABYTES = 160
+MANY = 20_000
 
 CSV = """email;First name;last_name;role;tags;external_id;groups
 ada@new.test;Ada;Brandt;Participant;AE|SouthEast;hr-1;Web work|Field sales

@@ -11,7 +11,7 @@ from models.base import KeyField
 
 
 class Migration(migrations.Migration):
-    dependencies = [('usergraph', '0006_identity')]
+    dependencies = [('usergraph', '0007_history')]
 
     operations = [
         ops.CreateModel(
