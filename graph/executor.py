@@ -23,7 +23,6 @@ from graph.context import Context
 from graph.documents import Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
 from graph.errors import coded, discreet, forbidden, public, unauthenticated
 from graph.limits import Cost
-from graph.past import require_history
 from graph.runs import Run
 from graph.selection import Compiler, payloads
 from graph.sites import Argued, spec_of

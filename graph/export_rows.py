@@ -20,7 +20,7 @@ from graphql.execution.values import VariableValues
 
 from graph import cells
 from graph import fields as declared
-from graph.arguments import page_of, plain
+from graph.arguments import page_of, plain, require_history
 from graph.cell_values import TEXTS, Values
 from graph.collecting import Collector
 from graph.columns import Column
@@ -29,7 +29,6 @@ from graph.errors import coded
 from graph.executor import Engine
 from graph.levels import Level
 from graph.limits import Cost
-from graph.past import require_history
 from graph.runs import Run
 from graph.selection import Compiler
 from graph.sites import Argued, spec_of

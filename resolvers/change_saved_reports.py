@@ -162,7 +162,7 @@ async def _given(change: Change, report: Mapping[str, Any], check: Check, given:
     if "description" in given:
         after["description"] = _description(given["description"])
     if given.get("document") is not None or "variables" in given:
-        document = given.get("document") if given.get("document") is not None else report["document"]
+        document = report["document"] if given.get("document") is None else given["document"]
         after |= _question(check, document, given.get("variables", report["variables"]))
     return after
 

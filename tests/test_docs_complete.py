@@ -19,25 +19,15 @@ def codes_in_tables(page: Path) -> set[str]:
     return {code for cell in cells for code in re.findall(r"`([A-Z][A-Z0-9_]+)`", cell)}
 
 
+GIVES_CODES = ("errors", "http", "incoming", "runs", "limits", "executor", "documents", "arguments", "run_reports")
+GIVES_CODES += ("exports", "export_rows", "export_sheets")
 MAKE_CODES = ("coded", "discreet", "BadRequest", "_most")  # the functions of graph/ that are given an error code
 
 
 def request_codes() -> set[str]:
     """The codes of top-level errors: what graph/ hands to the functions that make them."""
     found = set()
-    for name in (
-        "errors",
-        "http",
-        "incoming",
-        "runs",
-        "limits",
-        "executor",
-        "documents",
-        "arguments",
-        "exports",
-        "export_rows",
-        "export_sheets",
-    ):
+    for name in GIVES_CODES:
         for node in ast.walk(ast.parse((ROOT / "graph" / f"{name}.py").read_text(encoding="utf-8"))):
             values: list[ast.expr] = []
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

@@ -47,6 +47,25 @@ HOSTILE: dict[str, list[Any]] = {
         *(None, "", "now", "2024-02-30T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
         *("2024-01-01", "2024-01-01T00:00:00", "24:00", 0, 1e300, {}),
     ],
+    "JSON": [
+        None,
+        "",
+        "x",
+        "\x00",
+        0,
+        [],
+        {},
+        [[]],
+        {"n": 1},
+        {"n": "x"},
+        {"n": "\x00"},
+        {"n": 10**18},
+        {"n": {"n": None}},
+        {"": 1},
+        {"unknown": 1},
+        {"__class__": "\U0001f600"},
+        {"n": [[[["deep"]]]] * 1_000},
+    ],
 }
 VALID: dict[str, Any] = {
     "RoleRef": {"name": "Read only"},
@@ -58,6 +77,7 @@ VALID: dict[str, Any] = {
     "Float": 5.0,
     "email": "fresh@usergraph.test",
     "newPassword": PASSWORD,
+    "document": "query($n: Int) { users(first: $n) { totalCount } }",
     "groups": "Web work",
     "IdentityProviderKind": "SAML",
 }
@@ -69,6 +89,7 @@ IDS = {
     "identityprovider": "provider_2",
     "invitation": "invitation_1",
     "apikey": "key_2",
+    "report": "report_1",
     "node": "group_1",
 }
 
