@@ -99,7 +99,8 @@ class Visit:
 
     async def write(self, query: str) -> None:
         """Replaces the open tab's query, which must have a name."""
-        await self.page.locator(".graphiql-query-editor .view-lines").click()
+        # Not its lines: a long one, scrolled, lies under the panel beside the editor.
+        await self.page.locator(".graphiql-query-editor .monaco-editor").first.click()
         await self.page.keyboard.press("ControlOrMeta+A")
         await self.page.keyboard.insert_text(query)
         # GraphiQL takes an edit over a moment later; the history records only what it has taken over.

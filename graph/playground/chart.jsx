@@ -29,6 +29,8 @@ Chart.register(
   Tooltip,
 );
 
+Chart.defaults.font.family = "Roboto, system-ui, sans-serif";
+
 const TYPES = { bar: "Bars", stacked: "Stacked bars", line: "Lines" };
 const POINTS = ["circle", "rectRot", "triangle", "rect"];
 const LONG_LABEL = 14;
@@ -106,7 +108,9 @@ function configOf(chart, type, theme) {
       maintainAspectRatio: false,
       indexAxis: liesDown(chart, type) ? "y" : "x",
       interaction: { mode: "index", intersect: false, axis: liesDown(chart, type) ? "y" : "x" },
-      font: { family: "Roboto, system-ui, sans-serif" },
+      // Points at the edges are drawn whole.
+      clip: false,
+      layout: { padding: { right: 8 } },
       scales: scalesOf(chart, type, colours),
       plugins: {
         legend: {
@@ -216,11 +220,7 @@ export default function ChartView({ table, picker }) {
           <Picture chart={chart} type={choice.type} />
         </figure>
       )}
-      {chart.notes.map((note) => (
-        <p className="view-note" key={note}>
-          {note}
-        </p>
-      ))}
+      {chart.notes.length > 0 && <p className="view-note">{chart.notes.join(" ")}</p>}
     </>
   );
 }

@@ -29,10 +29,15 @@ export function choicesOf({ columns }) {
 export const measuresOf = (table, measure) =>
   measure === ALL ? choicesOf(table).measures : table.columns.filter(({ name }) => name === measure);
 
-function firstX(table, { dimensions, measures }) {
+/** Numbers of a list may be anything, such as weights: of those only counts are measured unasked. */
+function firstMeasure(table, measures) {
+  return measures.find(({ name }) => /count$/i.test(name)) ?? (table.isReport ? measures[0] : undefined);
+}
+
+function firstX(table, { dimensions }, measure) {
   const of = (kind) => dimensions.find((column) => column.kind === kind);
   const time = dimensions.find(isTime);
-  if (time || measures.length) return time ?? of("TEXT") ?? of("FLAG") ?? dimensions[0];
+  if (time || measure) return time ?? of("TEXT") ?? of("FLAG") ?? dimensions[0];
   // Rows are counted: by the column that has the fewest values, as a bar for every name says nothing.
   const counted = dimensions.map((column) => [distinct(table, column), column]).filter(([values]) => values > 1);
   return counted.sort(([left], [right]) => left - right)[0]?.[1] ?? dimensions[0];
@@ -48,9 +53,9 @@ function firstSeries(table, x, { dimensions, measures }) {
 export function firstChoice(table) {
   const choices = choicesOf(table);
   const { measures } = choices;
-  const x = firstX(table, choices);
+  const measure = firstMeasure(table, measures);
+  const x = firstX(table, choices, measure);
   const series = firstSeries(table, x, choices);
-  const measure = measures.find(({ name }) => /count$/i.test(name)) ?? measures[0];
   return {
     x: x?.name ?? "",
     measure: !x && measures.length > 1 ? ALL : (measure?.name ?? ROWS),
