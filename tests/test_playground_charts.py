@@ -100,6 +100,7 @@ async def test_charts_follow_the_theme(visit: Visit, scheme: str) -> None:
     # GraphiQL's own setting goes before the system's.
     await visit.page.get_by_role("button", name="Open settings dialog").click()
     await visit.page.get_by_role("dialog").get_by_role("button", name="Light" if scheme == "dark" else "Dark").click()
+    await visit.page.keyboard.press("Escape")
     await painted(panel)
     assert abs(await brightness(panel) - before) < 1
     assert visit.errors == []
@@ -167,7 +168,7 @@ async def test_views_are_chosen_by_keyboard(visit: Visit) -> None:
     # From the tab to the buttons, the rows, and a header, which sorts.
     for words in ("Copy", "Download CSV"):
         await page.keyboard.press("Tab")
-        await expect(page.get_by_role("button", name=words)).to_be_focused()
+        await expect(page.get_by_role("button", name=words, exact=True)).to_be_focused()
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("region", name="Rows")).to_be_focused()
     await page.keyboard.press("Tab")
