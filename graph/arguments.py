@@ -40,7 +40,7 @@ def page_of(
 ) -> Page:
     """The page a connection asks for, or the `whole` list. Raises Invalid, and FORBIDDEN for what hides from asking."""
     where = given.get("where") or {}
-    _check_size(source, where)
+    check_where(source, where)
     order = [(step["field"], step["direction"] == "DESC") for step in given.get("orderBy") or ()]
     if len(order) > MOST_ORDERS:
         raise Invalid("orderBy", reason=f"orderBy takes at most {MOST_ORDERS} fields.")
@@ -89,7 +89,7 @@ def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:
     return size, last is not None
 
 
-def _check_size(source: Source, where: Mapping[str, Any]) -> None:
+def check_where(source: Source, where: Mapping[str, Any]) -> None:
     """Raises Invalid for a condition that a database would choke on: too many, too deep, or on too long a text."""
     conditions = 0
     waiting: list[tuple[Source, Any, int, int]] = [(source, where, 0, 0)]

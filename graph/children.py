@@ -19,8 +19,9 @@ from graph.levels import (
     ToOneChild,
     ValuesChild,
 )
+from graph.report_children import ReportChild
 from graph.runs import Run
-from graph.sites import Site
+from graph.sites import Argued, Site
 from models.database import Record, Steps
 from resolvers.policy import OWN_NEIGHBOURS, Reach, may_read
 from resolvers.selected import OWN, Selected
@@ -182,6 +183,16 @@ def _record(compiler: "Compiler", site: Site) -> Child:
     return RecordChild(level, place, many=site.spec.many)
 
 
+def _report(compiler: "Compiler", site: Site) -> Child:
+    named = len(compiler.forbidden)
+    wanted = {nodes[0].name.value for nodes in compiler.collect(site.type, site.selections).values()}
+    level = compiler.level(site.type, site.selections, Selected(None), site.reach, site.path)
+    compiler.require_rows(site.spec.source(), Reach.FAR, named)
+    compiler.is_bounded = False
+    compiler.argued.append(Argued(site.definition, site.nodes[0], site.path, bind=site.spec.bind))
+    return ReportChild(level, len(compiler.argued) - 1, site.spec.answer, frozenset(wanted), site.path)
+
+
 @dataclass
 class IsCurrentChild(Child):
     """Reads nothing: the plan is for whoever has these rights, and who asks is known when it runs."""
@@ -211,4 +222,5 @@ MAKERS: dict[type, Callable[["Compiler", Site], Child | str]] = {
     declared.Nodes: _nodes,
     declared.Record: _record,
     declared.IsCurrent: _is_current,
+    declared.Report: _report,
 }

@@ -286,6 +286,8 @@ class Engine:
         """A field's arguments. Raises with the place in the answer they belong to."""
         try:
             given = plain(argued.evaluate(coerced))
+            if argued.bind is not None:
+                return argued.bind(given, viewer, self.settings)
             if argued.source is not None:
                 return page_of(given, argued.source, viewer, self.settings, whole=not argued.paged)
             check_lookup(viewer, given, self.settings)

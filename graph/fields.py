@@ -117,6 +117,18 @@ class Change(Spec):
     keeps_dry_runs: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Report(Spec):
+    """An object that is worked out of the rows of `source`, whoever may not read their ids being refused.
+
+    `bind` checks the arguments before anything is read; `answer` is the plan that takes what it made of them.
+    """
+
+    source: Callable[[], Source]
+    bind: Callable[..., Any]
+    answer: Callable[..., Steps[Any]]
+
+
 def _declare(
     spec: Spec, description: str, arguments: Sequence[StrawberryArgument] = (), name: str | None = None
 ) -> Any:
@@ -202,6 +214,16 @@ def is_current(description: str) -> Any:
 
 def record(description: str, *, many: bool = False) -> Any:
     return _declare(Record(many), description)
+
+
+def report(
+    source: Source,
+    bind: Callable[..., Any],
+    answer: Callable[..., Steps[Any]],
+    description: str,
+    *arguments: StrawberryArgument,
+) -> Any:
+    return _declare(Report(lambda: source, bind, answer), description, arguments)
 
 
 def mutation(

@@ -19,6 +19,7 @@ from graphql import (
 
 from graph.errors import coded
 from models.settings import Settings
+from resolvers.reports_questions import DEFAULT_ROWS, MOST_ROWS
 
 MOST_OPERATIONS = 50
 MOST_FRAGMENTS = 200
@@ -26,6 +27,7 @@ MOST_VARIABLES = 200
 MOST_FIELDS = 3_000
 MOST_DIRECTIVES = 200
 MOST_RESULTS = 10_000  # what is longer is refused by the mutation itself, as too many rows
+A_REPORT = 1_000  # rows that a report counts as, beside those that it may answer, however many it reads
 LISTS = {"roles": 50, "identityProviders": 20, "tags": 5, "aliases": 5, "variables": 5, "synonyms": 5}
 
 
@@ -161,7 +163,14 @@ class Cost:
         inner = self.of(named, node.selection_set)
         if type_.name.endswith(("Connection", "Edge")):
             return inner
+        if named.name == "UserReport":
+            return self._report(node)
         return self._rows(node, named) * (1 + inner)
+
+    def _report(self, node: FieldNode) -> int:
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        asked = self._number(given["first"]) if "first" in given else None
+        return A_REPORT + (DEFAULT_ROWS if asked is None else min(asked, MOST_ROWS))
 
     def _rows(self, node: FieldNode, named: Any) -> int:
         given = {argument.name.value: argument.value for argument in node.arguments or ()}

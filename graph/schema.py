@@ -31,6 +31,7 @@ from graph.passwords import PasswordMutations
 from graph.probe_providers import ProbeProviderMutations
 from graph.providers import ProviderQueries
 from graph.reconcile_users import ReconcileUserMutations
+from graph.reports import ReportQueries
 from graph.roles import RoleQueries
 from graph.second_factor import SecondFactorMutations
 from graph.sign_in import SignInMutations
@@ -83,6 +84,7 @@ class Query(
     ApiKeyQueries,
     AuditQueries,
     DirectoryQueries,
+    ReportQueries,
 ):
     pass
 

@@ -1,5 +1,6 @@
 """Where a field stands while its selection is compiled: its declaration, its nodes, its parent's columns."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ class Argued:
     source: Source | None = None
     paged: bool = False
     few: bool = False  # a list of which each parent has few rows
+    bind: Callable[..., Any] | None = None  # what makes of the arguments, the viewer and the settings what is asked
 
     def evaluate(self, variables: VariableValues) -> dict[str, Any]:
         return get_argument_values(self.definition, self.node, variables)

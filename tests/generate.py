@@ -54,6 +54,14 @@ WHERES = {
 }
 
 
+# Arguments of a report that go together, whichever of them are chosen.
+REPORTS = (
+    "groupBy: [{field: ROLE}, {field: GROUP}, {field: CREATED_AT, every: WEEK, fill: true}]",
+    "measures: [{measure: COUNT, where: {isActive: {eq: true}}}, {measure: LAST, of: CREATED_AT}, {measure: SHARE}]",
+    "where: {state: {ne: DEACTIVATED}}",
+)
+
+
 class Generator:
     """One random document after another; the same for the same seed."""
 
@@ -136,13 +144,16 @@ class Generator:
         if "keys" in field.args:
             given.append('keys: [{username: "it"}, {id: "user_9"}, {email: "no@body.test"}]')
         if "first" in field.args and dice.random() < 0.6:
-            given.append(f"{dice.choice(('first', 'first', 'last'))}: {dice.choice(('0', '1', '2', '50', '$size'))}")
+            way = dice.choice(("first", "first", "last")) if "last" in field.args else "first"
+            given.append(f"{way}: {dice.choice(('0', '1', '2', '50', '$size'))}")
         if "search" in field.args and dice.random() < 0.15:
             given.append(f'search: "{dice.choice(WORDS)}"')
         source = named.name.removesuffix("Connection")
         if "where" in field.args and source in WHERES and dice.random() < 0.3:
             given.append(f"where: {dice.choice(WHERES[source])}")
-        if "orderBy" in field.args and dice.random() < 0.4:
+        if "groupBy" in field.args:
+            given += [each for each in REPORTS if dice.random() < 0.4]
+        elif "orderBy" in field.args and dice.random() < 0.4:
             enum: Any = self._schema.type_map[f"{source}OrderField"]
             assert isinstance(enum, GraphQLEnumType)
             steps = dice.sample(list(enum.values), min(2, len(enum.values)))

@@ -235,8 +235,23 @@ def _is_current(spec: Any, name: str) -> Any:
     return lambda parent, info: parent.values["id"] == info.context.viewer.session_id
 
 
+def _report(spec: Any, name: str) -> Any:
+    async def resolve(parent: Any, info: Any, **given: Any) -> Any:
+        world = info.context
+        question = spec.bind(_graphql_names(plain(given)), world.viewer, world.settings)
+        found = await world.connection.run(spec.answer(world.viewer, world.connection.dialect, question, total=True))
+        columns = [
+            {"name": each.name, "title": each.title, "kind": each.kind.value, "isMeasure": each.is_measure}
+            for each in question.columns
+        ]
+        return {"columns": columns, "rows": found.rows, "total": found.total, "hasMore": found.has_more}
+
+    return resolve
+
+
 def _graphql_names(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {"orderBy" if name == "order_by" else name: value for name, value in given.items()}
+    known = {"order_by": "orderBy", "group_by": "groupBy"}
+    return {known.get(name, name): value for name, value in given.items()}
 
 
 _RESOLVERS: dict[type, Any] = {
@@ -251,5 +266,6 @@ _RESOLVERS: dict[type, Any] = {
     declared.Lookup: _lookup,
     declared.Nodes: _nodes,
     declared.Record: _record,
+    declared.Report: _report,
     declared.Change: lambda spec, name: None,
 }

@@ -37,6 +37,7 @@ QUERIES: dict[str, tuple[Who, str, str]] = {
     "identityProviders": (LISTERS, "{ identityProviders { name } }", "IdentityProvider.name"),
     "organizations": (LISTERS, "{ organizations { nodes { name } } }", "Organization.name"),
     "groups": (LISTERS, "{ groups { nodes { name } } }", "Group.name"),
+    "userReport": (LISTERS, "{ userReport { total rows } }", "User.id"),
     "invitations": (READERS, "{ invitations { nodes { id state } } }", "Invitation.id Invitation.state"),
     "invitationByToken": (ANYBODY, '{ invitationByToken(token: "none") { name expiresAt } }', ""),
     "apiKeys": (WITH_KEY, "{ apiKeys { nodes { id name } } }", ""),
