@@ -54,7 +54,7 @@ async def test_a_report_is_lines_over_time_and_everything_can_be_chosen(visit: V
     await panel.get_by_label("Series").select_option("(one)")
     await panel.get_by_label("Measure").select_option("Share")
     await expect(panel.get_by_role("figure")).to_contain_text("Share by Role")
-    await expect(panel.get_by_label("As", exact=True)).to_have_value("bar")
+    await expect(panel.get_by_role("combobox", name="As", exact=True)).to_have_value("bar")
     await expect(picture).to_have_attribute("aria-label", re.compile("Bar chart: .*3 places, from 10% to 30%"))
     await expect(panel).to_contain_text("Rows that share a place in the chart are added up")
     await panel.get_by_label("Measure").select_option("all measures")

@@ -34,7 +34,7 @@ Chart.defaults.font.family = "Roboto, system-ui, sans-serif";
 const TYPES = { bar: "Bars", stacked: "Stacked bars", line: "Lines" };
 const POINTS = ["circle", "rectRot", "triangle", "rect"];
 const LONG_LABEL = 14;
-const MOST_TICKS = 12;
+const MOST_TICKS = 8;
 
 // --- the picture --------------------------------------------------------------------------------------------------
 
@@ -60,17 +60,14 @@ function datasetsOf(chart, type, colours) {
   });
 }
 
-/** Ticks stand at dates of the answer: a scale's round numbers of milliseconds are no dates. */
+/** Ticks stand at dates of the answer, not too close: a scale's round numbers of milliseconds are no dates. */
 function timeScale(times) {
-  const every = Math.ceil(times.length / MOST_TICKS);
-  return {
-    type: "linear",
-    min: times[0],
-    max: times.at(-1),
-    afterBuildTicks: (axis) => {
-      axis.ticks = times.filter((_, index) => index % every === 0).map((value) => ({ value }));
-    },
-  };
+  const [min, max] = [times[0], times.at(-1)];
+  const ticks = [];
+  for (const value of times) {
+    if (!ticks.length || value - ticks.at(-1).value >= (max - min) / MOST_TICKS) ticks.push({ value });
+  }
+  return { type: "linear", min, max, afterBuildTicks: (axis) => Object.assign(axis, { ticks }) };
 }
 
 function scalesOf(chart, type, colours) {
@@ -116,7 +113,7 @@ function configOf(chart, type, theme) {
         legend: {
           display: !isSingle,
           position: "bottom",
-          labels: { color: colours.ink, usePointStyle: type === "line", boxWidth: 12, boxHeight: 12 },
+          labels: { color: colours.ink, usePointStyle: type === "line", boxWidth: 10, boxHeight: type === "line" ? 7 : 10 },
         },
         tooltip: {
           usePointStyle: true,

@@ -38,9 +38,11 @@ function Header({ column, direction, onSort }) {
     <th scope="col" aria-sort={order} className={isNumeric(column.kind) ? "numeric" : undefined}>
       <button type="button" title={`Sort by ${column.title}`} onClick={onSort}>
         <span>{column.title}</span>
-        <span className="arrow" aria-hidden="true">
-          {{ 1: "▲", [-1]: "▼" }[direction]}
-        </span>
+        {direction && (
+          <span className="arrow" aria-hidden="true">
+            {direction > 0 ? "▲" : "▼"}
+          </span>
+        )}
       </button>
     </th>
   );
