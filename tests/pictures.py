@@ -84,7 +84,7 @@ async def take(visit: Visit, picture: Drawn) -> int:
 async def main() -> int:
     pictures = drawn(PAGE.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder, serving_demo(Path(folder) / "usergraph.sqlite3") as url:
-        async with chromium() as browser, visiting(browser, url, width=1500, height=620) as visit:
+        async with chromium() as browser, visiting(browser, url, width=1760, height=620) as visit:
             await visit.use_key(visit.key)
             # All room to the result: the panel of examples and the query take a third.
             await visit.page.get_by_role("button", name="Hide Examples").click()
