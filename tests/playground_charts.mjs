@@ -75,6 +75,9 @@ test("a report without dimensions shows its measures; all measures may be series
   const both = chartOf(table, { x: "role", measure: ALL, series: "role", type: "bar" });
   assert.deepEqual(series(both), { count: [10, 3], no2fa: [4, 0] });
   assert.equal(both.title, "count, no2fa by role");
+  // Shares are not drawn beside counts.
+  const shared = report([column("share", "SHARE", true), COUNT], [[0.5, 10]]);
+  assert.deepEqual(chartOf(shared, firstChoice(shared)).labels, ["count"]);
 });
 
 test("shares stay shares", () => {

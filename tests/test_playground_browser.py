@@ -38,7 +38,9 @@ async def test_query_runs_and_everything_comes_from_this_server(visit: Visit) ->
     await expect(page.locator(".graphiql-doc-explorer")).to_contain_text("Root Types")
     await page.get_by_role("button", name="Show Examples").click()
     examples = page.get_by_role("region", name="Examples")
-    await expect(examples.get_by_role("heading", level=3)).to_have_text(["Frontend developer", "Integrator", "Analyst"])
+    await expect(examples.get_by_role("heading", level=3)).to_have_text(
+        ["Frontend developer", "Integrator", "Analyst", "Reports"]
+    )
     await page.get_by_role("button", name="Show History").click()
     await expect(page.locator(".graphiql-history")).to_contain_text("Ping")
 

@@ -25,9 +25,13 @@ export function choicesOf({ columns }) {
   };
 }
 
-/** The measures that a choice names. */
-export const measuresOf = (table, measure) =>
-  measure === ALL ? choicesOf(table).measures : table.columns.filter(({ name }) => name === measure);
+/** The measures that a choice names. All of them are all of one kind: beside counts, shares would lie on the ground. */
+export function measuresOf(table, measure) {
+  if (measure !== ALL) return table.columns.filter(({ name }) => name === measure);
+  const { measures } = choicesOf(table);
+  const counts = measures.filter(({ kind }) => kind === "NUMBER");
+  return counts.length ? counts : measures;
+}
 
 /** Numbers of a list may be anything, such as weights: of those only counts are measured unasked. */
 function firstMeasure(table, measures) {

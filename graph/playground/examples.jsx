@@ -1,7 +1,7 @@
 // The panel of ready examples: a GraphiQL plugin that opens each in a tab of its own.
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 
-const GROUPS = { frontend: "Frontend developer", integrator: "Integrator", analyst: "Analyst", report: "Report" };
+const GROUPS = { frontend: "Frontend developer", integrator: "Integrator", analyst: "Analyst", report: "Reports" };
 
 /** GraphiQL's name for the tab of a query: the first operation's name. */
 const tabTitle = (query) => /^\s*(?:query|mutation)\s+(\w+)/m.exec(query)?.[1];
