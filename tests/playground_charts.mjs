@@ -144,7 +144,7 @@ test("what a cut answer does not hold is unknown, not zero; left-out intervals a
   const cut = report(columns, cells, { hasMore: true });
   const chart = chartOf(cut, firstChoice(cut));
   assert.deepEqual(series(chart), { IT: [1, null, 3], Admin: [null, 2, null] });
-  assert.deepEqual(chart.notes, ["Intervals that the answer leaves out are not drawn as zero."]);
+  assert.deepEqual(chart.notes, ["Empty intervals are left out; fill: true adds them."]);
 });
 
 test("a table without rows, or without columns, draws nothing and breaks nothing", () => {

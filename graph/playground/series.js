@@ -95,14 +95,14 @@ function seriesKeys(sums, apart) {
 }
 
 /** The keys along the bottom in their order, without those that are not drawn; `notes` gets what is left out. */
-function keysAlong(sums, along, type, notes) {
+function keysAlong(sums, along, type, isReport, notes) {
   if (!isTime(along?.column)) {
     const keys = [...sums.keys()];
     if (keys.length > MOST_BARS) notes.push(`The first ${MOST_BARS} of ${keys.length} are drawn.`);
     return keys.slice(0, MOST_BARS);
   }
   const keys = inTime(sums.keys());
-  if (hasGaps(keys)) notes.push("Intervals that the answer leaves out are not drawn as zero.");
+  if (hasGaps(keys)) notes.push(`Empty intervals are left out${isReport ? "; fill: true adds them" : ""}.`);
   if (type !== "line" || !keys.includes("")) return keys;
   notes.push(`Rows without ${along.column.title} are not drawn; bars show them as “none”.`);
   return keys.filter((key) => key !== "");
@@ -151,7 +151,7 @@ export function chartOf(table, choice) {
   const notes = added ? ["Rows that share a place in the chart are added up."] : [];
   if (!along && choice.measure === ALL) return { title, what, kind, notes, ...measuresAlone(table, measured, sums) };
 
-  const keys = keysAlong(sums, along, choice.type, notes);
+  const keys = keysAlong(sums, along, choice.type, table.isReport, notes);
   const times = isTime(along?.column) ? keys.map((key) => Date.parse(key)) : undefined;
   const labels = keys.map((key) => (along ? along.label(key) : what));
   return { title, what, kind, notes, labels, times, datasets: datasetsOf(table, choice, keys, sums, apart, what) };

@@ -30,7 +30,7 @@ export const COLOURS = {
     ink: "#e4e8f0",
     soft: "#a5b0c6",
     grid: "#e4e8f022",
-    ground: "#141a2c",
+    ground: "#212a3b",
     other: "#8f9bb3",
     series: ["#8ea6ff", "#ffa25c", "#3fcfb9", "#ff8fcf", "#c2a5ff", "#e3c34a", "#6cc8ff", "#ff8a80"],
   },
