@@ -8,7 +8,7 @@ from graph.errors import coded, forbidden
 from models.errors import Invalid
 from models.settings import Settings
 from models.values import camel
-from resolvers import users
+from resolvers import history, users
 from resolvers.conditions import One, Some, unreadable
 from resolvers.cursors import decode, orders
 from resolvers.loaders import Page
@@ -51,6 +51,8 @@ def page_of(
         if given.get(argument) is not None:
             decode(source, orders(source, order), given[argument], argument)
     size, backwards = (EVERY_ROW, False) if whole else _size(given, settings)
+    if given.get("asOf") is not None:
+        history.require(viewer, given["asOf"])
     return Page(
         size=size,
         backwards=backwards,
@@ -59,6 +61,7 @@ def page_of(
         where=where,
         search=given.get("search"),
         order=order,
+        as_of=given.get("asOf"),
     )
 
 

@@ -68,8 +68,9 @@ def _many(compiler: "Compiler", site: Site) -> Child:
     fields = compiler.collect(site.type, site.selections)
     counted = any(nodes[0].name.value == "totalCount" for nodes in fields.values())
     compiler.is_bounded &= relation.few if relation else not counted
-    for key, nodes in fields.items():
-        _connection_field(compiler, site, child, key, nodes)
+    with compiler.maybe_past(argued, site.spec.has_past):
+        for key, nodes in fields.items():
+            _connection_field(compiler, site, child, key, nodes)
     if any(nodes[0].name.value != "__typename" for nodes in fields.values()):
         compiler.require_rows(source, site.reach.to(source.type_name), named)
     if relation is not None and child.needs_rows and _may_come_within(compiler, site, relation):

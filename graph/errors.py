@@ -22,6 +22,14 @@ def forbidden(fields: Sequence[str]) -> GraphQLError:
     return coded(f"You may not read {', '.join(fields)}.", "FORBIDDEN", fields=list(fields))
 
 
+def without_history(fields: Sequence[str], path: Sequence[str | int]) -> GraphQLError:
+    named = list(dict.fromkeys(fields))
+    message = f"There is no history of {', '.join(named)}. Leave that out, or ask without asOf."
+    error = coded(message, "WITHOUT_HISTORY", fields=named)
+    error.path = list(path)
+    return error
+
+
 def unauthenticated() -> GraphQLError:
     return coded("Send a valid API key in X-ApiKey (or Authorization: Bearer).", "UNAUTHENTICATED")
 

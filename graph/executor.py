@@ -1,7 +1,7 @@
 """From a request to an answer: refused before a row is read, compiled once, run level by level."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from graphql.execution.values import VariableValues, get_argument_values
 from graph.arguments import check_lookup, page_of, plain
 from graph.context import Context
 from graph.documents import Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
-from graph.errors import coded, discreet, forbidden, public, unauthenticated
+from graph.errors import coded, discreet, forbidden, public, unauthenticated, without_history
 from graph.limits import Cost
 from graph.runs import Run
 from graph.selection import Compiler, payloads
@@ -31,7 +31,7 @@ from models.database import Steps
 from models.dialects import Dialect
 from models.errors import Refusal
 from models.settings import Settings
-from resolvers import advice
+from resolvers import advice, history
 from resolvers.policy import FOR_ENROLLING, FOR_STRANGERS, Reach, Viewer, visible_fields
 from resolvers.selected import Selected
 from resolvers.sources import Source
@@ -272,6 +272,7 @@ class Engine:
         if known is not None:
             return known
         arguments = [self._bind(argued, coerced.values, viewer) for argued in plan.argued]
+        _require_history(plan.argued, arguments)
         told: list[Mapping[str, Any]] = []
         quick = plan.is_bounded
         for argued, page in zip(plan.argued, arguments, strict=True):
@@ -287,10 +288,22 @@ class Engine:
         try:
             given = plain(argued.evaluate(coerced))
             if argued.bind is not None:
-                return argued.bind(given, viewer, self.settings)
+                return argued.bind(given, viewer, self.settings, argued.response_path)
             if argued.source is not None:
                 return page_of(given, argued.source, viewer, self.settings, whole=not argued.paged)
             check_lookup(viewer, given, self.settings)
             return given
         except Refusal as refusal:
             raise public(refusal, None, argued.response_path) from refusal
+
+
+def _require_history(argued: Sequence[Argued], arguments: Sequence[Any]) -> None:
+    """Refuse what the past is asked for and has not. It is told once for each moment that is asked for."""
+    absent: dict[int, list[str]] = {}
+    for place, (each, given) in enumerate(zip(argued, arguments, strict=True)):
+        if each.past is not None and each.source is not None and arguments[each.past].as_of is not None:
+            named = each.timeless if place == each.past else []
+            absent.setdefault(each.past, []).extend([*named, *history.absent(each.source, given)])
+    for place, names in absent.items():
+        if names:
+            raise without_history(names, argued[place].response_path)

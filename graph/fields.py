@@ -9,12 +9,17 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 
 from graph.inputs import order_input, where_input
+from graph.scalars import DateTime
 from models.database import Steps
 from models.dialects import Dialect
 from resolvers.sources import Relation, Source
 
 T = TypeVar("T")
 SPEC = "spec"
+AS_OF = (
+    "The moment at which everything below is read, from the recorded changes; absent for now. Needs READ_AUDIT. What"
+    " has no history may not be asked for with it: last uses, sessions, invitations, settings of providers, search."
+)
 
 
 class Spec:
@@ -44,10 +49,14 @@ class Viewer(Spec):
 
 @dataclass(frozen=True, eq=False)
 class Many(Spec):
-    """A Relay connection: of a parent's rows, or of all rows where `relation` is None."""
+    """A Relay connection: of a parent's rows, or of all rows where `relation` is None.
+
+    `has_past`: it takes `asOf`, and what hangs below it is then read at that moment too.
+    """
 
     source: Callable[[], Source]
     relation: Callable[[], Relation] | None = None
+    has_past: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +172,9 @@ def viewer_user(source: Callable[[], Source], description: str) -> Any:
     return _declare(Viewer(source), description)
 
 
-def connection(source: Source, description: str, relation: Callable[[], Relation] | None = None) -> Any:
+def connection(
+    source: Source, description: str, relation: Callable[[], Relation] | None = None, *, has_past: bool = False
+) -> Any:
     """A connection with the arguments its source allows: paging always; where, search and orderBy where it has them."""
     arguments = [
         argument("first", int | None, "Page size going forwards."),
@@ -178,7 +189,9 @@ def connection(source: Source, description: str, relation: Callable[[], Relation
     if source.orders:
         order: Any = order_input(source)
         arguments.append(argument("order_by", list[order] | None, "Order by several fields; ends in the id."))
-    return _declare(Many(lambda: source, relation), description, arguments)
+    if has_past:
+        arguments.append(argument("as_of", DateTime | None, AS_OF))
+    return _declare(Many(lambda: source, relation, has_past), description, arguments)
 
 
 def values(relation: Callable[[], Relation], description: str, column: str | None = "value") -> Any:

@@ -170,6 +170,8 @@ class Cost:
     def _report(self, node: FieldNode) -> int:
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         asked = self._number(given["first"]) if "first" in given else None
+        if "asOfEach" in given:
+            return 12 * A_REPORT + MOST_ROWS
         return A_REPORT + (DEFAULT_ROWS if asked is None else min(asked, MOST_ROWS))
 
     def _rows(self, node: FieldNode, named: Any) -> int:

@@ -1,14 +1,14 @@
 """Reports in the schema: users grouped and measured, in one statement."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import strawberry
 
 from graph.arguments import MOST_SEARCH, check_where
-from graph.errors import forbidden
-from graph.fields import argument, plain, record, report
-from graph.inputs import JSON, Direction, described, where_input
+from graph.errors import forbidden, without_history
+from graph.fields import AS_OF, argument, plain, record, report
+from graph.inputs import JSON, DateTime, Direction, described, where_input
 from models.errors import Invalid, Refusal
 from models.settings import Settings
 from resolvers import reports as reports_read
@@ -84,6 +84,10 @@ ReportColumnKind: Any = described(
     },
 )
 UserWhere: Any = where_input(users_read.SOURCE)
+AS_OF_EACH = (
+    "The same question as of the end of each interval, in one call: its first column, asOf, tells the moment. `first`"
+    f" is of each moment, with at most {MOST_ROWS} rows in all; `total` is of the last one. As asOf otherwise."
+)
 NAME = "What its column is called: letters, digits and _, as a name in GraphQL."
 
 
@@ -129,6 +133,13 @@ class ReportOrder:
     direction: Direction = strawberry.field(description="Which way.", default=Direction.ASC)
 
 
+@strawberry.input(description="Moments at which the same question is asked: the end of each interval.")
+class ReportAxis:
+    from_: DateTime = strawberry.field(description="The first interval is the one that holds this.", name="from")
+    to: DateTime | None = _optional("The last interval is the one that holds this, and ends with it; now without it.")
+    every: ReportInterval = strawberry.field(description="How long the intervals are, in UTC; at most 120.")
+
+
 @strawberry.type(description="A column of a report.")
 class ReportColumn:
     name: str = plain("Its key in every row.")
@@ -145,7 +156,7 @@ class UserReport:
     has_more: bool = plain("Whether there are more buckets than `first`.")
 
 
-def _asked(given: Mapping[str, Any], viewer: Viewer, settings: Settings) -> Question:
+def _asked(given: Mapping[str, Any], viewer: Viewer, settings: Settings, path: Sequence[str | int]) -> Question:
     """The report as it was asked for. Raises Invalid, and FORBIDDEN for everything that hides from asking."""
     question = question_of(given)
     check_where(users_read.SOURCE, question.where)
@@ -159,6 +170,10 @@ def _asked(given: Mapping[str, Any], viewer: Viewer, settings: Settings) -> Ques
     hidden = reports_read.hidden(viewer, question)
     if hidden:
         raise forbidden(hidden)
+    if question.as_of is not None or question.axis is not None:
+        absent = reports_read.require_past(viewer, question)
+        if absent:
+            raise without_history(absent, path)
     return question
 
 
@@ -176,4 +191,6 @@ class ReportQueries:
         argument("having", list[ReportCondition] | None, "Which buckets."),
         argument("order_by", list[ReportOrder] | None, "By which columns; by the dimensions without it, and last."),
         argument("first", int | None, f"How many buckets at most, up to {MOST_ROWS}.", DEFAULT_ROWS),
+        argument("as_of", DateTime | None, AS_OF),
+        argument("as_of_each", ReportAxis | None, AS_OF_EACH),
     )

@@ -1,6 +1,7 @@
 """Compiling a selection set into a plan: per level the columns to select, the batches to load, the shape to give."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from graphql import (
@@ -17,6 +18,7 @@ from graph.children import MAKERS
 from graph.collecting import Collector
 from graph.levels import Child, Level, expression
 from graph.sites import Argued, Columns, Site, spec_of
+from resolvers import history
 from resolvers.policy import Reach, Viewer, may_read
 from resolvers.selected import Selected
 from resolvers.sources import Source
@@ -41,6 +43,7 @@ class Compiler(Collector):
         self.sources = sources
         self.forbidden: list[str] = []
         self.argued: list[Argued] = []
+        self.past: int | None = None  # the place of the arguments that may say as of when the rows are read
         self.is_bounded = True  # whether no more rows are read than are answered
 
     def level(
@@ -78,6 +81,8 @@ class Compiler(Collector):
             if not may_read(self.viewer, type_.name, name, reach):
                 self._forbid(f"{type_.name}.{name}")
                 continue
+            if self.past is not None and history.is_absent(type_.name, name):
+                self.argued[self.past].timeless.append(f"{type_.name}.{name}")
             definition = type_.fields[name]
             spec = spec_of(definition)
             if isinstance(spec, declared.Plain):
@@ -105,8 +110,17 @@ class Compiler(Collector):
 
     def arguments(self, site: Site, source: Source | None = None, *, paged: bool = False, few: bool = False) -> int:
         """Note that a field's arguments are to be evaluated; the answer is their place among all."""
-        self.argued.append(Argued(site.definition, site.nodes[0], site.path, source, paged, few))
+        self.argued.append(Argued(site.definition, site.nodes[0], site.path, source, paged, few, self.past))
         return len(self.argued) - 1
+
+    @contextmanager
+    def maybe_past(self, argued: int, has_past: bool) -> Iterator[None]:
+        """What is compiled meanwhile is read as of the moment that these arguments may say."""
+        outer = self.past
+        if has_past:
+            self.past = self.argued[argued].past = argued
+        yield
+        self.past = outer
 
 
 def payloads(

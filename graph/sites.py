@@ -1,7 +1,7 @@
 """Where a field stands while its selection is compiled: its declaration, its nodes, its parent's columns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphql import FieldNode, GraphQLField, SelectionSetNode, get_named_type
@@ -15,7 +15,12 @@ from resolvers.sources import Source
 
 @dataclass
 class Argued:
-    """A field with arguments; they are evaluated before anything is read."""
+    """A field with arguments; they are evaluated before anything is read.
+
+    `past` is the place of the arguments that say as of when it is read, if any do, and `timeless` what is selected
+    below those though it has no history. `bind` makes of the arguments what is asked, where that is no page: it is
+    given them with the viewer, the settings and the place in the answer.
+    """
 
     definition: GraphQLField
     node: FieldNode
@@ -23,7 +28,9 @@ class Argued:
     source: Source | None = None
     paged: bool = False
     few: bool = False  # a list of which each parent has few rows
-    bind: Callable[..., Any] | None = None  # what makes of the arguments, the viewer and the settings what is asked
+    past: int | None = None
+    timeless: list[str] = field(default_factory=list)
+    bind: Callable[..., Any] | None = None
 
     def evaluate(self, variables: VariableValues) -> dict[str, Any]:
         return get_argument_values(self.definition, self.node, variables)

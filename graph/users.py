@@ -127,7 +127,7 @@ class UserQueries:
         argument("by", UserKey, "Which."),
     )
     users: Connection[User] = connection(
-        users_read.SOURCE, "Users, in the order of their ids unless you say otherwise."
+        users_read.SOURCE, "Users, in the order of their ids unless you say otherwise.", has_past=True
     )
     users_by_keys: list[User | None] = lookup(
         lambda: users_read.SOURCE,

@@ -12,6 +12,8 @@ from models.dialects import Dialect
 from models.pools import Reader
 from models.watching import CURRENT, Observer, Tally, writes
 
+MOST_ARGUMENTS = 100  # of a function of SQLite; one built with more takes them too
+
 T = TypeVar("T")
 Record = Sequence[Any]
 Tracer = Callable[[str], None]
@@ -133,7 +135,7 @@ class Threaded(Connection):
 
     def _fetch_at_once(self, statement: Statement) -> Sequence[Record]:
         """All rows as one JSON text: sqlite3 passes Python's lock on at every row, on which threads lose their time."""
-        if not statement.width:
+        if not 0 < statement.width <= MOST_ARGUMENTS:
             return self._fetch(statement)
         found = self._fetch(statement._replace(sql=_as_json(statement.sql, statement.width)), statement.sql)
         rows: list[list[Any]] = orjson.loads(found[0][0])

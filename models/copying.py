@@ -14,6 +14,7 @@ from tortoise.models import Model
 
 from models import bulk, tables
 from models.database import Connection, Record, Transaction
+from models.history import VERSIONS
 
 ROWS = 5_000
 CHARACTERS = 4_000_000  # that texts of unbounded length add up to in one chunk, at most
@@ -116,7 +117,7 @@ async def copy(source: Connection, target: Transaction, progress: Progress) -> C
         for model in models():
             total += await source.scalar(f"SELECT COUNT(*) FROM {bulk.table(model)}")
         sent, arrived = {}, {}
-        restore = await _without_references_to_itself(target)
+        restore = [*await _without_references_to_itself(target), *await _without_recording(target)]
         with progress("copy", total) as done:
             for model in models():
                 sent[model] = await _copy(source, target, model, ranges[model], done)
@@ -210,6 +211,18 @@ async def _without_references_to_itself(target: Transaction) -> list[str]:
     for table, name, _ in found:
         await target.rows(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     return [f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}" for table, name, definition in found]
+
+
+async def _without_recording(target: Transaction) -> list[str]:
+    """Keep what is copied from being recorded as new: its history is copied too. Answers how to restore."""
+    found = await target.rows(
+        "SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger WHERE tgname = ANY($1::text[])"
+        " AND tgenabled <> 'D' AND pg_table_is_visible(tgrelid)",
+        [f"{table}_history_insert" for table in VERSIONS],
+    )
+    for table, name in found:
+        await target.rows(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+    return [f"ALTER TABLE {table} ENABLE TRIGGER {name}" for table, name in found]
 
 
 async def _set_sequence(source: Connection, target: Transaction, model: type[Model]) -> None:

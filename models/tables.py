@@ -5,6 +5,20 @@ from models.audit import AuditEvent, StoredAnswer
 from models.credentials import PasswordReset, RecoveryCode, SignInFailure
 from models.directories import DirectoryEntry, DirectoryJob, DirectoryJobRow
 from models.groups import Group, GroupMember
+from models.history import (
+    ApiKeyVersion,
+    GroupMemberVersion,
+    GroupVersion,
+    IdentityProviderVersion,
+    OrganizationMemberVersion,
+    OrganizationVersion,
+    RoleNameVersion,
+    RoleVersion,
+    UserAliasVersion,
+    UserTagVersion,
+    UserVariableVersion,
+    UserVersion,
+)
 from models.invitations import Invitation
 from models.letters import Letter
 from models.organizations import Organization, OrganizationMember
@@ -16,22 +30,30 @@ from models.users import PreviousIdentity, User, UserAlias, UserTag, UserVariabl
 
 __all__ = [
     "ApiKey",
+    "ApiKeyVersion",
     "AuditEvent",
     "DirectoryEntry",
     "DirectoryJob",
     "DirectoryJobRow",
     "Group",
     "GroupMember",
+    "GroupMemberVersion",
+    "GroupVersion",
     "IdentityProvider",
+    "IdentityProviderVersion",
     "Invitation",
     "Letter",
     "Organization",
     "OrganizationMember",
+    "OrganizationMemberVersion",
+    "OrganizationVersion",
     "PasswordReset",
     "PreviousIdentity",
     "RecoveryCode",
     "Role",
     "RoleName",
+    "RoleNameVersion",
+    "RoleVersion",
     "SamlAssertion",
     "SamlRequest",
     "Session",
@@ -39,6 +61,10 @@ __all__ = [
     "StoredAnswer",
     "User",
     "UserAlias",
+    "UserAliasVersion",
     "UserTag",
+    "UserTagVersion",
     "UserVariable",
+    "UserVariableVersion",
+    "UserVersion",
 ]

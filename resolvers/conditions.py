@@ -126,23 +126,28 @@ def _part(sql: Sql, source: Source, alias: str, name: str, given: Any) -> str:
 
 def unreadable(viewer: Viewer, source: Source, where: Where | None) -> list[str]:
     """The fields of a `where` that the viewer may not read, and so may not ask by."""
+    return asked_by(source, where, lambda type_name, name: not may_read(viewer, type_name, name))
+
+
+def asked_by(source: Source, where: Where | None, is_meant: Callable[[str, str], bool]) -> list[str]:
+    """The fields of a `where` that are meant, by type and name; what lies behind one of them is not looked at."""
     found: list[str] = []
     for name, given in (where or {}).items():
         if name in ("and", "or"):
-            found += [each for part in given or () for each in unreadable(viewer, source, part)]
+            found += [each for part in given or () for each in asked_by(source, part, is_meant)]
         elif name == "not":
-            found += unreadable(viewer, source, given)
+            found += asked_by(source, given, is_meant)
         else:
-            found += _unreadable_field(viewer, source, name, given)
+            found += _asked_by_field(source, name, given, is_meant)
     return found
 
 
-def _unreadable_field(viewer: Viewer, source: Source, name: str, given: Any) -> list[str]:
-    if not may_read(viewer, source.type_name, name):
+def _asked_by_field(source: Source, name: str, given: Any, is_meant: Callable[[str, str], bool]) -> list[str]:
+    if is_meant(source.type_name, name):
         return [f"{source.type_name}.{name}"]
     declared = source.filters[name]
     if isinstance(declared, One):
-        return unreadable(viewer, declared.source(), given)
+        return asked_by(declared.source(), given, is_meant)
     if isinstance(declared, Some):
-        return [each for part in (given or {}).values() for each in unreadable(viewer, declared.source(), part)]
+        return [each for part in (given or {}).values() for each in asked_by(declared.source(), part, is_meant)]
     return []

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from models import bulk
@@ -56,6 +56,7 @@ async def furnish(tx: Transaction) -> Furniture:
         ("Company single sign-on", "sso", "SAML", True, None),
     ]
     names = ("name", "prefix", "kind", "is_enabled", "server_number")
+    await _date_back(tx, stamps["created_at"])
     rows = [{**dict(zip(names, row, strict=True)), "name_key": key(row[0]), **stamps} for row in providers]
     found = await bulk.insert(tx, IdentityProvider, rows, returning=("id", "prefix"))
     ids = {row[1]: row[0] for row in found}
@@ -68,6 +69,19 @@ async def furnish(tx: Transaction) -> Furniture:
         groups=sorted(row[0] for row in await bulk.insert(tx, Group, groups)),
         admin=await tx.scalar("SELECT MIN(id) FROM users"),
     )
+
+
+async def _date_back(tx: Transaction, moment: datetime) -> None:
+    """What there was before has a past as old as the people's, who could not have been anything without it."""
+    for table in ("roles", "role_names", "identity_providers", "organizations", "users"):
+        await tx.rows(f"UPDATE {table}_history SET valid_from = $1 WHERE valid_from > $1", moment)
+
+
+async def _have_had(tx: Transaction, first: int) -> None:
+    """Tags, aliases and variables as long as there were those who have them, from user `first` on."""
+    since = "SELECT u.created_at FROM users u WHERE u.id = h.user_id"
+    for table in ("user_tags", "user_aliases", "user_variables"):
+        await tx.rows(f"UPDATE {table}_history AS h SET valid_from = ({since}) WHERE h.user_id >= $1", first)
 
 
 async def _organizations(tx: Transaction, stamps: Mapping[str, Any]) -> list[int]:
@@ -92,6 +106,7 @@ async def settle(
     await bulk.load(tx, UserTag, ("user_id", "value", "value_key"), made.tags)
     await bulk.load(tx, UserAlias, ("user_id", "value", "value_key"), made.aliases)
     await bulk.load(tx, UserVariable, ("user_id", "name", "name_key", "value"), made.variables)
+    await _have_had(tx, known[0][0])
     await bulk.load(tx, GroupMember, ("group_id", "user_id", "created_at"), made.groups)
     await bulk.load(tx, OrganizationMember, ("organization_id", "user_id", "created_at"), made.members)
     await _invite(tx, furniture, [(user_id, each) for user_id, each in known if each.state == "INVITED"])

@@ -166,8 +166,8 @@ def household(furniture: Furniture, people: Sequence[tuple[int, Person]], dice: 
         if dice.random() < 0.5:
             made.variables.append((user_id, "costCentre", "costcentre", f"CC-{dice.randrange(100, 999)}"))
         for group in dice.sample(groups, dice.choices((0, 1, 2, 3), cum_weights=GROUP_SHARES)[0]):
-            made.groups.append((group, user_id, YESTERDAY))
-        made.members += [(place, user_id, YESTERDAY) for place in sorted(_places(furniture, each.company, dice))]
+            made.groups.append((group, user_id, each.created))
+        made.members += [(place, user_id, each.created) for place in sorted(_places(furniture, each.company, dice))]
         made.users.append((user_id, *each.values, search_key(each.name_key, each.username, each.email, aliases)))
     return made
 

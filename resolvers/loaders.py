@@ -5,6 +5,7 @@ Each loader is a plan: it yields its statement, returns the rows, and knows no c
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from models.database import Record, Statement, Steps
@@ -22,7 +23,7 @@ MOST_ROWS = 150_001  # of a statement: one more than any answer may hold
 
 @dataclass(frozen=True)
 class Page:
-    """What a connection was asked for. `size` is `first` or, backwards, `last`."""
+    """What a connection was asked for. `size` is `first` or, backwards, `last`; `as_of` None is now."""
 
     size: int
     backwards: bool = False
@@ -31,10 +32,11 @@ class Page:
     where: Where = field(default_factory=dict)
     search: str | None = None
     order: Sequence[tuple[str, bool]] = ()
+    as_of: datetime | None = None
 
     def is_quick(self, source: Source) -> bool:
         """Whether an index leads to its rows and to no others."""
-        narrowed = self.where or self.search or len(self.order) > 1
+        narrowed = self.where or self.search or len(self.order) > 1 or self.as_of
         return not narrowed and source.unindexed.isdisjoint(name for name, _ in self.order)
 
 

@@ -9,12 +9,13 @@ from models.database import Record, Steps
 from models.dialects import Dialect
 from models.errors import Invalid
 from models.values import now
-from resolvers import user_search, users
-from resolvers.conditions import conditions, unreadable
+from resolvers import history, user_search, users
+from resolvers.conditions import asked_by, conditions
 from resolvers.policy import Viewer, may_read
-from resolvers.reports_dimensions import NAMES
-from resolvers.reports_questions import Question, columns_of
-from resolvers.reports_statement import HERE, MOST_BUCKETS, SIZE, TOTAL, Composer
+from resolvers.reports_dimensions import NAMES, first_day
+from resolvers.reports_moments import moments
+from resolvers.reports_questions import AS_OF, MOST_ROWS, Question, columns_of
+from resolvers.reports_statement import HERE, MOST_BUCKETS, SIZE, TOTAL, Composer, at_each
 from resolvers.reports_words import AGE_LABELS, AGES, READS, ColumnKind, DimensionField
 from resolvers.sources import Sql
 
@@ -32,41 +33,82 @@ class Answer:
 
 def hidden(viewer: Viewer, question: Question) -> list[str]:
     """The fields that the question leans on and the viewer may not read, in the order asked."""
+    searched = [("User", name) for name in ("username", "email", "aliases")] if searches(question) else []
+    return _meant(question, searched, lambda type_name, name: not may_read(viewer, type_name, name))
+
+
+def require_past(viewer: Viewer, question: Question) -> list[str]:
+    """What the question leans on though it has no history. Raises Forbidden, and Invalid for what is yet to come."""
+    if question.as_of is not None:
+        history.require(viewer, question.as_of)
+    if question.axis is not None:
+        history.require(viewer)
+        moments(question.axis, now())
+    return _meant(question, [], history.is_absent) + ["search"] * searches(question)
+
+
+def searches(question: Question) -> bool:
+    return bool((question.search or "").strip())
+
+
+def _meant(question: Question, more: Sequence[tuple[str, str]], is_meant: Callable[[str, str], bool]) -> list[str]:
+    """The fields that are grouped, measured or narrowed by, of those that are meant."""
     fields = [each for dimension in question.dimensions for each in READS[dimension.field]]
     if any(dimension.level is not None for dimension in question.dimensions):
         fields.append(("Organization", "parent"))
     fields += [each for measure in question.measures if measure.of for each in READS[measure.of]]
-    if (question.search or "").strip():
-        fields += [("User", name) for name in ("username", "email", "aliases")]
-    found = [f"{type_name}.{name}" for type_name, name in fields if not may_read(viewer, type_name, name)]
+    found = [f"{type_name}.{name}" for type_name, name in (*fields, *more) if is_meant(type_name, name)]
     for where in (question.where, *(measure.where for measure in question.measures)):
-        found += unreadable(viewer, users.SOURCE, where)
+        found += asked_by(users.SOURCE, where, is_meant)
     return list(dict.fromkeys(found))
 
 
 def answer(viewer: Viewer, dialect: Dialect, question: Question, *, total: bool) -> Steps[Answer]:
-    """Raises Invalid where filling an axis would make too many buckets. Who may ask what is settled by `hidden`."""
-    sql = Sql(viewer, dialect)
+    """Raises Invalid where filling an axis would make too many buckets. Who may ask what is settled before."""
+    present = now()
+    asked = moments(question.axis, present) if question.axis is not None else [question.as_of]
+    sql = Sql(viewer if asked == [None] else history.viewer_of(viewer), dialect)
     condition = yield from _condition(sql, question)
-    composer = Composer(sql, question, condition, now())
-    rows = yield composer.statement(total=total)
-    whole = rows[0]
-    if whole[SIZE] is not None and whole[SIZE] > MOST_BUCKETS:
-        place = next(place for place, each in enumerate(question.dimensions) if each.fill)
-        reason = f"Filled, this would have more than {MOST_BUCKETS} buckets. Ask for longer ones, or fewer users."
-        raise Invalid("groupBy", place, "fill", reason=reason)
-    found = [] if whole[HERE] is None else rows
-    values = _values(question, composer)
-    shaped = [{name: value(row) for name, value in values} for row in found[: question.first]]
-    return Answer(shaped, whole[TOTAL] if total else None, len(found) > question.first)
+    composer = Composer(sql, question, condition, present)
+    if question.axis is None:
+        statement = composer.statement(total=total)
+        rows = yield (statement if question.as_of is None else history.then(question.as_of, statement))
+        tables = [rows]
+    else:
+        past = [moment for moment in asked if moment is not None]
+        rows = yield at_each(past, composer.statement(total=total, ranked=True), MOST_ROWS + len(past) + 1)
+        tables = [sorted((row for row in rows if row[-1] == n), key=_rank) for n in range(len(past))]
+    return _answered(question, composer, list(zip(asked, tables, strict=True)), total=total)
+
+
+def _rank(row: Record) -> int:
+    return row[HERE] or 0
+
+
+def _answered(
+    question: Question, composer: Composer, tables: Sequence[tuple[datetime | None, Sequence[Record]]], *, total: bool
+) -> Answer:
+    """`total` is that of the last moment, as are the rows that are left where there are too many."""
+    values, found, has_more = _values(question, composer), [], False
+    for moment, rows in tables:
+        whole = rows[0]
+        if whole[SIZE] is not None and whole[SIZE] > MOST_BUCKETS:
+            place = next(place for place, each in enumerate(question.dimensions) if each.fill)
+            reason = f"Filled, this would have more than {MOST_BUCKETS} buckets. Ask for longer ones, or fewer users."
+            raise Invalid("groupBy", place, "fill", reason=reason)
+        here = [] if whole[HERE] is None else rows
+        has_more |= len(here) > question.first
+        told = {AS_OF: _instant(moment)} if question.axis is not None else {}
+        found += [{**told, **{name: value(row) for name, value in values}} for row in here[: question.first]]
+    most = MOST_ROWS if question.axis is not None else question.first
+    return Answer(found[:most], tables[-1][1][0][TOTAL] if total else None, has_more or len(found) > most)
 
 
 def _condition(sql: Sql, question: Question) -> Steps[str]:
     """As lists of users have it: what the viewer may see, `where` and `search`."""
     condition = conditions(sql, users.SOURCE, "t", question.where)
-    if not (question.search or "").strip():
+    if question.search is None or not searches(question):
         return condition
-    assert question.search is not None
     hits_first = yield from user_search.hits_first(sql.dialect, question.search, True)
     return f"{condition} AND {user_search.search(sql, 't', question.search, hits_first=hits_first)}"
 
@@ -102,12 +144,13 @@ def _plain(kind: ColumnKind, place: int) -> Value:
     if kind is ColumnKind.FLAG:
         return lambda row: bool(row[place])
     if kind is ColumnKind.DATE:
-        return lambda row: _text(row[place])[:10] if row[place] is not None else None
+        return lambda row: None if row[place] is None else first_day(row[place])
     if kind is ColumnKind.INSTANT:
-        return lambda row: _text(row[place]).replace("+00:00", "Z") if row[place] is not None else None
+        return lambda row: None if row[place] is None else _instant(row[place])
     return lambda row: row[place]
 
 
-def _text(moment: Any) -> str:
-    """RFC 3339, but for the `Z`."""
-    return moment.isoformat() if isinstance(moment, datetime) else moment.replace(" ", "T", 1)
+def _instant(moment: Any) -> str:
+    """RFC 3339 with a `Z`."""
+    text: str = moment.isoformat() if isinstance(moment, datetime) else moment.replace(" ", "T", 1)
+    return text.replace("+00:00", "Z")

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from models.dialects import Dialect
 from resolvers import groups, organizations, providers, roles, users
@@ -172,11 +173,15 @@ _STEPS = {
 
 
 def bucket(dialect: Dialect, every: Interval, column: str) -> str:
-    """The first day of the bucket in which a moment lies: a text in SQLite, which keeps times as text in UTC."""
+    """What a moment's bucket is told by, which `first_day` reads.
+
+    SQLite keeps times as text in UTC. Its functions round to milliseconds, so they are given the day alone; the number
+    of the week costs it less than the week's Monday.
+    """
     if dialect.name != "sqlite":
         return f"date_trunc('{every.lower()}', {column} AT TIME ZONE 'UTC')"
     if every is Interval.WEEK:
-        return f"date(substr({column}, 1, 10), '-6 days', 'weekday 1')"
+        return f"CAST(julianday(substr({column}, 1, 10)) + 0.5 AS integer) / 7"
     if every is Interval.QUARTER:
         month = f"substr({column}, 6, 2)"
         start = f"CASE WHEN {month} < '04' THEN '01' WHEN {month} < '07' THEN '04' WHEN {month} < '10' THEN '07'"
@@ -186,6 +191,18 @@ def bucket(dialect: Dialect, every: Interval, column: str) -> str:
 
 
 def following(dialect: Dialect, every: Interval, start: str) -> str:
-    """The first day of the bucket after the one that begins at `start`."""
+    """What the bucket after this one is told by."""
     step = _STEPS[every]
-    return f"date({start}, '+{step}')" if dialect.name == "sqlite" else f"{start} + interval '{step}'"
+    if dialect.name != "sqlite":
+        return f"{start} + interval '{step}'"
+    return f"{start} + 1" if every is Interval.WEEK else f"date({start}, '+{step}')"
+
+
+JULIAN = 1_721_425  # the day before the first of January 1, in days of the Julian calendar's count
+
+
+def first_day(key: Any) -> str:
+    """The first day of a bucket, by what it is told by."""
+    if isinstance(key, int):
+        return date.fromordinal(key * 7 - JULIAN).isoformat()
+    return key.date().isoformat() if isinstance(key, datetime) else str(key)

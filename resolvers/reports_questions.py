@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from models.base import LABEL
 from models.errors import Invalid
 from models.values import camel, key
 from resolvers.filters import Where
+from resolvers.reports_moments import Axis
 from resolvers.reports_words import (
     DATES,
     TITLES,
@@ -27,6 +29,7 @@ MOST_ROWS = 10_000
 MOST_LEVEL = 100
 MOST_STEPS = 20  # conditions of `having`, fields of `orderBy`
 DEFAULT_ROWS = 1_000
+AS_OF = "asOf"  # the column of the moments, where there are several
 SIGNS = {"eq": "=", "ne": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _NAME = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -70,7 +73,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Question:
-    """A checked report. `order` names columns, each with whether it goes down."""
+    """A checked report. `order` names columns, each with whether it goes down.
+
+    `as_of` and `axis` are one moment in the past, and several; without them it is about now.
+    """
 
     dimensions: Sequence[Dimension]
     measures: Sequence[Measure]
@@ -79,10 +85,13 @@ class Question:
     first: int
     where: Where
     search: str | None
+    as_of: datetime | None = None
+    axis: Axis | None = None
 
     @property
     def columns(self) -> list[Column]:
-        found = [column for each in self.dimensions for column in columns_of(each)]
+        found = [Column(AS_OF, "As of", ColumnKind.INSTANT, False)] if self.axis else []
+        found += [column for each in self.dimensions for column in columns_of(each)]
         return [*found, *(Column(each.column, each.title, kind_of(each.kind), True) for each in self.measures)]
 
 
@@ -107,7 +116,8 @@ def question_of(given: Mapping[str, Any]) -> Question:
     dimensions = [_dimension(place, each) for place, each in enumerate(asked)]
     measures = [_measure(place, each) for place, each in enumerate(measured)]
     _check_different(dimensions)
-    _check_names(dimensions, measures)
+    axis = _axis(given)
+    _check_names(dimensions, measures, has_moments=axis is not None)
     question = Question(
         dimensions=dimensions,
         measures=measures,
@@ -117,14 +127,25 @@ def question_of(given: Mapping[str, Any]) -> Question:
         first=_first(given.get("first")),
         where=given.get("where") or {},
         search=given.get("search"),
+        as_of=given.get("asOf"),
+        axis=axis,
     )  # fmt: skip
-    known = [column.name for column in question.columns]
+    known = [column.name for column in question.columns if column.name != AS_OF]
     order = []
     for place, step in enumerate(_listed(given, "orderBy", MOST_STEPS)):
         if step["column"] not in known:
             raise _no_column(step["column"], known, "orderBy", place, "column")
         order.append((step["column"], step.get("direction") == "DESC"))
     return Question(**{**question.__dict__, "order": order})
+
+
+def _axis(given: Mapping[str, Any]) -> Axis | None:
+    asked = given.get("asOfEach")
+    if asked is None:
+        return None
+    if given.get("asOf") is not None:
+        raise Invalid("asOfEach", reason="Give asOf or asOfEach, not both.")
+    return Axis(asked["from"], asked.get("to"), Interval(asked["every"]))
 
 
 def _listed(given: Mapping[str, Any], name: str, most: int) -> list[Any]:
@@ -225,16 +246,15 @@ def _check_different(dimensions: Sequence[Dimension]) -> None:
         seen.add(each.is_same_as)
 
 
-def _check_names(dimensions: Sequence[Dimension], measures: Sequence[Measure]) -> None:
-    seen = set()
-    for argument, listed in (("groupBy", dimensions), ("measures", measures)):
-        for place, each in enumerate(listed):
-            names = [c.name for c in columns_of(each)] if isinstance(each, Dimension) else [each.column]  # type: ignore[union-attr]
-            for name in names:
-                if name in seen:
-                    reason = f"The column {name} stands twice. Give one of them another name with as."
-                    raise Invalid(argument, place, "as", reason=reason)
-                seen.add(name)
+def _check_names(dimensions: Sequence[Dimension], measures: Sequence[Measure], *, has_moments: bool) -> None:
+    named = [("groupBy", place, c.name) for place, each in enumerate(dimensions) for c in columns_of(each)]
+    named += [("measures", place, each.column) for place, each in enumerate(measures)]
+    seen = {AS_OF} if has_moments else set()
+    for argument, place, name in named:
+        if name in seen:
+            reason = f"The column {name} stands twice. Give one of them another name with as."
+            raise Invalid(argument, place, "as", reason=reason)
+        seen.add(name)
 
 
 def _conditions(place: int, given: Mapping[str, Any], measures: Sequence[Measure]) -> list[Condition]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from models.database import Statement
 from resolvers import users
 from resolvers.conditions import compiled
+from resolvers.history import text_at
 from resolvers.reports_dimensions import COLUMNS, NAMES, Grouping, expression, following, grouping, several
 from resolvers.reports_questions import Dimension, Measure, Question
 from resolvers.reports_words import AGES, MANY, ColumnKind, DimensionField, MeasureKind, kind_of
@@ -33,14 +34,18 @@ class Composer:
         self.spellings = [f"l{place}" for place in self.grouping.spellings]
         self.measures = [f"m{place}" for place in range(len(question.measures))]
 
-    def statement(self, *, total: bool) -> Statement:
-        """Rows of `values` behind TOTAL, SIZE and HERE; one row where there is no bucket, of which HERE is null."""
+    def statement(self, *, total: bool, ranked: bool = False) -> Statement:
+        """Rows of `values` behind TOTAL, SIZE and HERE; one row where there is no bucket, of which HERE is null.
+
+        `ranked`: HERE tells the bucket's place among all.
+        """
         total |= any(each.kind is MeasureKind.SHARE for each in self.question.measures)
         buckets, size = self._buckets()
         self.tables.append(f"facts(total, size) AS (SELECT {self._total() if total else _NONE}, {size or _NONE})")
         self.tables.append(f"named AS ({self._named(buckets)})")
         order = self._order()
-        chosen = f"SELECT 1 AS here, named.* FROM named{self._having()}{order} LIMIT {self.question.first + 1}"
+        here = f"ROW_NUMBER() OVER ({order.strip()})" if ranked else "1"
+        chosen = f"SELECT {here} AS here, named.* FROM named{self._having()}{order} LIMIT {self.question.first + 1}"
         values = "".join(f", chosen.{name}" for name in self.values)
         listed = f"WITH RECURSIVE {', '.join(self.tables)} SELECT facts.total, facts.size, chosen.here{values}"
         text = f"{listed} FROM facts LEFT JOIN ({chosen}) chosen ON true{order}"
@@ -203,6 +208,21 @@ _ZERO = "CAST(0 AS bigint)"
 _NO_MOMENT = "CAST(NULL AS timestamptz)"
 _NO_TEXT = "CAST(NULL AS text)"
 _SHARE = "CAST(b.{} AS double precision) / NULLIF(facts.total, 0)"
+
+
+def at_each(moments: Sequence[datetime], ranked: Statement, most: int) -> Statement:
+    """The same question as of each moment, whose number stands last in the rows: the first row of each comes first."""
+    taken = len(ranked.values)
+    parts = [
+        f"SELECT w{number}.*, {number} AS moment FROM ({text_at(f'${taken + number + 1}', ranked.sql)}) w{number}"
+        for number in range(len(moments))
+    ]
+    order = "ORDER BY CASE WHEN here > 1 THEN 1 ELSE 0 END, moment, here"
+    return ranked._replace(
+        sql=f"SELECT * FROM ({' UNION ALL '.join(parts)}) every {order} LIMIT {most}",
+        values=[*ranked.values, *moments],
+        listed=0,
+    )
 
 
 def _is_text(dimension: Dimension) -> bool:

@@ -221,6 +221,8 @@ def _record(spec: Any, name: str) -> Any:
     def resolve(parent: Any, info: Any) -> Any:
         if isinstance(parent, Row):
             return parent.value(name)
+        if isinstance(parent, Mapping):
+            return parent[name]
         viewer = info.context.viewer
         return {
             "permissions": sorted(viewer.somewhere),
@@ -238,7 +240,7 @@ def _is_current(spec: Any, name: str) -> Any:
 def _report(spec: Any, name: str) -> Any:
     async def resolve(parent: Any, info: Any, **given: Any) -> Any:
         world = info.context
-        question = spec.bind(_graphql_names(plain(given)), world.viewer, world.settings)
+        question = spec.bind(_graphql_names(plain(given)), world.viewer, world.settings, [])
         found = await world.connection.run(spec.answer(world.viewer, world.connection.dialect, question, total=True))
         columns = [
             {"name": each.name, "title": each.title, "kind": each.kind.value, "isMeasure": each.is_measure}
@@ -250,7 +252,7 @@ def _report(spec: Any, name: str) -> Any:
 
 
 def _graphql_names(given: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"order_by": "orderBy", "group_by": "groupBy"}
+    known = {"order_by": "orderBy", "group_by": "groupBy", "as_of": "asOf", "as_of_each": "asOfEach"}
     return {known.get(name, name): value for name, value in given.items()}
 
 

@@ -9,9 +9,9 @@ from tests.people import Person, people, store
 from tests.service import Service
 
 REPORT = """query ($where: UserWhere, $search: String, $groupBy: [UserDimension!], $measures: [UserMeasure!],
-    $having: [ReportCondition!], $orderBy: [ReportOrder!], $first: Int) {
+    $having: [ReportCondition!], $orderBy: [ReportOrder!], $first: Int, $asOf: DateTime, $asOfEach: ReportAxis) {
   userReport(where: $where, search: $search, groupBy: $groupBy, measures: $measures, having: $having,
-    orderBy: $orderBy, first: $first) { total hasMore rows } }"""
+    orderBy: $orderBy, first: $first, asOf: $asOf, asOfEach: $asOfEach) { total hasMore rows } }"""
 
 # Days on which weeks, quarters and years turn, the last microsecond of one and the first of the next.
 TURNS = [

@@ -9,13 +9,13 @@ from typing import Any
 from models.values import camel, email_key, key
 from tests.service import Service
 
-ROWS = """query ($where: UserWhere, $search: String, $after: String) {
-  users(first: 500, where: $where, search: $search, after: $after) { pageInfo { hasNextPage endCursor } nodes {
+ROWS = """query ($where: UserWhere, $search: String, $asOf: DateTime, $past: Boolean = false) {
+  users(first: 500, where: $where, search: $search, asOf: $asOf) { pageInfo { hasNextPage endCursor } nodes {
     id email state accessibility isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword tags
-    lastLoginAt lastApiRequestAt createdAt updatedAt variables { name value }
+    lastLoginAt @skip(if: $past) lastApiRequestAt @skip(if: $past) createdAt updatedAt variables { name value }
     role { id name } identityProvider { id name } groups(first: 50) { nodes { id name } }
     organizations(first: 50) { nodes { id name } } } } }"""
-IDS = "query ($where: UserWhere) { users(first: 500, where: $where) { nodes { id } } }"
+IDS = "query ($where: UserWhere, $asOf: DateTime) { users(first: 500, where: $where, asOf: $asOf) { nodes { id } } }"
 TREE = "{ organizations(first: 500) { nodes { id name parent { id } } } }"
 LABELS = {7: "up to 7 days", 30: "7 to 30 days", 90: "30 to 90 days", 180: "90 to 180 days", 365: "180 to 365 days"}
 AGES = [*LABELS.values(), "over 365 days", "never"]
@@ -144,7 +144,8 @@ def order_of(of: str, value: Any) -> Any:
 
 async def answer(service: Service, oracle: Oracle, asked: Row, who: str) -> Row:
     """What `userReport` should answer: rows, total, hasMore."""
-    found = (await service.data(ROWS, {name: asked.get(name) for name in ("where", "search")}, who=who))["users"]
+    given = {name: asked.get(name) for name in ("where", "search", "asOf")}
+    found = (await service.data(ROWS, {**given, "past": given["asOf"] is not None}, who=who))["users"]
     rows = found["nodes"]
     dimensions, measures = asked.get("groupBy") or [], asked.get("measures", [{"measure": "COUNT"}])
     members: dict[Key, list[Row]] = {} if dimensions else {(): []}
@@ -152,7 +153,7 @@ async def answer(service: Service, oracle: Oracle, asked: Row, who: str) -> Row:
         for bucket in oracle.keys(row, dimensions):
             members.setdefault(bucket, []).append(row)
     _fill(members, dimensions)
-    only = [await _only(service, each, who) for each in measures]
+    only = [await _only(service, each, asked, who) for each in measures]
     spelled = _spellings(members, dimensions)
     made = []
     for bucket, inside in members.items():
@@ -243,10 +244,10 @@ def _fill(members: dict[Key, list[Row]], dimensions: Sequence[Row]) -> None:
         members.setdefault(bucket, [])
 
 
-async def _only(service: Service, measure: Row, who: str) -> set[str] | None:
+async def _only(service: Service, measure: Row, asked: Row, who: str) -> set[str] | None:
     if not measure.get("where"):
         return None
-    found = await service.data(IDS, {"where": measure["where"]}, who=who)
+    found = await service.data(IDS, {"where": measure["where"], "asOf": asked.get("asOf")}, who=who)
     return {each["id"] for each in found["users"]["nodes"]}
 
 

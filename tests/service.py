@@ -93,7 +93,9 @@ class Service:
             "users user_tags user_aliases user_variables previous_identities roles role_names identity_providers "
             "organizations organization_members groups group_members invitations password_resets sessions api_keys "
             "letters audit_events stored_answers recovery_codes saml_requests saml_assertions directory_jobs "
-            "directory_job_rows directory_entries"
+            "directory_job_rows directory_entries users_history user_tags_history user_aliases_history"
+            " user_variables_history roles_history role_names_history identity_providers_history"
+            " organizations_history organization_members_history groups_history group_members_history api_keys_history"
         ).split()
         found: dict[str, Any] = {}
         for table in tables:
