@@ -1,12 +1,13 @@
 """The GraphQL page in a real browser, against a real service with the demo directory."""
 
+import asyncio
 import os
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from graph.playground import page as playground
 from tests.visits import Visit
@@ -83,6 +84,23 @@ async def test_key_stays_in_the_tab_and_can_be_forgotten(visit: Visit) -> None:
     await page.get_by_role("button", name="Forget").click()
     await expect(page.get_by_role("status")).to_contain_text("Enter an API key")
     assert visit.key not in await page.evaluate("JSON.stringify(sessionStorage)")
+
+
+async def test_a_late_answer_to_the_last_key_says_nothing_of_this_one(visit: Visit) -> None:
+    page, answered = visit.page, asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await answered.wait()
+        await route.fulfill(json={"data": None})
+
+    await page.route("**/graphql", late)
+    async with page.expect_request("**/graphql"):
+        await visit.use_key(visit.key)
+    await page.get_by_role("button", name="Forget").click()
+    async with page.expect_response("**/graphql"):
+        answered.set()
+    await page.evaluate("new Promise((done) => setTimeout(done, 100))")
+    await expect(page.get_by_role("status")).to_contain_text("Enter an API key", timeout=1)
 
 
 async def test_page_works_without_the_examples(visit: Visit) -> None:

@@ -39,8 +39,13 @@ function App({ examples }) {
   const [apiKey, setApiKey] = useState(() => sessionStorage.getItem(KEY) ?? "");
   const [state, setState] = useState(apiKey ? "ok" : "missing");
   const ran = useRef(null);
+  const keyInUse = useRef(apiKey);
   // GraphiQL reads the schema again whenever it gets another fetcher, that is, with every new key.
-  const fetcher = useMemo(() => makeFetcher(apiKey, setState, ran), [apiKey]);
+  const fetcher = useMemo(() => {
+    // An answer to the key before comes late, and says nothing about this one.
+    const report = (news) => keyInUse.current === apiKey && setState(news);
+    return makeFetcher(apiKey, report, ran);
+  }, [apiKey]);
   const plugins = useMemo(() => [QUERY_BUILDER, examplesPlugin(examples), HISTORY_PLUGIN], [examples]);
 
   // GraphiQL shows its tabs before its editor has loaded, and a click on a tab in between would be lost.
@@ -49,10 +54,12 @@ function App({ examples }) {
 
   const acceptKey = (key) => {
     sessionStorage.setItem(KEY, key);
+    keyInUse.current = key;
     setApiKey(key);
   };
   const forgetKey = () => {
     sessionStorage.removeItem(KEY);
+    keyInUse.current = "";
     setApiKey("");
   };
 
