@@ -140,3 +140,30 @@ def save(tmp_path: Path) -> Any:
         return path
 
     return write
+
+
+# --- the GraphQL page in a browser (imported here, as few tests need a browser) ------------------------------------
+
+
+@pytest.fixture(scope="session")
+def playground_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    from tests import visits
+
+    with visits.serving_demo(tmp_path_factory.mktemp("playground") / "usergraph.sqlite3") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Any]:
+    from tests import visits
+
+    async with visits.chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+async def visit(browser: Any, playground_url: str) -> AsyncIterator[Any]:
+    from tests import visits
+
+    async with visits.visiting(browser, playground_url) as visit:
+        yield visit

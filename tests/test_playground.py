@@ -102,6 +102,7 @@ async def test_examples_are_served_in_order(http: httpx.AsyncClient) -> None:
         "frontend",
         "integrator",
         "analyst",
+        "report",
     ]
     operations = []
     for example in examples:

@@ -12,7 +12,12 @@ ASSETS = HERE / "assets"
 MODULES = HERE / "node_modules"
 NODE = HERE / ".node"
 LOCK = HERE / "package-lock.json"
-SOURCES = [LOCK, HERE / "package.json", HERE / "build.js", HERE / "app.jsx", HERE / "app.css"]
+# Everything that the bundle is made from.
+SOURCES = [
+    LOCK,
+    HERE / "package.json",
+    *sorted(path for kind in ("js", "jsx", "css") for path in HERE.glob(f"*.{kind}")),
+]
 OLDEST_NODE = 18
 
 

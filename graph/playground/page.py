@@ -42,7 +42,7 @@ SECURITY_HEADERS = {
 }
 ASSET_NAME = re.compile(r"\w+-[A-Z0-9]{8}\.(js|css)")
 MEDIA_TYPES = {"js": "text/javascript", "css": "text/css"}
-EXAMPLE_HEADING = re.compile(r"# (?P<group>frontend|integrator|analyst): (?P<title>.+)")
+EXAMPLE_HEADING = re.compile(r"# (?P<group>frontend|integrator|analyst|report): (?P<title>.+)")
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -81,7 +81,7 @@ def examples() -> list[dict[str, str]]:
         query = path.read_text(encoding="utf-8")
         heading = EXAMPLE_HEADING.match(query)
         if heading is None:
-            raise ValueError(f"{path.name} must start with '# frontend|integrator|analyst: Title'")
+            raise ValueError(f"{path.name} must start with '# frontend|integrator|analyst|report: Title'")
         found.append({"file": path.name, **heading.groupdict(), "query": query})
     return found
 

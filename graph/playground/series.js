@@ -1,0 +1,158 @@
+// The numbers of a chart: a table's rows added up along one column, apart by another.
+import { shown } from "./cells.js";
+import { ALL, ROWS, isTime, measuresOf } from "./choices.js";
+
+const MOST_SERIES = 8;
+const MOST_BARS = 50;
+const DAY = 86_400_000;
+
+// --- keys and their labels ----------------------------------------------------------------------------------------
+
+/** Puts instants together by day, month or year, by how far they are apart. */
+function bucketOf(values) {
+  const times = values.filter(Boolean).map((value) => Date.parse(value));
+  const days = (Math.max(...times) - Math.min(...times)) / DAY;
+  if (days > 3650) return (value) => `${value.slice(0, 4)}-01-01`;
+  return days > 92 ? (value) => `${value.slice(0, 7)}-01` : (value) => value.slice(0, 10);
+}
+
+/** Dates as short as they stay clear: 2026 for years, 2026-03 for months. */
+function shortDates(keys) {
+  const dates = keys.filter(Boolean);
+  const all = (end) => dates.length > 1 && dates.every((date) => date.endsWith(end));
+  const length = all("-01-01") ? 4 : all("-01") ? 7 : 10;
+  return (key) => key.slice(0, length) || "none";
+}
+
+/** Labels of keys that are no dates. Two groups of one name tell their ids as well. */
+function namesOf(names, column) {
+  const often = new Map();
+  for (const name of names.values()) often.set(name, (often.get(name) ?? 0) + 1);
+  return (key) => {
+    const name = names.get(key);
+    if (key === "" || !name) return "none";
+    return often.get(name) > 1 && column.kind !== "FLAG" ? `${name} (${key})` : name;
+  };
+}
+
+/** How rows are told apart by a column: {column, key: row → text, "" for none; label: key → text}. */
+function keysOf({ columns, cells }, name) {
+  const index = columns.findIndex((column) => column.name === name);
+  const column = columns[index];
+  // A group is its id where the table has it: `group` beside `groupId`.
+  const idIndex = columns.findIndex((each) => each.kind === "ID" && each.name === `${name}Id`);
+  const bucket = column.kind === "INSTANT" ? bucketOf(cells.map((row) => row[index])) : String;
+  const key = (row) => {
+    const value = row[idIndex] ?? row[index];
+    return value === null || value === "" ? "" : bucket(value);
+  };
+  const names = new Map(cells.map((row) => [key(row), shown(row[index], column.kind)]));
+  return { column, key, label: isTime(column) ? shortDates([...names.keys()]) : namesOf(names, column) };
+}
+
+const inTime = (keys) => [...keys].sort((left, right) => (left === "") - (right === "") || (left < right ? -1 : 1));
+
+/** Whether dates that stand for intervals (days, weeks, months …) leave some out. */
+function hasGaps(keys) {
+  const times = keys.filter(Boolean).map((key) => Date.parse(key));
+  const steps = times.slice(1).map((time, index) => time - times[index]);
+  return steps.length > 1 && Math.max(...steps) > 1.6 * Math.min(...steps);
+}
+
+// --- numbers ------------------------------------------------------------------------------------------------------
+
+/** Adds rows up: {sums: Map(key → Map(series key → number)), added: whether rows shared a place}. */
+function addUp(table, { measure }, along, apart) {
+  const indexes = measuresOf(table, measure).map((column) => table.columns.indexOf(column));
+  const sums = new Map();
+  let added = false;
+  const put = (sum, key, value) => {
+    if (typeof value !== "number") return;
+    added ||= sum.has(key) && measure !== ROWS;
+    sum.set(key, (sum.get(key) ?? 0) + value);
+  };
+  for (const row of table.cells) {
+    const key = along ? along.key(row) : "";
+    if (!sums.has(key)) sums.set(key, new Map());
+    const sum = sums.get(key);
+    if (measure === ALL) indexes.forEach((index) => put(sum, index, row[index]));
+    else put(sum, apart ? apart.key(row) : "", measure === ROWS ? 1 : row[indexes[0]]);
+  }
+  return { sums, added };
+}
+
+/** The keys of the series in their order, and the smallest apart from them where there are too many. */
+function seriesKeys(sums, apart) {
+  const totals = new Map();
+  for (const sum of sums.values()) {
+    for (const [key, value] of sum) totals.set(key, (totals.get(key) ?? 0) + Math.abs(value));
+  }
+  const keys = isTime(apart?.column) ? inTime(totals.keys()) : [...totals.keys()];
+  if (keys.length <= MOST_SERIES) return { kept: keys, others: [] };
+  const bySize = [...totals].sort((left, right) => right[1] - left[1]).map(([key]) => key);
+  const largest = new Set(bySize.slice(0, MOST_SERIES - 1));
+  return { kept: keys.filter((key) => largest.has(key)), others: keys.filter((key) => !largest.has(key)) };
+}
+
+/** The keys along the bottom in their order, without those that are not drawn; `notes` gets what is left out. */
+function keysAlong(sums, along, type, isReport, notes) {
+  if (!isTime(along?.column)) {
+    const keys = [...sums.keys()];
+    if (keys.length > MOST_BARS) notes.push(`The first ${MOST_BARS} of ${keys.length} are drawn.`);
+    return keys.slice(0, MOST_BARS);
+  }
+  const keys = inTime(sums.keys());
+  if (hasGaps(keys)) notes.push(`Empty intervals are left out${isReport ? "; fill: true adds them" : ""}.`);
+  if (type !== "line" || !keys.includes("")) return keys;
+  notes.push(`Rows without ${along.column.title} are not drawn; bars show them as “none”.`);
+  return keys.filter((key) => key !== "");
+}
+
+/** One bar a measure: the chart of a table without dimensions. */
+function measuresAlone(table, measured, sums) {
+  const sum = sums.get("") ?? new Map();
+  const values = measured.map((column) => sum.get(table.columns.indexOf(column)) ?? null);
+  return { labels: measured.map(({ title }) => title), datasets: [{ label: "value", values }] };
+}
+
+function datasetsOf(table, choice, keys, sums, apart, what) {
+  // A combination that is in no row counts nobody; but rows may be missing from the end of a cut answer.
+  const missing = (table.isReport || choice.measure === ROWS) && !table.hasMore ? 0 : null;
+  const value = (key, series) => sums.get(key).get(series) ?? missing;
+  const label = (series) => {
+    if (choice.measure === ALL) return table.columns[series].title;
+    if (!apart) return what;
+    return apart.column.kind === "FLAG" ? `${apart.column.title}: ${apart.label(series)}` : apart.label(series);
+  };
+  const { kept, others } = seriesKeys(sums, apart);
+  const datasets = kept.map((series) => ({ label: label(series), values: keys.map((key) => value(key, series)) }));
+  if (others.length) {
+    const rest = (key) => others.reduce((sum, series) => sum + (value(key, series) ?? 0), 0);
+    datasets.push({ label: `other (${others.length})`, values: keys.map(rest), isOther: true });
+  }
+  return datasets;
+}
+
+/**
+ * The chart of a table for a choice: {title, what, kind, labels, times?, datasets: [{label, values, isOther?}], notes}.
+ * `times` are the labels in milliseconds where they are dates; a value is null where nothing is known.
+ */
+export function chartOf(table, choice) {
+  const along = choice.x ? keysOf(table, choice.x) : null;
+  const isApart = choice.series && choice.series !== choice.x && choice.measure !== ALL;
+  const apart = isApart ? keysOf(table, choice.series) : null;
+  const measured = measuresOf(table, choice.measure);
+  const what = choice.measure === ROWS ? "rows" : measured.map(({ title }) => title).join(", ");
+  const by = [along, apart].filter(Boolean).map(({ column }) => column.title);
+  const title = by.length ? `${what} by ${by.join(" and ")}` : what;
+  const kind = measured.length && measured.every((column) => column.kind === "SHARE") ? "SHARE" : "NUMBER";
+
+  const { sums, added } = addUp(table, choice, along, apart);
+  const notes = added ? ["Rows that share a place in the chart are added up."] : [];
+  if (!along && choice.measure === ALL) return { title, what, kind, notes, ...measuresAlone(table, measured, sums) };
+
+  const keys = keysAlong(sums, along, choice.type, table.isReport, notes);
+  const times = isTime(along?.column) ? keys.map((key) => Date.parse(key)) : undefined;
+  const labels = keys.map((key) => (along ? along.label(key) : what));
+  return { title, what, kind, notes, labels, times, datasets: datasetsOf(table, choice, keys, sums, apart, what) };
+}
