@@ -137,6 +137,7 @@ OWNER: dict[str, Test] = {
 }
 # Of each: the person, then the number of the organization, invitation or key.
 MEMBERSHIP: dict[str, Test] = {
+    "id": lambda m, given: plain(f"membership_{m[0].memberships[m[1]]}", given),
     "user": lambda m, given: joined(m[0], given, OWNER),
     "organization": lambda m, given: joined(m[1], given, ORGANIZATION),
     "role": lambda m, given: held(m[0]) is None if given is None else held(m[0]) is not None and joined(2, given, ROLE),

@@ -54,6 +54,7 @@ class Person:
     variables: dict[str, str] = field(default_factory=dict)
     groups: list[int] = field(default_factory=list)
     organizations: list[int] = field(default_factory=list)
+    memberships: dict[int, int] = field(default_factory=dict)  # ids of what makes them belong, by organization
     invited: str | None = None
     has_key: bool = False
     id: int = 0
@@ -134,10 +135,6 @@ async def store(tx: Transaction, made: list[Person]) -> None:
             ],
         ),
         (GroupMember, [{"group_id": g, "user_id": p.id, **at} for p in made for g in p.groups]),
-        (
-            OrganizationMember,
-            [{"organization_id": o, "user_id": p.id, "role_id": held(p), **at} for p in made for o in p.organizations],
-        ),
     ]
     for model, values in every:
         await bulk.insert(tx, model, values)
@@ -158,6 +155,10 @@ async def store(tx: Transaction, made: list[Person]) -> None:
                 }
             )
     by_id = {p.id: p for p in made}
+    joined = [{"organization_id": o, "user_id": p.id, "role_id": held(p), **at} for p in made for o in p.organizations]
+    named = ("id", "user_id", "organization_id")
+    for number, user, organization in await bulk.insert(tx, OrganizationMember, joined, returning=named):
+        by_id[user].memberships[organization] = number
     for number, user, kind in await bulk.insert(tx, ApiKey, keys, returning=("id", "user_id", "name")):
         by_id[user].keys.append((number, kind))
     invitations = [invitation(p) for p in made if p.invited]

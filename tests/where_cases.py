@@ -128,6 +128,7 @@ VARIABLE = [
 ]
 MEMBERSHIP = [
     {},
+    *below("id", of(ids(4, 17, prefix="membership"))),
     *below("organization", ORGANIZATION[:4]),
     *below("user", WHO),
     {"role": None},
