@@ -108,7 +108,9 @@ class SubjectId(Text):
 
     def sql(self, sql: Sql, alias: str, given: Where) -> str:
         whole = super().sql(sql, alias, given)
-        narrowed = [self._by_index(sql, alias, ids) for ids in ([given.get("eq")], given.get("in")) if ids and ids[0]]
+        asked: list[list[str]] = [[given["eq"]]] if "eq" in given else []
+        asked += [list(given["in"])] if given.get("in") else []
+        narrowed = [self._by_index(sql, alias, ids) for ids in asked]
         return " AND ".join([*narrowed, whole])
 
     def _by_index(self, sql: Sql, alias: str, ids: Sequence[str]) -> str:
