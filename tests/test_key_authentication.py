@@ -89,8 +89,6 @@ async def test_a_key_in_the_address_is_none(service: Service) -> None:
         assert (answer.status_code, answer.json()) == (401, REFUSED)
         answer = await service.client.post("/graphql", json={**ME, name: KEY, "extensions": {name: KEY}})
         assert (answer.status_code, answer.json()) == (401, REFUSED)
-    answer = await service.client.get(f"http://normal:{KEY}@usergraph.test/graphql", params=ME)
-    assert answer.status_code == 401
 
 
 async def test_a_wrong_key_is_refused_even_where_none_is_needed(service: Service) -> None:
