@@ -24,8 +24,9 @@ check: dev ## format, lint, types, architecture, schema and migration snapshots
 	@$(BIN)/usergraph schema --check schema.graphql
 	@$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_migrations.py -k "architecture or models_say"
 
-bench: dev ## measure beside PostGraphile, Strawberry and hand-written SQL into benchmarks/results.md
+bench: dev ## measure beside PostGraphile, Strawberry and SQL by hand, reports and exports, into benchmarks/
 	@$(BIN)/python -m benchmarks $(ARGS)
+	@$(BIN)/python -m benchmarks.reports
 
 bench-writes: dev ## measure bulk calls and imports beside the driver's own inserts into benchmarks/writes.md
 	@$(BIN)/python -m benchmarks.writes $(ARGS)

@@ -64,6 +64,7 @@ def _measured(store: Store, made: Directory, rounds: int) -> Outcome:
         for name in FORMATS:
             outcome.exports.append(_export(peer, pid, name, made.users, rounds if name == "csv" else 1))
         outcome.writer = statistics.median(_timed(store.write_csv)[0] for _ in range(rounds))
+    print(outcome, flush=True)
     return outcome
 
 
@@ -96,8 +97,8 @@ def _export(peer: Peer, pid: int, name: str, users: int, rounds: int) -> tuple[s
     Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew (proc(5))
     for _ in range(rounds):
         took, (size, lines) = _timed(lambda: _download(peer.port, name))
-        if name in ("csv", "ndjson") and lines != users + (name == "csv"):
-            raise BenchError(f"{name} has {lines:,} lines and not {users:,} with a head.")
+        if name in ("csv", "ndjson") and lines != users + 1 + (name == "csv"):
+            raise BenchError(f"{name} has {lines:,} lines; there are {users:,} users and an administrator.")
         seconds.append(took)
     return name, statistics.median(seconds), size / 1e6, processes.memory(pid, "VmHWM")
 

@@ -104,7 +104,7 @@ class Store:
     def write_csv(self) -> None:
         """COPY, or the command sqlite3."""
         if self._is_postgres:
-            command = [str(tools.postgres("psql")), self.url, "-c", f"COPY ({CSV_SQL}) TO STDOUT (FORMAT csv, HEADER)"]
+            command = [tools.psql(), self.url, "-c", f"COPY ({CSV_SQL}) TO STDOUT (FORMAT csv, HEADER)"]
         else:
             command = [tools.sqlite3(), "-csv", "-header", self._file, CSV_SQL]
         done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)

@@ -80,6 +80,10 @@ def sqlite3() -> str:
     return _found("sqlite3", "sqlite3, whose CSV is measured beside ours. On Debian: apt-get install sqlite3")
 
 
+def psql() -> str:
+    return _found("psql", "psql, whose CSV is measured beside ours. On Debian: apt-get install postgresql-client")
+
+
 def postgres(name: str) -> Path:
     """A program of PostgreSQL's. Raises BenchError."""
     try:

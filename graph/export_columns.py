@@ -6,7 +6,7 @@ from typing import Any
 
 from graph.columns import Column, Kind
 
-GROUP = 20_000  # rows that Parquet keeps together: fewer make a larger file, more take memory
+GROUP = 10_000  # rows that Parquet keeps together: fewer make a larger file, more take memory
 
 
 class _Sink(io.RawIOBase):

@@ -5,8 +5,6 @@ from playwright.async_api import Locator, expect
 
 from tests.visits import Visit
 
-pytest.importorskip("graph.exports")
-
 QUERIES = {
     "lists": """query Lists { users(first: 40) { nodes { id name role { name weight } tags lastLoginAt isActive
         groups { totalCount nodes { name } } variables { name value }
