@@ -15,7 +15,7 @@ serve: $(VENV)/.serve playground ## migrate, fill an empty directory with demo p
 	@$(BIN)/usergraph serve --demo
 
 test: dev playground ## all tests, on SQLite and on PostgreSQL where one can be started
-	@$(BIN)/python -m pytest -q -n 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: dev ## format, lint, types, architecture, schema and migration snapshots
 	@$(BIN)/ruff format --check .

@@ -93,9 +93,11 @@ def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:
     return size, last is not None
 
 
-def check_where(source: Source, where: Mapping[str, Any]) -> None:
-    """Raises Invalid for a condition that a database would choke on: too many, too deep, or on too long a text."""
-    conditions = 0
+def check_where(source: Source, where: Mapping[str, Any], conditions: int = 0) -> int:
+    """How many conditions there are, beside so many in other parts of the statement.
+
+    Raises Invalid for what a database would choke on: too many, too deep, or on too long a text.
+    """
     waiting: list[tuple[Source, Any, int, int]] = [(source, where, 0, 0)]
     while waiting:
         of, given, depth, relations = waiting.pop()
@@ -107,6 +109,7 @@ def check_where(source: Source, where: Mapping[str, Any]) -> None:
             raise Invalid("where", reason=reason)
         for name, value in given.items():
             waiting += _below(of, name, value, depth + 1, relations)
+    return conditions
 
 
 def _below(of: Source, name: str, value: Any, depth: int, relations: int) -> list[tuple[Source, Any, int, int]]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
+from time import monotonic
 from typing import Any, TypeVar
 
 from graphql import GraphQLError
@@ -22,8 +23,27 @@ Headers = Sequence[tuple[bytes, bytes]]
 log = logging.getLogger("usergraph")
 
 
+LEAST = 50_000  # bytes a second that a client takes in the long run
+
+
 class _Untaken(Exception):
-    """The client takes nothing more."""
+    """The client takes too little, or nothing more."""
+
+
+class _Patience:
+    """How long a client is still waited for: some seconds, which it earns again by taking."""
+
+    def __init__(self, seconds: int) -> None:
+        self._most = self._left = float(seconds)
+
+    async def send(self, send: Send, chunk: bytes) -> None:
+        begun = monotonic()
+        try:
+            async with asyncio.timeout(self._left):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except TimeoutError as error:
+            raise _Untaken from error
+        self._left = min(self._most, self._left - (monotonic() - begun) + len(chunk) / LEAST)
 
 
 async def download(
@@ -49,12 +69,13 @@ async def _send(made: Export, asked: Asked, send: Send, headers: Headers, second
         *headers,
     ]
     asked.status = 200
+    patience = _Patience(seconds)
     await send({"type": "http.response.start", "status": 200, "headers": told})
     try:
         async for chunk in made.chunks:
-            await _send_piece(send, chunk, seconds)
+            await patience.send(send, chunk)
     except _Untaken:
-        log.warning("the client of request %s took nothing for %d seconds: its export ends", asked.id, seconds)
+        log.warning("the client of request %s was waited for %d seconds: its export ends", asked.id, seconds)
     except GraphQLError as error:
         asked.outcome = "refused"
         log.warning("the export of request %s broke off: %s", asked.id, error.message)
@@ -67,14 +88,6 @@ async def _send(made: Export, asked: Asked, send: Send, headers: Headers, second
     else:
         await send({"type": "http.response.body", "body": b""})
         asked.outcome = "ok"
-
-
-async def _send_piece(send: Send, chunk: bytes, seconds: int) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    except TimeoutError as error:
-        raise _Untaken from error
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:

@@ -285,15 +285,16 @@ class Engine:
         bound = Bound(arguments, told, quick)
         return bound if coerced.key is None else remember(plan.bound, coerced.key, bound)
 
-    def bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer) -> Any:
+    def bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer, settings: Settings | None = None) -> Any:
         """A field's arguments. Raises with the place in the answer they belong to."""
+        bounds = settings or self.settings
         try:
             given = plain(argued.evaluate(coerced))
             if argued.bind is not None:
-                return argued.bind(given, viewer, self.settings, argued.response_path)
+                return argued.bind(given, viewer, bounds, argued.response_path)
             if argued.source is not None:
-                return page_of(given, argued.source, viewer, self.settings, whole=not argued.paged)
-            check_lookup(viewer, given, self.settings)
+                return page_of(given, argued.source, viewer, bounds, whole=not argued.paged)
+            check_lookup(viewer, given, bounds)
             return given
         except Refusal as refusal:
             raise public(refusal, None, argued.response_path) from refusal

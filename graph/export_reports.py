@@ -6,7 +6,9 @@ from typing import Any
 from graphql import OperationDefinitionNode, VariableNode, Visitor, print_ast, visit
 
 from graph.columns import Column, Kind
+from graph.errors import coded
 from graph.export_rows import Root
+from resolvers.reports_questions import MOST_ROWS
 
 _KINDS = {
     "NUMBER": Kind.NUMBER,
@@ -17,17 +19,24 @@ _KINDS = {
 }
 
 
-def whole(operation: OperationDefinitionNode, root: Root) -> str:
-    """The question again, asking for all that a table needs, whatever was selected of the report."""
-    field = root.nodes[0]
-    used = _Variables()
-    for argument in field.arguments or ():
+def whole(operation: OperationDefinitionNode, root: Root, first: int | None) -> str:
+    """The question again, asking for all that a table needs, whatever was selected of the report.
+
+    `first` is what was asked for; without it, as many rows as a report may have.
+    """
+    field, used = root.nodes[0], _Variables()
+    kept = [each for each in field.arguments or () if each.name.value != "first"]
+    for argument in kept:
         visit(argument, used)
     given = [each for each in operation.variable_definitions or () if each.variable.name.value in used.names]
     name = operation.name.value if operation.name else ""
     declared = f"({', '.join(map(print_ast, given))})" if given else ""
-    arguments = f"({', '.join(map(print_ast, field.arguments))})" if field.arguments else ""
-    return f"query {name}{declared} {{ {root.key}: {root.name}{arguments} {{ columns {{ name kind }} rows }} }}"
+    listed = [*map(print_ast, kept)]
+    if "first" in root.definition.args:
+        listed.append(f"first: {MOST_ROWS if first is None else first}")
+    arguments = f"({', '.join(listed)})" if listed else ""
+    more = " hasMore" if "hasMore" in root.type.fields else ""
+    return f"query {name}{declared} {{ {root.key}: {root.name}{arguments} {{ columns {{ name kind }} rows{more} }} }}"
 
 
 class _Variables(Visitor):
@@ -39,8 +48,11 @@ class _Variables(Visitor):
         self.names.add(node.name.value)
 
 
-def report(answer: Mapping[str, Any]) -> tuple[Sequence[Any], list[Column]]:
-    """The rows of a report, and the columns that it tells."""
+def report(answer: Mapping[str, Any], first: int | None) -> tuple[Sequence[Any], list[Column]]:
+    """The rows of a report, and the columns that it tells. One that is cut short unasked is refused."""
+    if first is None and answer.get("hasMore"):
+        message = f"This report has more than {MOST_ROWS} rows. Ask for some with first, or for longer buckets."
+        raise coded(message, "TOO_MANY_ROWS", limit=MOST_ROWS)
     rows: Sequence[Mapping[str, Any]] = answer["rows"]
     return rows, [_column(each["name"], each["kind"], rows) for each in answer["columns"]]
 

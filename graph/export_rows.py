@@ -1,7 +1,8 @@
 """Which rows an export has: those of the only list at the root of a query, streamed or answered whole."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from graphql import (
@@ -11,6 +12,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
+    VariableNode,
     get_named_type,
     get_nullable_type,
     is_leaf_type,
@@ -117,6 +119,10 @@ class WholeRows:
     rows: Sequence[Any]
     shape: Callable[[Sequence[Any]], Sequence[Any]]
 
+    def place(self) -> AbstractContextManager[None]:
+        """None is needed for what is in memory, and bounded."""
+        return nullcontext()
+
     async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
         for first in range(0, len(self.rows), BATCH):
             rows = self.rows[first : first + BATCH]
@@ -140,6 +146,10 @@ class StreamedRows:
     asked: Page
     most: int | None
     size: int
+
+    def place(self) -> AbstractContextManager[None]:
+        """Held until the file is whole and sent: a sheet takes room on the disk after its last row was read."""
+        return self.database.place()
 
     async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
         async with self.database.stream(self._statement()) as stream:
@@ -176,6 +186,17 @@ class Asking:
     viewer: Viewer
     root: Root
 
+    @property
+    def first(self) -> int | None:
+        """How many rows were asked for, where that was said: a default is of pages, and not of files."""
+        for argument in self.root.nodes[0].arguments or ():
+            if argument.name.value == "first":
+                if isinstance(argument.value, VariableNode) and argument.value.name.value not in self.values.coerced:
+                    return None
+                given = Argued(self.root.definition, self.root.nodes[0], []).evaluate(self.values)
+                return given.get("first")
+        return None
+
     def streamed(self, database: Database, values: Values | None) -> tuple[StreamedRows, list[Column]]:
         """The rows of a connection, as objects where no `values` say how cells are made.
 
@@ -202,10 +223,14 @@ class Asking:
         return StreamedRows(database, self.viewer, level, arguments, asked, most, size), table
 
     def _bound(self, argued: Argued, asked: Page) -> Any:
-        """The arguments of a field. Those of the rows' own list are known, and may ask for more than a page."""
+        """The arguments of a field. Those of the rows' own list are known, and may ask for more than a page.
+
+        A list within a row is as long as a list may be, unless the query says otherwise: a cell shows no end of it.
+        """
         if argued.response_path == [self.root.key]:
             return asked
-        return self.engine.bind(argued, self.values, self.viewer)
+        settings = self.engine.settings
+        return self.engine.bind(argued, self.values, self.viewer, replace(settings, default_page=settings.max_page))
 
     def _compiler(self) -> Compiler:
         engine = self.engine
@@ -237,7 +262,7 @@ class Asking:
         Raises RequestError where one row costs too much.
         """
         engine, root = self.engine, self.root
-        counting = Cost(engine.schema, self.prepared.fragments, self.values.coerced, engine.settings.default_page)
+        counting = Cost(engine.schema, self.prepared.fragments, self.values.coerced, engine.settings.max_page)
         of_each = 1 + sum(counting.of(root.type, each) for each in root.selections)
         engine.check_cost(of_each)
         return min(BATCH, engine.settings.max_cost // of_each, BATCH if most is None else max(most, 1))

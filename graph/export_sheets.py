@@ -10,6 +10,7 @@ from graph.columns import Column, Kind
 from graph.errors import coded
 
 MOST_ROWS = 1_048_575  # of a sheet, below its headings
+MOST_CELLS = 20_000_000  # of a sheet: some gigabyte while it is made
 LONGEST = 32_767  # characters of a cell
 PIECE = 256 * 1024
 PREFIX = "usergraph-export-"
@@ -37,6 +38,11 @@ class SheetWriter:
     def write(self, rows: Sequence[tuple[Any, ...]]) -> bytes:
         """Raises TOO_MANY_ROWS where a sheet does not hold them."""
         self._begin()
+        if (self._rows + len(rows)) * len(self._table) > MOST_CELLS:
+            message = (
+                f"A sheet here has at most {MOST_CELLS} cells. Ask for fewer rows or columns, or for CSV or Parquet."
+            )
+            raise coded(message, "TOO_MANY_ROWS", limit=MOST_CELLS)
         if self._rows + len(rows) > MOST_ROWS:
             message = f"A sheet holds {MOST_ROWS} rows. Ask for fewer with where or first, or for CSV or Parquet."
             raise coded(message, "TOO_MANY_ROWS", limit=MOST_ROWS)

@@ -1,5 +1,6 @@
 """Exports: the rows of any query as a file, in pieces, so that a million take no more memory than a thousand."""
 
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -131,7 +132,9 @@ async def export(
             answer, table = await _answered(asking, context, query, variables, operation_name, collector)
             if answer.errors:
                 return answer
-            found, table = report(answer.data[root.key]) if root.is_report else (answer.data[root.key], table)
+            found = answer.data[root.key]
+            if root.is_report:
+                found, table = report(found, asking.first)
             rows = WholeRows(found, as_cells(table, format.values) if format.values else lambda each: each)
         pieces = _pieces(rows, format.writer(table))
         return await _begun(format, f"{operation.name.value if operation.name else root.key}", pieces)
@@ -158,7 +161,7 @@ async def _answered(
     if not root.is_report:
         table = Table(engine.schema, collector).columns(root.type, root.selections)
     else:
-        query, operation_name = whole(asking.operation, root), None
+        query, operation_name = whole(asking.operation, root, asking.first), None
     return await engine.execute(context, query, variables, operation_name, read_only=True), table
 
 
@@ -179,8 +182,8 @@ async def _begun(format: Format, name: str, pieces: AsyncGenerator[bytes, None])
 
 
 async def _pieces(rows: StreamedRows | WholeRows, writer: Writer) -> AsyncGenerator[bytes, None]:
-    """Not empty. The connection of a stream is given back before the end of the file is written."""
-    try:
+    """Not empty. The connection of a stream is given back before the end of the file is written, its place after."""
+    with rows.place(), contextlib.closing(writer):
         written = rows.written(writer.write)
         try:
             async for piece in written:
@@ -191,5 +194,3 @@ async def _pieces(rows: StreamedRows | WholeRows, writer: Writer) -> AsyncGenera
         for piece in await in_thread(writer.end):
             if piece:
                 yield piece
-    finally:
-        writer.close()

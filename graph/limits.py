@@ -19,6 +19,7 @@ from graphql import (
 
 from graph.errors import coded
 from models.settings import Settings
+from resolvers.reports_moments import MOST_MOMENTS
 from resolvers.reports_questions import DEFAULT_ROWS, MOST_ROWS
 
 MOST_OPERATIONS = 50
@@ -171,7 +172,7 @@ class Cost:
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         asked = self._number(given["first"]) if "first" in given else None
         if "asOfEach" in given:
-            return 12 * A_REPORT + MOST_ROWS
+            return MOST_MOMENTS * A_REPORT + MOST_ROWS
         return A_REPORT + (DEFAULT_ROWS if asked is None else min(asked, MOST_ROWS))
 
     def _rows(self, node: FieldNode, named: Any) -> int:

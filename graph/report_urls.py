@@ -21,7 +21,10 @@ from models.watching import Asked
 
 
 def routes(engine: Engine, services: Services, entrance: Entrance) -> list[Route]:
-    return [Route("/reports/{name}", ReportUrls(engine, services, entrance), methods=["GET"])]
+    route = Route("/reports/{name}", ReportUrls(engine, services, entrance), methods=["GET"])
+    assert route.methods is not None
+    route.methods.discard("HEAD")  # which would make a whole file, and throw it away
+    return [route]
 
 
 class ReportUrls:

@@ -52,7 +52,7 @@ def of_texts(
             raise BadVariable(f"There is a NUL or half a character in {name}. Take it out.")
         type_ = _bare(types[name])
         if isinstance(type_, GraphQLList):
-            found[name] = [*found.get(name, ()), *_items(name, _bare(type_.of_type), text)]
+            found.setdefault(name, []).extend(_items(name, _bare(type_.of_type), text))
         elif name in found:
             raise BadVariable(f"{name} is given twice, and takes one value.")
         else:

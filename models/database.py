@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,7 @@ class Database:
         self._pool: Pool = SQLitePool(self.file, pool, wait) if self.file else PostgresPool(url, pool, wait, prepare)
         self._running: set[asyncio.Task[Any]] = set()
         readers = self._pool.connections()[2] - (1 if self.file else 0)
-        self._streams, self._most_streams = 0, max(1, min(streams, readers - 1))
+        self._places, self._most_places = 0, min(streams, readers - 1)
         self._told = ("", 0.0)
         self.tally = Tally()
         self.observer: Observer | None = None
@@ -85,11 +85,8 @@ class Database:
     async def stream(self, steps: Steps[Statement]) -> AsyncIterator[Stream | ThreadedStream]:
         """The rows of the statement that `steps` answers, in batches on a connection of their own.
 
-        Raises TooBusy where as many streams are open as may be: they last, and others need connections too.
+        It is for who has a `place`.
         """
-        if self._streams >= self._most_streams:
-            raise TooBusy("as many streams are open as may be")
-        self._streams += 1
         try:
             async with self._streaming(steps) as stream:
                 yield stream
@@ -97,8 +94,20 @@ class Database:
             if (translated := self._translated(error)) is not error:
                 raise translated from error
             raise
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """One of the places of those who stream, which last, while others need connections too.
+
+        Raises TooBusy where all are taken, and always where there is but one connection.
+        """
+        if self._places >= self._most_places:
+            raise TooBusy("as many streams are open as may be")
+        self._places += 1
+        try:
+            yield
         finally:
-            self._streams -= 1
+            self._places -= 1
 
     @contextlib.asynccontextmanager
     async def _streaming(self, steps: Steps[Statement]) -> AsyncIterator[Stream | ThreadedStream]:

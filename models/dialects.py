@@ -59,7 +59,7 @@ class SQLite:
     name = "sqlite"
 
     def text(self, sql: str) -> str:
-        return _numbered(sql)
+        return _numbered(sql) if len(sql) <= MOST_KEPT else _numbered.__wrapped__(sql)
 
     def bind(self, value: Any) -> Any:
         if isinstance(value, datetime):
@@ -87,6 +87,9 @@ class SQLite:
 
 # As times are kept here; CURRENT_TIMESTAMP has no fraction, and what expired this second would still sort after it.
 NOW = "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')"
+
+
+MOST_KEPT = 20_000  # characters of a statement that is worth remembering
 
 
 @lru_cache(maxsize=4096)

@@ -63,12 +63,15 @@ def absent(source: Source, asked: Page) -> list[str]:
 
 
 def viewer_of(viewer: Viewer) -> Viewer:
-    """The viewer with those of their rights that reach into the past: the ones held where they may read the log."""
-    return replace(
-        viewer,
-        rights=viewer.rights if Right.READ_AUDIT in viewer.rights else frozenset(),
-        grants=tuple(grant for grant in viewer.grants if Right.READ_AUDIT in grant.rights),
-    )
+    """The viewer with those of their rights that reach into the past: the ones held where they may read the log.
+
+    Who may read all of it sees the past as they see the present: without a grant that lets them read the fields of
+    some, they would be shown those of all whom they may list.
+    """
+    if Right.READ_AUDIT in viewer.rights:
+        return viewer
+    reaching = tuple(grant for grant in viewer.grants if Right.READ_AUDIT in grant.rights)
+    return replace(viewer, rights=frozenset(), grants=reaching)
 
 
 def at(moment: datetime, steps: Steps[T]) -> Steps[T]:
@@ -90,7 +93,7 @@ def then(moment: datetime, statement: Statement) -> Statement:
     return statement._replace(sql=text_at(place, statement.sql), values=[*statement.values, moment], listed=0)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def text_at(place: str, sql: str) -> str:
     """A statement as it reads at the moment that stands at `place`, which is also its current time."""
     tables = _tables(place, frozenset(_NAMED.findall(sql)))

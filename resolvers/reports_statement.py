@@ -125,7 +125,11 @@ class Composer:
             self.tables.append(self._axis(place, self.question.dimensions[place]))
         others = [name for place, name in enumerate(self.keys) if place not in axes]
         self.tables.append(f"others AS (SELECT DISTINCT {', '.join(others) or '1 AS one'} FROM base)")
-        sizes = [f"(SELECT COUNT(*) FROM {table})" for table in ("others", *(f"axis{place}" for place in axes))]
+        # Of numbers that have no end: several axes of days are more than an integer holds.
+        sizes = [
+            f"CAST((SELECT COUNT(*) FROM {table}) AS double precision)"
+            for table in ("others", *(f"axis{place}" for place in axes))
+        ]
         self.tables.append(f"sizes(size) AS (SELECT {' * '.join(sizes)})")
         keys = [f"axis{place}.start AS {name}" if place in axes else f"others.{name}"
                 for place, name in enumerate(self.keys)]  # fmt: skip

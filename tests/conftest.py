@@ -28,6 +28,19 @@ if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).
 IN_CI = os.environ.get("CI") == "true"
 _numbers = itertools.count(1)
 
+# Files that take longest. One of them begun last would keep one process busy while the others have nothing to do.
+LONGEST = (
+    "workers outbox_processes migrations copy_directory differential error_texts permission_matrix pgbouncer cli"
+    " history_migration history_tables search_migration restarts reconcile_command report_command odata_client"
+    " faults_kills faults_postgres serve quick_ways playground_charts playground_browser limits filters"
+    " faults_migrations traces convert_safely reseal logs metrics sessions sign_in idempotency"
+).split()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:

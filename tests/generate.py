@@ -141,6 +141,8 @@ class Generator:
             given.append(f"by: {dice.choice(KEYS)}")
         if "token" in field.args:
             given.append(f'token: "{dice.choice(WORDS)}"')
+        if "name" in field.args:
+            given.append(f'name: "{dice.choice(("posture", "last-use", "nothing"))}"')
         if "keys" in field.args:
             given.append('keys: [{username: "it"}, {id: "user_9"}, {email: "no@body.test"}]')
         if "first" in field.args and dice.random() < 0.6:

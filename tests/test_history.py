@@ -186,6 +186,25 @@ async def test_who_may_read_the_log_of_an_organization_sees_nobody_elses_past(se
     assert now == {"users": {"totalCount": 9}}
 
 
+async def test_who_reads_some_whole_and_lists_all_sees_no_more_of_the_past(service: Service) -> None:
+    """A membership lets them read the fields of some, their role the log and the names of all."""
+    audit = {"name": "Lists", "weight": 30, "permissions": ["READ_AUDIT", "LIST_USERS", "USE_SELF_SERVICE"]}
+    await change(service, "createRole", **audit)
+    await change(service, "createRole", name="Reads", weight=20, permissions=["READ_USERS", "USE_SELF_SERVICE"])
+    await change(service, "updateUser", id="user_4", role={"name": "Lists"})
+    member = {"id": "organization_3", "userIds": ["user_4"], "role": {"name": "Reads"}}
+    await change(service, "addOrganizationMembers", **member)
+    at = await moment()
+    document = "query($at: DateTime) { users(first: 50, asOf: $at) { nodes { username email loginDn } } }"
+    now = await service.data(document, who="normal")
+    assert 1 < len(now["users"]["nodes"]) < 9
+    assert await service.data(document, {"at": at}, who="normal") == now
+    report = "query($at: DateTime) { userReport(asOf: $at, groupBy: [{field: EMAIL_DOMAIN}]) { rows total } }"
+    counted = await service.data(report, who="normal")
+    assert await service.data(report, {"at": at}, who="normal") == counted
+    assert counted["userReport"]["total"] == len(now["users"]["nodes"])
+
+
 LEFT_OUT = [
     ("first: 1", "nodes { lastLoginAt }", ["User.lastLoginAt"]),
     ("first: 1", "nodes { name lastApiRequestAt lastLoginAt }", ["User.lastApiRequestAt", "User.lastLoginAt"]),

@@ -19,7 +19,10 @@ async def test_select_answers_these_and_no_others(service: Service) -> None:
     assert found["value"] == await asked(service, "{ users(first: 2) { nodes { id name } } }")
     whole = await rows(service, "Users", select="*", top=1)
     assert list(whole[0]) == list(model().types["User"].properties)
-    assert await rows(service, "Users", top=1) == whole
+    again = await rows(service, "Users", top=1)
+    for each in (*whole, *again):
+        del each["lastApiRequestAt"]  # these requests are
+    assert again == whole
     without = await body(service, "Users", select="name", top=1)
     link = without["value"][0]["@odata.id"]
     assert without["value"] == [{"@odata.id": link, "name": whole[0]["name"]}]

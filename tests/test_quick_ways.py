@@ -119,7 +119,7 @@ def _shaped(type_: Any, depth: int = 0) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("name", BULK)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_variables_are_coerced_as_graphql_core_coerces_them(name: str, data: st.DataObject) -> None:
     operation = parse(f"query ($input: {name}, $more: [{name}!]) {{ __typename }}").definitions[0]
     assert isinstance(operation, OperationDefinitionNode)

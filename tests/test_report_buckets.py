@@ -176,6 +176,23 @@ async def test_filling_fills_gaps_and_leaves_never_where_it_is(service: Service)
     ]
 
 
+async def test_filling_several_axes_without_end_is_refused(service: Service) -> None:
+    """As many buckets as no integer counts."""
+    for number in range(4):
+        column = ("created_at", "updated_at", "last_login_at", "last_api_request_at")[number]
+        await service.write(f"UPDATE users SET {column} = '0007-01-01 00:00:00+00:00' WHERE id = 1")
+        await service.write(f"UPDATE users SET {column} = '2026-01-01 00:00:00+00:00' WHERE id = 2")
+    fields = ("CREATED_AT", "UPDATED_AT", "LAST_LOGIN_AT", "LAST_API_REQUEST_AT")
+    axes = [
+        {"field": field, "every": every, "fill": True, "as": f"{field}_{every}"}
+        for field in fields
+        for every in ("DAY", "WEEK")
+    ]
+    query = "query($by: [UserDimension!]) { userReport(groupBy: $by) { rows } }"
+    (error,) = (await service.ask(query, {"by": axes}))["errors"]
+    assert error["extensions"] == {"code": "INVALID", "argument": ["groupBy", 0, "fill"]}
+
+
 async def test_filling_without_end_is_refused(service: Service) -> None:
     await at(service, "created_at", datetime(1, 1, 2, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC))
     query = """{ many: userReport(groupBy: [{field: ROLE}, {field: CREATED_AT, every: DAY, fill: true}]) { rows } }"""

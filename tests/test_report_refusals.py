@@ -24,6 +24,17 @@ WRONG: dict[str, tuple[dict[str, Any], list[str | int], str]] = {
         ["having"],
         "having takes at most 20 at a time.",
     ),
+    "too many conditions of all measures": (
+        {
+            "where": {"or": [{"name": {"contains": str(n)}} for n in range(40)]},
+            "measures": [
+                {"measure": "COUNT", "as": f"m{m}", "where": {"or": [{"name": {"eq": str(n)}} for n in range(40)]}}
+                for m in range(2)
+            ],
+        },
+        ["measures", 1, "where"],
+        "A where takes at most 100 conditions.",
+    ),
     "nothing at all": ({"measures": []}, ["measures"], "A report without dimensions needs at least one measure."),
     "every of a state": (
         {"groupBy": [{"field": "ROLE"}, {"field": "STATE", "every": "DAY"}]},

@@ -57,7 +57,7 @@ class Feed:
                 reply = error(Answered(errors).refused, asked.id)
             asked.status = reply.status
             asked.outcome = outcome_of(Answer(errors=errors)) if errors else "ok"
-            if reply.status == 401 and not incoming.header(b"sec-fetch-site"):
+            if reply.status == 401 and not _is_browser(incoming):
                 reply.headers.append(CHALLENGE)
             await _send(send, reply, asked, incoming.method)
 
@@ -103,6 +103,11 @@ def base_of(incoming: Incoming, settings: Settings) -> str:
     if public_url == Settings.public_url and incoming.header(b"host"):
         public_url = f"{incoming.scope['scheme']}://{incoming.header(b'host')}"
     return f"{public_url.rstrip('/')}{ROOT}/"
+
+
+def _is_browser(incoming: Incoming) -> bool:
+    """Browsers say from which site a request comes where the connection is safe; elsewhere they ask for a page."""
+    return bool(incoming.header(b"sec-fetch-site")) or "text/html" in incoming.header(b"accept")
 
 
 def _details(errors: list[GraphQLError]) -> list[dict[str, str]]:

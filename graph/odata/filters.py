@@ -254,7 +254,7 @@ WANTED: dict[type, str] = {
 
 def value(path: Path, given: Literal) -> Any:
     """The literal as this property takes it."""
-    wanted = WANTED.get(type(path.filter))
+    wanted = next((WANTED[kind] for kind in type(path.filter).mro() if kind in WANTED), None)
     if wanted is None:
         unsupported(f"{path} compared with a value", str(path))
     if given.kind != wanted:
