@@ -22,7 +22,7 @@ from benchmarks.tools import HERE, ROOT, WORK, BenchError
 
 USERS = 1_000_000
 ROUNDS = 5
-FORMATS = ("csv", "ndjson", "arrow", "parquet")
+FORMATS = ("csv", "ndjson", "arrow", "parquet", "xlsx")
 CHUNK = 1 << 20
 PATIENCE = 600  # seconds for one answer
 

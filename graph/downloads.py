@@ -50,7 +50,7 @@ async def download(
     engine: Engine, context: Context, given: Parameters, format: Format, send: Send, headers: Headers
 ) -> Answer | None:
     """Send the file that is asked for. Where there is none, nothing is sent, and the answer says why."""
-    made = await export(engine, context, *given, format)
+    made = await export(engine, context, given.query, given.variables, given.name, format)
     if isinstance(made, Answer):
         return Answer(errors=made.errors)
     try:

@@ -13,8 +13,9 @@ from graph.entrances import Entrance
 from graph.errors import coded, formatted, public, unauthenticated, unavailable
 from graph.executor import Answer, Engine
 from graph.exports import Format, format_of
-from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, media_of
+from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, Parameters, media_of
 from graph.playground.page import page
+from graph.run_reports import question
 from models.errors import Unauthenticated, Unavailable
 from models.watching import Asked
 from resolvers.changes import Caller
@@ -85,7 +86,7 @@ class Endpoint:
         try:
             if media is None and format is None:
                 raise BadRequest(f"Accept {GRAPHQL} or {JSON}.", "NOT_ACCEPTABLE")
-            query, variables, name = await incoming.parameters(self._services.settings.max_body)
+            query, variables, name, kept = await incoming.parameters(self._services.settings.max_body)
             asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
             read_only = incoming.method == "GET"
             proof = self._proof(incoming, asked.id, query) if format is None else None
@@ -104,8 +105,13 @@ class Endpoint:
             return Answer(errors=[unavailable()])
         asked.user_id = viewer.user_id
         context = Context(self._services, viewer, asked, caller=caller)
+        if kept is not None:
+            found = await question(self._engine, context, kept, variables)
+            if isinstance(found, Answer):
+                return found
+            query, variables, read_only = found.document, found.variables, True
         if format is not None:
-            work = download(self._engine, context, (query, variables, name), format, send, ALWAYS)
+            work = download(self._engine, context, Parameters(query, variables, name), format, send, ALWAYS)
             return await unless_gone(incoming.receive, work)
         return await self._engine.execute(context, query, variables, name, read_only=read_only)
 

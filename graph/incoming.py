@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
@@ -23,7 +23,14 @@ MOST_URL = 64_000
 _CLEAN = re.compile("\x00|[\ud800-\udfff]")
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")  # the only ways for either into a text of JSON
 
-Parameters = tuple[str, dict[str, Any], str | None]
+
+class Parameters(NamedTuple):
+    """What is asked: a document, or by `documentId` the name of one that is kept here, which is a saved report."""
+
+    query: str
+    variables: dict[str, Any]
+    name: str | None
+    document_id: str | None = None
 
 
 class BadRequest(Exception):
@@ -174,7 +181,7 @@ def _check_media(content: str, encoding: str) -> None:
         raise BadRequest("Send the body uncompressed.", "UNSUPPORTED_MEDIA_TYPE")
 
 
-def _from_url(request: Request) -> tuple[str, dict[str, Any], str | None]:
+def _from_url(request: Request) -> Parameters:
     if len(request.url.query) > MOST_URL:
         raise BadRequest("The address is too long. Send the query by POST.")
     given: dict[str, Any] = dict(request.query_params)
@@ -184,7 +191,7 @@ def _from_url(request: Request) -> tuple[str, dict[str, Any], str | None]:
     return _checked(given)
 
 
-def _from_body(body: bytes) -> tuple[str, dict[str, Any], str | None]:
+def _from_body(body: bytes) -> Parameters:
     given = _loads(body, "The body")
     if not isinstance(given, dict):
         raise BadRequest('The body is one JSON object: {"query": …, "variables": …, "operationName": …}.')
@@ -198,9 +205,12 @@ def _loads(text: bytes, what: str) -> Any:
         raise BadRequest(f"{what} is not JSON in UTF-8: {str(error)[:100]}") from error
 
 
-def _checked(given: Mapping[str, Any], *, is_clean: bool = False) -> tuple[str, dict[str, Any], str | None]:
+def _checked(given: Mapping[str, Any], *, is_clean: bool = False) -> Parameters:
     query, variables, name = given.get("query"), given.get("variables"), given.get("operationName")
-    if not isinstance(query, str) or not query.strip():
+    kept = given.get("documentId")
+    if kept is not None and (query is not None or not isinstance(kept, str)):
+        raise BadRequest("documentId is the name of a saved report, instead of a query.")
+    if kept is None and (not isinstance(query, str) or not query.strip()):
         raise BadRequest("query is a GraphQL document, as text.")
     if variables is not None and not isinstance(variables, dict):
         raise BadRequest("variables is an object.")
@@ -208,9 +218,9 @@ def _checked(given: Mapping[str, Any], *, is_clean: bool = False) -> tuple[str, 
         raise BadRequest("operationName is a text.")
     if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
         raise BadRequest("extensions is an object.")
-    if not is_clean and (_CLEAN.search(query) or not _is_clean(variables)):
+    if not is_clean and (_CLEAN.search(query or kept or "") or not _is_clean(variables)):
         raise BadRequest("There is a NUL or half a character in a text. Take it out.")
-    return query, variables or {}, name or None
+    return Parameters(query or "", variables or {}, name or None, kept)
 
 
 def _is_clean(value: Any) -> bool:

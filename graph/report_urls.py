@@ -13,7 +13,7 @@ from graph.errors import coded, public, unauthenticated, unavailable
 from graph.executor import Answer, Engine
 from graph.exports import format_of
 from graph.http import ALWAYS, outcome_of, respond, status_of
-from graph.incoming import GRAPHQL, JSON, MOST_URL, BadRequest, Incoming, media_of
+from graph.incoming import GRAPHQL, JSON, MOST_URL, BadRequest, Incoming, Parameters, media_of
 from graph.report_variables import RESERVED
 from graph.run_reports import question
 from models.errors import Unauthenticated, Unavailable
@@ -67,7 +67,7 @@ class ReportUrls:
             return found
         if format is None:
             return await self._engine.execute(context, found.document, found.variables, None, read_only=True)
-        parameters = (found.document, found.variables, None)
+        parameters = Parameters(found.document, found.variables, None)
         return await unless_gone(incoming.receive, download(self._engine, context, parameters, format, send, ALWAYS))
 
     async def _respond(self, incoming: Incoming, asked: Asked, answer: Answer, send: Send) -> None:

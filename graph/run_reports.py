@@ -1,7 +1,7 @@
 """A saved report as a question to be asked: found as its viewer may see it, its variables filled in."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +27,13 @@ class Question:
     variables: dict[str, Any]
 
 
-async def question(engine: Engine, context: Context, name: str, given: Iterable[tuple[str, str]]) -> Question | Answer:
-    """The report of this name with its own values and those given as texts; an Answer where it cannot be asked."""
+async def question(
+    engine: Engine, context: Context, name: str, given: Iterable[tuple[str, str]] | Mapping[str, Any]
+) -> Question | Answer:
+    """The report of this name with its own values and those given, as JSON or as texts of an address.
+
+    An Answer where it cannot be asked.
+    """
     if not _PLAIN.fullmatch(name):
         return _absent(name)
     found = await engine.execute(context, FIND, {"name": name}, None, read_only=True)
@@ -39,12 +44,12 @@ async def question(engine: Engine, context: Context, name: str, given: Iterable[
         return _absent(name)
     try:
         operation = the_query(engine.documents.prepare(report["document"], lambda names: None))
-        texts = of_texts(engine.schema, operation, given)
+        values = given if isinstance(given, Mapping) else of_texts(engine.schema, operation, given)
     except RequestError as refused:  # the schema has changed since it was saved
         return Answer(errors=refused.errors)
     except (BadVariable, Invalid) as refused:
         return Answer(errors=[coded(str(refused), "BAD_USER_INPUT")])
-    variables = settled(engine.schema, operation, {**report["variables"], **texts}, now())
+    variables = settled(engine.schema, operation, {**report["variables"], **values}, now())
     return Question(report["name"], report["document"], variables)
 
 
