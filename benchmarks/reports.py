@@ -22,7 +22,7 @@ from benchmarks.tools import HERE, ROOT, WORK, BenchError
 
 USERS = 1_000_000
 ROUNDS = 5
-FORMATS = ("csv", "ndjson", "arrow", "parquet", "xlsx")
+FORMATS = ("csv", "ndjson", "arrow", "parquet")
 CHUNK = 1 << 20
 PATIENCE = 600  # seconds for one answer
 
