@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
+from datetime import datetime
 from functools import lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import orjson
 
 from models.dialects import Dialect
-from models.pools import Reader
+from models.pools_sqlite import Reader
 from models.watching import CURRENT, Observer, Tally, writes
 
 MOST_ARGUMENTS = 100  # of a function of SQLite; one built with more takes them too
@@ -164,9 +165,11 @@ def _as_json(sql: str, width: int) -> str:
 class Transaction(Connection):
     """A transaction; `discard()` makes its end a rollback, which is what a dry run is.
 
+    `moment` is when all that it changes changed, as its rows and their history say.
     `failed` is the first statement's error: PostgreSQL would turn a commit after it into a silent rollback.
     """
 
+    moment: datetime
     discarded = False
     ended = False
     failed: Exception | None = None

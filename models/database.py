@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from models.connections import Connection, Record, Statement, Steps, Threaded, Tracer, Transaction
 from models.dialects import Dialect
 from models.errors import TooBusy, Unavailable
-from models.pools import Pool, PostgresPool, Reader, SQLitePool
+from models.pools import Pool
+from models.pools_postgres import PostgresPool
+from models.pools_sqlite import Reader, SQLitePool
 from models.settings import BadSetting, Settings
 from models.streams import Stream, ThreadedStream
 from models.watching import Observer, Tally
@@ -162,9 +164,10 @@ class Database:
         raise AssertionError("unreachable")
 
     async def _once(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        raw = await self._pool.begin()
+        raw, moment = await self._pool.begin()
         sound, outcome = False, "failed"
         transaction = Transaction(raw, self.dialect, self.tracer, self.observer)
+        transaction.moment = moment
         try:
             transaction.begin()
             try:

@@ -16,7 +16,7 @@ from tortoise.migrations.api import migrate
 
 from models.database import Database, sqlite_file
 from models.errors import Unavailable
-from models.pools import WRITER_LOCK
+from models.pools_postgres import WRITER_LOCK
 
 APP = "usergraph"
 APPLIED = "SELECT name FROM tortoise_migrations ORDER BY name"

@@ -1,7 +1,7 @@
 """The triggers by which a database itself records what its rows were; migrations install them.
 
-A version begins when its row says that it was made or changed, else by the database's clock, and ends where the next
-begins. Should the clock say that it was changed before that, the version is written over, so that none overlap.
+A version begins when its row says that it was made or changed, else at the moment that its transaction has, and ends
+where the next begins. Should it have changed before that, the version is written over, so that none overlap.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,12 @@ from dataclasses import dataclass, field
 from models.dialects import NOW
 
 CHANGES = ("insert", "update", "delete")
+# The moment of the transaction under way, so that all it changes changes at once. Whoever writes without one, by hand
+# perhaps, writes when the clock says. SQLite has no settings: a table, empty but within transactions, stands for one.
+SETTING = "usergraph.moment"
+MOMENT = "change_moment"
+CLOCK = f"coalesce((SELECT at FROM {MOMENT}), {NOW})"
+_CLOCK = f"coalesce(nullif(current_setting('{SETTING}', true), '')::timestamptz, clock_timestamp())"
 # An index leads to each row's versions, however few there were when PostgreSQL first planned for it.
 _INDEXED = "SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET search_path FROM CURRENT"
 
@@ -83,15 +89,15 @@ def filled(of: Recorded, since: str) -> str:
 
 def _sqlite(of: Recorded) -> list[str]:
     """Without aliases of what is written to, which a trigger there does not take."""
-    h, born = of.versions, f"NEW.{of.born}" if of.born else NOW
+    h, born = of.versions, f"NEW.{of.born}" if of.born else CLOCK
     old, new = (f"{of.of(h, row)} AND {h}.valid_to IS NULL" for row in ("OLD", "NEW"))
-    moved = f"CASE WHEN NEW.{of.moved} > OLD.{of.moved} THEN NEW.{of.moved} ELSE {NOW} END" if of.moved else NOW
+    moved = f"CASE WHEN NEW.{of.moved} > OLD.{of.moved} THEN NEW.{of.moved} ELSE {CLOCK} END" if of.moved else CLOCK
     last = f"SELECT MAX(valid_to) FROM {h} WHERE {of.of(h, 'NEW')}"
     differs = " OR ".join(f"{a} IS NOT {b}" for a, b in zip(of.values("OLD"), of.values("NEW"), strict=True))
     return [
         # INSERT OR REPLACE takes a row away without firing the trigger for that.
         f"CREATE TRIGGER {h}_insert AFTER INSERT ON {of.table} BEGIN"
-        f" UPDATE {h} SET valid_to = max(valid_from, {NOW}) WHERE {new};"
+        f" UPDATE {h} SET valid_to = max(valid_from, {CLOCK}) WHERE {new};"
         f" INSERT INTO {h} (row_id, {of.names}, valid_from)"
         f" SELECT NEW.id, {of.listed('NEW')}, max({born}, coalesce(({last}), {born})); END",
         f"CREATE TRIGGER {h}_update AFTER UPDATE OF {', '.join(of.watched)} ON {of.table} WHEN {differs} BEGIN"
@@ -100,7 +106,7 @@ def _sqlite(of: Recorded) -> list[str]:
         f" INSERT INTO {h} (row_id, {of.names}, valid_from) SELECT NEW.id, {of.listed('NEW')}, {moved}"
         f" WHERE NOT EXISTS (SELECT 1 FROM {h} WHERE {new}); END",
         f"CREATE TRIGGER {h}_delete AFTER DELETE ON {of.table} BEGIN"
-        f" UPDATE {h} SET valid_to = {NOW} WHERE {old} AND valid_from < {NOW};"
+        f" UPDATE {h} SET valid_to = {CLOCK} WHERE {old} AND valid_from < {CLOCK};"
         f" DELETE FROM {h} WHERE {old}; END",
     ]
 
@@ -118,7 +124,7 @@ def _postgres(of: Recorded) -> list[str]:
         name = f"{of.versions}_{change}"
         made.append(
             f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql {_INDEXED} AS"
-            f" $$ DECLARE clock timestamptz := clock_timestamp(); BEGIN {body}; RETURN NULL; END $$"
+            f" $$ DECLARE clock timestamptz := {_CLOCK}; BEGIN {body}; RETURN NULL; END $$"
         )
         made.append(
             f"CREATE TRIGGER {name} AFTER {change.upper()} ON {of.table} {tables[change]}"

@@ -11,7 +11,7 @@ from models.organizations import Organization
 from models.providers import IdentityProvider
 from models.roles import Role, RoleName
 from models.users import User
-from models.values import key, now, search_key
+from models.values import key, search_key
 from models.values import username as username_of
 from resolvers import ready_reports, tokens
 from resolvers.audit import Action, Event, Subject, record
@@ -22,10 +22,10 @@ ADMIN = {"username": "admin", "email": "admin@usergraph.example", "name": "Admin
 
 async def fill_empty(tx: Transaction, admin_key: str = "") -> str | None:
     """Make the built-ins and the first administrator. Answers their key; None for a directory that has users."""
-    await ready_reports.ensure(tx, now())
+    await ready_reports.ensure(tx, tx.moment)
     if await tx.scalar("SELECT COUNT(*) FROM users"):
         return None
-    moment = now()
+    moment = tx.moment
     await ensure_built_ins(tx, moment)
     admin = (await tx.rows("SELECT id FROM roles WHERE name = 'Admin'"))[0][0]
     user_id = await _make_administrator(tx, moment, admin)
@@ -114,7 +114,7 @@ async def rescue(tx: Transaction, username: str, *, make_administrator: bool) ->
     row = await tx.one("SELECT id FROM users WHERE username_key = $1", kept)
     if row is None:
         raise NotFound(what="user", key=username)
-    moment = now()
+    moment = tx.moment
     if make_administrator:
         admin = await tx.scalar("SELECT id FROM roles WHERE name = 'Admin' AND is_built_in")
         local = await tx.scalar("SELECT id FROM identity_providers WHERE kind = 'LOCAL' ORDER BY id LIMIT 1")

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,9 +44,13 @@ class Change:
     settings: Settings
     sealer: Sealer
     dry_run: bool = False
-    moment: datetime = field(default_factory=now)
     reader: Viewer | None = None
     caller: Caller = Caller()
+
+    @property
+    def moment(self) -> datetime:
+        """When all of it changes."""
+        return self.tx.moment
 
     async def record(self, events: Sequence[audit.Event]) -> None:
         await audit.record(self.tx, self.viewer, self.moment, events)

@@ -217,7 +217,7 @@ async def _record_block(
         return
     changes = {"address": (None, caller.address), "blocked_until": (None, attempt.until)}
     event = Event(Action.SIGN_IN_BLOCKED, Subject.USER, account["id"], account["username"], changes)
-    await audit.record(tx, viewer, now(), [event])
+    await audit.record(tx, viewer, tx.moment, [event])
 
 
 async def sign_in(change: Change, *, proof: Proof) -> dict[str, Any]:

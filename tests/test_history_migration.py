@@ -118,3 +118,33 @@ async def test_emptying_a_table_ends_what_was_in_it(postgres: Server, sqlite_tem
         assert found == [(0,)]
         found = await rows(sink, "SELECT COUNT(*) FROM group_members_history")
         assert found == [(1,)]
+
+
+async def test_triggers_of_the_release_before_are_made_anew(database_url: str) -> None:
+    async with running(database_url):
+        pass
+    async with opened(database_url) as database:
+        before = await triggers(database)
+    async with TortoiseContext():
+        await tortoise_migrate(config=config(database_url), target="usergraph.0008_reports", direction="backward")
+        await Tortoise.close_connections()
+    async with opened(database_url) as database:
+        for statement in OTHERS[database.dialect.name]:
+            await database.transaction(lambda tx, sql=statement: tx.rows(sql))  # type: ignore[misc]
+        assert await triggers(database) != before
+    await migrate.bring_up_to_date(database_url)
+    async with opened(database_url) as database:
+        assert await triggers(database) == before
+
+
+# A trigger as it may have been, by its name.
+OTHERS = {
+    "sqlite": [
+        "DROP TRIGGER user_tags_history_insert",
+        "CREATE TRIGGER user_tags_history_insert AFTER INSERT ON user_tags BEGIN SELECT 1; END",
+    ],
+    "postgres": [
+        "CREATE OR REPLACE FUNCTION user_tags_history_insert() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RETURN NULL; END $$"
+    ],
+}
