@@ -123,6 +123,9 @@ class WholeRows:
         """None is needed for what is in memory, and bounded."""
         return nullcontext()
 
+    async def count(self) -> int:
+        return len(self.rows)
+
     async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
         for first in range(0, len(self.rows), BATCH):
             rows = self.rows[first : first + BATCH]
@@ -137,7 +140,10 @@ def as_cells(table: Sequence[Column], values: Values) -> Callable[[Sequence[Any]
 
 @dataclass(frozen=True)
 class StreamedRows:
-    """All rows of a connection, read by one statement; `level` shapes each batch of them."""
+    """All rows of a connection, read by one statement; `level` shapes each batch of them.
+
+    `viewer` is who asks with the rights that reach into the past, where rows of the past are asked for.
+    """
 
     database: Database
     viewer: Viewer
@@ -151,6 +157,16 @@ class StreamedRows:
         """Held until the file is whole and sent: a sheet takes room on the disk after its last row was read."""
         return self.database.place()
 
+    async def count(self) -> int | None:
+        """How many rows there are to come; None behind a cursor, where nobody has counted them."""
+        if self.asked.after is not None:
+            return None
+        source, moment = self.level.selected.source, self.asked.as_of
+        assert source is not None
+        steps = loaders.count(self.viewer, self.database.dialect, source, self.asked)
+        found: int = (await self.database.read(steps if moment is None else history.at(moment, steps)))[0][0]
+        return found if self.most is None else min(found, self.most)
+
     async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
         async with self.database.stream(self._statement()) as stream:
             batches = stream.batches(self.size, self._batch, write)
@@ -161,18 +177,15 @@ class StreamedRows:
                 await batches.aclose()
 
     def _statement(self) -> Steps[Statement]:
-        dialect, moment = self.database.dialect, self.asked.as_of
+        every = loaders.every(self.viewer, self.database.dialect, self.level.selected, self.asked, self.most)
+        moment = self.asked.as_of
         if moment is None:
-            return (yield from loaders.every(self.viewer, dialect, self.level.selected, self.asked, self.most))
-        viewer = history.viewer_of(self.viewer)
-        every = loaders.every(viewer, dialect, self.level.selected, self.asked, self.most)
+            return (yield from every)
         return history.then(moment, (yield from history.at(moment, every)))
 
     def _batch(self, rows: Sequence[Record]) -> Steps[list[Any]]:
-        moment = self.asked.as_of
-        viewer = self.viewer if moment is None else history.viewer_of(self.viewer)
-        shaped = self.level.run(Run(viewer, self.database.dialect, self.arguments), rows)
-        return (yield from (shaped if moment is None else history.at(moment, shaped)))
+        shaped, moment = self.level.run(Run(self.viewer, self.database.dialect, self.arguments), rows), self.asked.as_of
+        return shaped if moment is None else history.at(moment, shaped)
 
 
 @dataclass(frozen=True)
@@ -220,7 +233,8 @@ class Asking:
         asked = page_of(given, source, self.viewer, self.engine.settings, whole=True)
         require_history(plan.argued, [self._bound(each, asked) for each in plan.argued])
         arguments = [self._bound(each, asked) for each in compiler.argued]
-        return StreamedRows(database, self.viewer, level, arguments, asked, most, size), table
+        viewer = self.viewer if asked.as_of is None else history.viewer_of(self.viewer)
+        return StreamedRows(database, viewer, level, arguments, asked, most, size), table
 
     def _bound(self, argued: Argued, asked: Page) -> Any:
         """The arguments of a field. Those of the rows' own list are known, and may ask for more than a page.

@@ -1,7 +1,7 @@
 """Exports: the rows of any query as a file, in pieces, so that a million take no more memory than a thousand."""
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, Protocol
@@ -14,14 +14,14 @@ from graph.collecting import Collector
 from graph.columns import Column, Table
 from graph.context import Context
 from graph.documents import RequestError
-from graph.errors import coded, discreet, public
+from graph.errors import BadRequest, coded, discreet, public
 from graph.executor import Answer, Engine
 from graph.export_columns import ArrowWriter, ParquetWriter
 from graph.export_reports import report, whole
 from graph.export_rows import Asking, Root, StreamedRows, WholeRows, as_cells, root_of
 from graph.export_sheets import SheetWriter
 from graph.export_texts import CsvWriter, LinesWriter
-from graph.incoming import GRAPHQL, JSON, BadRequest, weights
+from graph.incoming import GRAPHQL, JSON, weights
 from models.errors import Refusal, TooBusy, Unavailable
 from models.streams import in_thread
 
@@ -94,11 +94,15 @@ def _accepted(accept: str) -> Format | None:
 
 @dataclass
 class Export:
-    """A file on its way. Whoever takes it closes it, also in the middle."""
+    """A file on its way. Whoever takes it closes it, also in the middle.
+
+    `count` counts the rows, which takes a statement of its own; None where that would tell nothing.
+    """
 
     media: str
     filename: str
     chunks: AsyncIterator[bytes]
+    count: Callable[[], Awaitable[int | None]]
     _pieces: AsyncGenerator[bytes, None]
 
     async def aclose(self) -> None:
@@ -137,7 +141,8 @@ async def export(
                 found, table = report(found, asking.first)
             rows = WholeRows(found, as_cells(table, format.values) if format.values else lambda each: each)
         pieces = _pieces(rows, format.writer(table))
-        return await _begun(format, f"{operation.name.value if operation.name else root.key}", pieces)
+        name = operation.name.value if operation.name else root.key
+        return Export(format.content_type, f"{name}.{format.extension}", await _begun(pieces), rows.count, pieces)
     except RequestError as refused:
         return Answer(errors=refused.errors)
     except TooBusy:
@@ -165,7 +170,7 @@ async def _answered(
     return await engine.execute(context, query, variables, operation_name, read_only=True), table
 
 
-async def _begun(format: Format, name: str, pieces: AsyncGenerator[bytes, None]) -> Export:
+async def _begun(pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
     """With the first piece comes whatever refuses the query; nothing has been said by then."""
     try:
         first = await anext(pieces, b"")
@@ -178,7 +183,7 @@ async def _begun(format: Format, name: str, pieces: AsyncGenerator[bytes, None])
         async for piece in pieces:
             yield piece
 
-    return Export(format.content_type, f"{name}.{format.extension}", chunks(), pieces)
+    return chunks()
 
 
 async def _pieces(rows: StreamedRows | WholeRows, writer: Writer) -> AsyncGenerator[bytes, None]:

@@ -78,7 +78,7 @@ async def _list(given: argparse.Namespace, settings: Settings) -> int:
 async def _report(given: argparse.Namespace, settings: Settings, kind: str, values: Sequence[tuple[str, str]]) -> None:
     async with _asking(given, settings) as asking:
         with tqdm(desc=given.name, unit=" rows", unit_scale=True, disable=None) as bar, _into(given.output) as out:
-            async with contextlib.aclosing(asking.pieces(given.name, values, kind, bar.update)) as pieces:
+            async with contextlib.aclosing(asking.pieces(given.name, values, kind, bar)) as pieces:
                 async for piece in pieces:
                     out.write(piece)
 

@@ -1,9 +1,9 @@
 """A saved report in pieces of bytes, for a command on the machine itself."""
 
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -21,6 +21,14 @@ from models.settings import Settings
 from models.watching import Asked
 from resolvers.hashing import Hasher
 from resolvers.policy import Viewer
+
+
+class Progress(Protocol):
+    """Is told of each batch of rows, and of how many there will be, where that is known."""
+
+    total: float | None
+
+    def update(self, rows: int, /) -> object: ...
 
 
 class Asking:
@@ -48,9 +56,9 @@ class Asking:
         return found
 
     async def pieces(
-        self, name: str, values: Sequence[tuple[str, str]], kind: str, rows: Callable[[int], object]
+        self, name: str, values: Sequence[tuple[str, str]], kind: str, progress: Progress
     ) -> AsyncGenerator[bytes]:
-        """The report as a file of this kind; `rows` is told of each batch. Raises Invalid with the reason for none."""
+        """The report as a file of this kind. Raises Invalid with the reason for none."""
         asked = await question(self._engine, self._context(), name, values)
         if isinstance(asked, Answer):
             raise _refused(asked)
@@ -58,11 +66,12 @@ class Asking:
             data = await self._answer(asked.document, asked.variables)
             yield orjson.dumps({"data": data}, option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2) + b"\n"
             return
-        format = _told(FORMATS[kind], rows)
+        format = _told(FORMATS[kind], progress)
         made = await export(self._engine, self._context(), asked.document, asked.variables, None, format)
         if isinstance(made, Answer):
             raise _refused(made)
         try:
+            progress.total = await made.count()
             async for piece in made.chunks:
                 yield piece
         finally:
@@ -82,23 +91,23 @@ def _refused(answer: Answer) -> Invalid:
     return Invalid(reason=" ".join(error.message for error in answer.errors[:SHOWN]))
 
 
-def _told(format: Format, rows: Callable[[int], object]) -> Format:
+def _told(format: Format, progress: Progress) -> Format:
     """The format, with its writer telling how many rows it was given."""
 
     def writer(table: Sequence[Column]) -> Writer:
-        return _Telling(format.writer(table), rows)
+        return _Telling(format.writer(table), progress)
 
     return replace(format, writer=writer)
 
 
 class _Telling:
-    def __init__(self, writer: Writer, rows: Callable[[int], object]) -> None:
+    def __init__(self, writer: Writer, progress: Progress) -> None:
         self._writer = writer
-        self._rows = rows
+        self._progress = progress
         self.end = writer.end
         self.close = writer.close
 
     def write(self, rows: Sequence[Any]) -> bytes:
         written = self._writer.write(rows)
-        self._rows(len(rows))
+        self._progress.update(len(rows))
         return written

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from models import bulk
 from models.database import Statement, Steps
-from models.dialects import Dialect
 from models.errors import Forbidden, Invalid
 from models.history import VERSIONS, Version
 from models.values import camel, now
@@ -26,7 +25,6 @@ ABSENT: Mapping[str, frozenset[str]] = {
     "ApiKey": frozenset({"lastUsedAt"}),
     "IdentityProvider": frozenset({"ldapSettings", "samlSettings"}),
 }
-WITHOUT_HISTORY = ABSENT["User"]
 
 # As the live tables say it, of what is recorded otherwise.
 _MADE = {"has_password": "CASE WHEN has_password THEN '' END AS password_hash"}
@@ -104,15 +102,8 @@ def text_at(place: str, sql: str) -> str:
     return f"WITH {begun[1] or ''}{tables}, {sql[begun.end() :]}"
 
 
-def tables_at(dialect: Dialect, place: str) -> str:
-    """CTEs that hide every recorded table behind what was in it at the moment that stands at `place`.
-
-    A statement's CURRENT_TIMESTAMP is the moment too: `text_at` makes it so.
-    """
-    return _tables(f"CAST({place} AS timestamptz)" if dialect.name == "postgres" else place, frozenset(VERSIONS))
-
-
 def _tables(place: str, named: frozenset[str]) -> str:
+    """CTEs that hide the named tables behind what was in them at the moment that stands at `place`."""
     return ", ".join(f"{table} AS NOT MATERIALIZED ({_was(table, place)})" for table in VERSIONS if table in named)
 
 

@@ -4,21 +4,26 @@ import asyncio
 import csv
 import io
 import json
+import os
 import re
 import sqlite3
 import stat
 import subprocess
+import termios
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from openpyxl import load_workbook
 from pyarrow import parquet
 
-from tests.saved_reports import READY, SINCE, saved, update
+from graph.report_pieces import Asking
+from models.settings import Settings
+from resolvers.viewers import by_username
+from tests.saved_reports import READY, SINCE, saved
 from tests.server import SCRIPT, environment, usergraph
-from tests.service import Service, running
+from tests.service import SECRET, Service, running
 
 USERS = "query Users($first: Int) { users(first: $first, orderBy: [{field: ID}]) { nodes { id name } } }"
 CAST = ["Administrator", "It", "Pm", "Normal", "Readonly", "Orgadmin", "Robot", "Member", "Outsider"]
@@ -54,7 +59,6 @@ def files(folder: Path) -> set[str]:
 async def test_the_command_reads_either_database(service: Service, tmp_path: Path) -> None:
     await saved(service, "people", document=USERS)
     url = service.database.url
-    from tests.service import SECRET
 
     done = await asyncio.to_thread(
         report, tmp_path, "people", "--format", "csv", "-o", "people.csv", database_url=url, secret_key=SECRET
@@ -196,24 +200,51 @@ def test_a_pipe_is_written_to_and_stays_one(folder: Path) -> None:
     assert Path("/dev/null").is_char_device()
 
 
-async def test_progress_is_told_in_rows_on_a_terminal(service: Service, tmp_path: Path) -> None:
-    """tqdm shows nothing where nobody looks; what it is told is the rows."""
-    from graph.report_pieces import Asking
-    from models.settings import Settings
-    from resolvers.viewers import by_username
-    from tests.service import SECRET
+@pytest.mark.parametrize(("name", "rows"), [("people", len(CAST)), ("posture", 5)])
+def test_a_terminal_is_shown_a_bar_with_an_end(folder: Path, name: str, rows: int) -> None:
+    seen, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 100))
+    try:
+        command = [str(SCRIPT), "report", name, "--format", "csv", "-o", "made.csv"]
+        where = environment(database_url=f"sqlite://{folder}/usergraph.sqlite3")
+        subprocess.run(command, env=where, cwd=folder, stderr=terminal, check=True, timeout=60)
+        told = os.read(seen, 100_000).decode()
+    finally:
+        os.close(terminal)
+        os.close(seen)
+    assert len(table(folder / "made.csv")) == rows
+    assert "100%|" in told
+    assert f"{rows:.2f}/{rows:.2f} [" in told
 
-    report_id = await saved(service, "people", document=USERS)
-    await update(service, report_id, description="Again")
+
+@pytest.mark.parametrize(
+    ("asked", "total"),
+    [("", 9), ("first: 5", 5), ("first: 50", 9), ("after: $after", None), ('where: {name: {startsWith: "n"}}', 1)],
+)
+async def test_how_many_rows_will_come_is_told_where_it_is_known(
+    service: Service, asked: str, total: int | None
+) -> None:
+    cursor = (await service.data("{ users(first: 2) { pageInfo { endCursor } } }"))["users"]["pageInfo"]["endCursor"]
+    given = f"(orderBy: [{{field: ID}}] {asked})"
+    document = f"query {'($after: String)' if '$' in asked else ''} {{ users{given} {{ nodes {{ id }} }} }}"
+    await saved(service, "people", document=document, variables={"after": cursor} if "$" in asked else {})
     async with service.database.reading() as connection:
         viewer = await by_username(connection, "admin")
     assert viewer is not None
     asking = Asking(Settings(database_url=service.database.url, secret_key=SECRET), service.database, viewer)
     try:
-        for kind in ("csv", "ndjson", "arrow"):
-            told: list[Any] = []
-            pieces = [piece async for piece in asking.pieces("people", [("first", "5")], kind, told.append)]
-            assert sum(told) == 5
-            assert b"".join(pieces)
+        progress = Told()
+        pieces = [piece async for piece in asking.pieces("people", [], "csv", progress)]
     finally:
         asking.close()
+    assert progress.total == total
+    assert progress.rows == len(b"".join(pieces).splitlines()) - 1 == (total or 7)
+
+
+@dataclass
+class Told:
+    total: float | None = None
+    rows: int = 0
+
+    def update(self, rows: int) -> None:
+        self.rows += rows
