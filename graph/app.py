@@ -79,7 +79,7 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
             Route("/readyz", _readyz(database)),
             *([Route("/metrics", metrics.page(figures, settings.metrics_token))] if figures else []),
             *odata.routes(engine, services, entrance),
-            *report_urls.routes(engine, services, entrance),
+            *report_urls.routes(engine, entrance),
             *saml.routes(services),
             *playground(),
             *pages(),

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from graphql import OperationDefinitionNode, OperationType
 
-from models.database import Database
+from graph.attention import Attention
+from models.database import Database, Steps
 from models.secrets import Sealer
 from models.settings import Settings
 from models.watching import ANONYMOUS, Asked
@@ -14,6 +15,8 @@ from resolvers.changes import Caller
 from resolvers.hashing import Hasher
 from resolvers.known_keys import Proof
 from resolvers.policy import Viewer
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -43,6 +46,12 @@ class Context:
     arguments: Sequence[Any] = ()
     roots: dict[str, Any] = field(default_factory=dict)
     caller: Callable[[], Caller] = Caller
+    attention: Attention | None = None
+
+    async def read(self, steps: Steps[T], *, quick: bool) -> T:
+        """Run a plan that reads, while the client waits for it."""
+        reading = self.database.read(steps, quick=quick)
+        return await (reading if quick or self.attention is None else self.attention.to(reading))
 
     @property
     def request_id(self) -> str:

@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from time import monotonic
-from typing import Any, TypeVar
 
 from graphql import GraphQLError
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Send
+from starlette.types import Send
 
 from graph.context import Context
 from graph.executor import Answer, Engine
@@ -17,7 +15,6 @@ from graph.incoming import Parameters
 from models.errors import Unavailable
 from models.watching import Asked
 
-T = TypeVar("T")
 Headers = Sequence[tuple[bytes, bytes]]
 
 log = logging.getLogger("usergraph")
@@ -88,22 +85,3 @@ async def _send(made: Export, asked: Asked, send: Send, headers: Headers, second
     else:
         await send({"type": "http.response.body", "body": b""})
         asked.outcome = "ok"
-
-
-async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """What `work` answers. Where the client leaves before, it is broken off, and ClientDisconnect raised."""
-    doing, gone = asyncio.create_task(work), asyncio.create_task(_gone(receive))
-    try:
-        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not doing.done():
-            raise ClientDisconnect
-        return doing.result()
-    finally:
-        doing.cancel()
-        gone.cancel()
-        await asyncio.gather(doing, gone, return_exceptions=True)
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

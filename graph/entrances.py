@@ -1,19 +1,20 @@
 """The way in that every endpoint shares: who sends a request, and who is told that it has been answered."""
 
+import asyncio
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 from graph.callers import Callers
-from graph.context import Services
+from graph.context import Context, Services
 from graph.incoming import Incoming, origin_of
 from graph.traces import Traces
 from models.errors import Unauthenticated
 from models.watching import CURRENT, Asked
-from resolvers.changes import Caller
 from resolvers.known_keys import Proof
 from resolvers.last_uses import Touches
 from resolvers.policy import NOBODY, Viewer
@@ -33,6 +34,7 @@ class Entrance:
     def __init__(
         self, services: Services, touches: Touches, watchers: Sequence[Watcher] = (), traces: Traces | None = None
     ) -> None:
+        self._services = services
         self._touches = touches
         self._watchers = watchers
         self._traces = traces
@@ -49,13 +51,20 @@ class Entrance:
             if self._traces is not None:
                 self._traces.begun(asked, incoming)
             yield asked
+        except asyncio.CancelledError:
+            if not incoming.attention.left:
+                raise
+            asyncio.current_task().uncancel()  # type: ignore[union-attr]  # nobody is there to be answered
         finally:
             CURRENT.reset(token)
             for watcher in self._watchers:
                 watcher.ended(asked)
 
-    def caller(self, incoming: Incoming) -> Caller:
-        return self._callers.of(incoming.scope)
+    def context(self, incoming: Incoming, asked: Asked, viewer: Viewer, proof: Proof | None = None) -> Context:
+        """What the engine is told of a request."""
+        asked.user_id = viewer.user_id
+        caller = partial(self._callers.of, incoming.scope)
+        return Context(self._services, viewer, asked, proof, caller=caller, attention=incoming.attention)
 
     def proof(self, incoming: Incoming, request_id: str) -> Proof | None:
         """Of who came with this key before, to be held by the statement that reads for them."""

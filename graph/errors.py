@@ -14,6 +14,14 @@ log = logging.getLogger("usergraph")
 MOST_ERRORS = 20
 
 
+class BadRequest(Exception):
+    """A request that is refused before anything of it is run."""
+
+    def __init__(self, message: str, code: str = "BAD_REQUEST") -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def coded(message: str, code: str, **extensions: Any) -> GraphQLError:
     return GraphQLError(message, extensions={"code": code, **extensions})
 
@@ -83,6 +91,8 @@ def _known(error: BaseException) -> GraphQLError | None:
         return coded(error.message, error.code, **extra)
     if isinstance(error, Refusal):
         return coded(error.message, error.code, **({"argument": list(error.path)} if error.path else {}))
+    if isinstance(error, BadRequest):
+        return coded(str(error), error.code)
     if isinstance(error, Unauthenticated):
         return unauthenticated()
     if isinstance(error, Unavailable):

@@ -163,7 +163,7 @@ class Engine:
                 steps: Steps[Any] = plan.level.run(run, [row])
                 if context.proof is not None:
                     steps = context.proof.within(self.dialect, steps)
-                roots = await context.database.read(steps, quick=quick)
+                roots = await context.read(steps, quick=quick)
                 if roots is None:
                     return UNPROVED
             except Exception as error:

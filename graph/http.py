@@ -7,18 +7,16 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from graph.context import Context, Services
-from graph.downloads import download, unless_gone
+from graph.context import Services
+from graph.downloads import download
 from graph.entrances import Entrance
-from graph.errors import coded, formatted, public, unauthenticated, unavailable
+from graph.errors import BadRequest, formatted, public
 from graph.executor import Answer, Engine
 from graph.exports import Format, format_of
-from graph.incoming import GRAPHQL, JSON, BadRequest, Incoming, Parameters, media_of
+from graph.incoming import GRAPHQL, JSON, Incoming, Parameters, media_of
 from graph.playground.page import page
 from graph.run_reports import question
-from models.errors import Unauthenticated, Unavailable
 from models.watching import Asked
-from resolvers.changes import Caller
 from resolvers.known_keys import Proof
 
 _STATUS = {
@@ -62,8 +60,6 @@ class Endpoint:
             try:
                 format = format_of(incoming.header(b"accept"), scope["query_string"])
                 answer = await self._answer(incoming, asked, media, format, send)
-            except BadRequest as refused:
-                answer = Answer(errors=[coded(str(refused), refused.code)])
             except ClientDisconnect:
                 return
             except Exception as error:
@@ -79,32 +75,19 @@ class Endpoint:
         self, incoming: Incoming, asked: Asked, media: str | None, format: Format | None, send: Send
     ) -> Answer | None:
         """None where an export was sent."""
-
-        def caller() -> Caller:
-            return self._entrance.caller(incoming)
-
-        try:
-            if media is None and format is None:
-                raise BadRequest(f"Accept {GRAPHQL} or {JSON}.", "NOT_ACCEPTABLE")
-            query, variables, name, kept = await incoming.parameters(self._services.settings.max_body)
-            asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
-            read_only = incoming.method == "GET"
-            proof = self._proof(incoming, asked.id, query) if format is None else None
-            if proof is not None:
-                asked.user_id = proof.viewer.user_id
-                context = Context(self._services, proof.viewer, asked, proof, caller=caller)
-                answer = await self._engine.execute(context, query, variables, name, read_only=read_only)
-                if proof.held or outcome_of(answer) == "unavailable":
-                    return answer
-            viewer = await self._entrance.viewer(incoming, asked.id)
-        except BadRequest as refused:
-            return Answer(errors=[coded(str(refused), refused.code)])
-        except Unauthenticated:
-            return Answer(errors=[unauthenticated()])
-        except Unavailable:
-            return Answer(errors=[unavailable()])
-        asked.user_id = viewer.user_id
-        context = Context(self._services, viewer, asked, caller=caller)
+        if media is None and format is None:
+            raise BadRequest(f"Accept {GRAPHQL} or {JSON}.", "NOT_ACCEPTABLE")
+        query, variables, name, kept = await incoming.parameters(self._services.settings.max_body)
+        asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
+        read_only = incoming.method == "GET"
+        proof = self._proof(incoming, asked.id, query) if format is None else None
+        if proof is not None:
+            context = self._entrance.context(incoming, asked, proof.viewer, proof)
+            answer = await self._engine.execute(context, query, variables, name, read_only=read_only)
+            if proof.held or outcome_of(answer) == "unavailable":
+                return answer
+        viewer = await self._entrance.viewer(incoming, asked.id)
+        context = self._entrance.context(incoming, asked, viewer)
         if kept is not None:
             found = await question(self._engine, context, kept, variables)
             if isinstance(found, Answer):
@@ -112,7 +95,7 @@ class Endpoint:
             query, variables, read_only = found.document, found.variables, True
         if format is not None:
             work = download(self._engine, context, Parameters(query, variables, name), format, send, ALWAYS)
-            return await unless_gone(incoming.receive, work)
+            return await incoming.attention.to(work)
         return await self._engine.execute(context, query, variables, name, read_only=read_only)
 
     def _proof(self, incoming: Incoming, request_id: str, query: str) -> Proof | None:

@@ -11,6 +11,8 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
+from graph.attention import Attention
+from graph.errors import BadRequest
 from models.errors import Unauthenticated
 from resolvers.tokens import Purpose
 
@@ -33,12 +35,6 @@ class Parameters(NamedTuple):
     document_id: str | None = None
 
 
-class BadRequest(Exception):
-    def __init__(self, message: str, code: str = "BAD_REQUEST") -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class Incoming:
     """A request whose headers are looked up by name; of a header sent twice the first counts."""
 
@@ -46,6 +42,7 @@ class Incoming:
         self.scope = scope
         self.method: str = scope["method"]
         self.receive = receive
+        self.attention = Attention(receive)
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
 
     def header(self, name: bytes, default: str = "") -> str:

@@ -6,22 +6,20 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from graph.context import Context, Services
-from graph.downloads import download, unless_gone
+from graph.downloads import download
 from graph.entrances import Entrance
-from graph.errors import coded, public, unauthenticated, unavailable
+from graph.errors import BadRequest, public
 from graph.executor import Answer, Engine
 from graph.exports import format_of
 from graph.http import ALWAYS, outcome_of, respond, status_of
-from graph.incoming import GRAPHQL, JSON, MOST_URL, BadRequest, Incoming, Parameters, media_of
+from graph.incoming import GRAPHQL, JSON, MOST_URL, Incoming, Parameters, media_of
 from graph.report_variables import RESERVED
 from graph.run_reports import question
-from models.errors import Unauthenticated, Unavailable
 from models.watching import Asked
 
 
-def routes(engine: Engine, services: Services, entrance: Entrance) -> list[Route]:
-    route = Route("/reports/{name}", ReportUrls(engine, services, entrance), methods=["GET"])
+def routes(engine: Engine, entrance: Entrance) -> list[Route]:
+    route = Route("/reports/{name}", ReportUrls(engine, entrance), methods=["GET"])
     assert route.methods is not None
     route.methods.discard("HEAD")  # which would make a whole file, and throw it away
     return [route]
@@ -30,9 +28,8 @@ def routes(engine: Engine, services: Services, entrance: Entrance) -> list[Route
 class ReportUrls:
     """An ASGI application; the report's name is a parameter of its path, its variables are those of the query."""
 
-    def __init__(self, engine: Engine, services: Services, entrance: Entrance) -> None:
+    def __init__(self, engine: Engine, entrance: Entrance) -> None:
         self._engine = engine
-        self._services = services
         self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,12 +37,6 @@ class ReportUrls:
         with self._entrance.watched(incoming) as asked:
             try:
                 answer = await self._answer(incoming, asked, send)
-            except BadRequest as refused:
-                answer = Answer(errors=[coded(str(refused), refused.code)])
-            except Unauthenticated:
-                answer = Answer(errors=[unauthenticated()])
-            except Unavailable:
-                answer = Answer(errors=[unavailable()])
             except ClientDisconnect:
                 return
             except Exception as error:
@@ -60,15 +51,14 @@ class ReportUrls:
             raise BadRequest("The address is too long. Save long values with the report.")
         format = format_of(incoming.header(b"accept"), query)
         viewer = await self._entrance.viewer(incoming, asked.id)
-        asked.user_id = viewer.user_id
-        context = Context(self._services, viewer, asked, caller=lambda: self._entrance.caller(incoming))
+        context = self._entrance.context(incoming, asked, viewer)
         found = await question(self._engine, context, incoming.scope["path_params"]["name"], _given(query))
         if isinstance(found, Answer):
             return found
         if format is None:
             return await self._engine.execute(context, found.document, found.variables, None, read_only=True)
         parameters = Parameters(found.document, found.variables, None)
-        return await unless_gone(incoming.receive, download(self._engine, context, parameters, format, send, ALWAYS))
+        return await incoming.attention.to(download(self._engine, context, parameters, format, send, ALWAYS))
 
     async def _respond(self, incoming: Incoming, asked: Asked, answer: Answer, send: Send) -> None:
         codes = [str((error.extensions or {}).get("code")) for error in answer.errors[:1]]

@@ -7,7 +7,7 @@ from graphql import GraphQLError
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from graph.context import Context, Services
+from graph.context import Services
 from graph.entrances import Entrance
 from graph.errors import public, unauthenticated
 from graph.executor import Answer, Engine
@@ -63,7 +63,7 @@ class Feed:
 
     async def _reply(self, incoming: Incoming, asked: Asked) -> Reply:
         viewer = await self._entrance.viewer(incoming, asked.id)
-        asked.user_id = viewer.user_id
+        context = self._entrance.context(incoming, asked, viewer)
         if viewer.is_stranger:
             raise Answered([unauthenticated()])
         resource = resource_of(model(), incoming.scope["path"])
@@ -80,7 +80,6 @@ class Feed:
         writer = Writer(model(), base_of(incoming, self._services.settings), annotates == "minimal")
         if resource.kind == "service":
             return writer.json(service_document(model()), "")
-        context = Context(self._services, viewer, asked, caller=lambda: self._entrance.caller(incoming))
         most = media.page_size_of(incoming.header(b"prefer"))
         reply = await Reading(self._engine, context, model(), writer, given, most).reply(resource)
         if most is not None and resource.kind == "collection":

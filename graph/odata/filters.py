@@ -5,7 +5,6 @@ from copy import copy
 from typing import Any
 
 from odata_query import ast, exceptions
-from odata_query.grammar import ODataLexer, ODataParser
 
 from graph.odata.flat import Flat
 from graph.odata.literals import Literal, literal, named, part, span
@@ -53,6 +52,8 @@ def _said(error: Exception) -> str:
 
 
 def _parsed(text: str) -> Any:
+    from odata_query.grammar import ODataLexer, ODataParser  # takes a tenth of a second to make
+
     tokens = list(ODataLexer().tokenize(text))
     for token in tokens:
         if token.type == "ODATA_IDENTIFIER" and named(token.value) == "not":
