@@ -42,7 +42,7 @@ async def test_metadata_describes_every_type_of_the_schema_that_has_a_set(servic
     assert user["groupCount"]["Type"] == "Edm.Int32"
     assert user["isActive"]["Type"] == "Edm.Boolean"
     assert user["lastLoginAt"] == {"Name": "lastLoginAt", "Type": "Edm.DateTimeOffset", "Precision": "6"}
-    assert user["tags"]["Type"] == "Collection(Edm.String)"
+    assert user["tags"] == {"Name": "tags", "Type": "Collection(Edm.String)", "Nullable": "false"}
     assert user["variables"]["Type"] == "Collection(usergraph.Variable)"
     assert relations["role"] == "usergraph.Role"
     assert relations["groups"] == "Collection(usergraph.Group)"

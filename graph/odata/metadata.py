@@ -40,12 +40,17 @@ def described(model: Model) -> Reply:
     return Reply(ET.tostring(root, encoding="utf-8", xml_declaration=True), f"{XML};charset=utf-8")
 
 
+def _may_be_null(property: Property) -> bool:
+    """Of a list, its items."""
+    return property.name != KEY and not property.is_list
+
+
 def _entity_type(schema: ET.Element, type_: EntityType) -> None:
     made = ET.SubElement(schema, "EntityType", {"Name": type_.name})
     ET.SubElement(ET.SubElement(made, "Key"), "PropertyRef", {"Name": KEY})
     for each in type_.properties.values():
         given = {"Name": each.name, "Type": _type(each)}
-        if each.name == KEY:
+        if not _may_be_null(each):
             given["Nullable"] = "false"
         if each.edm == "Edm.DateTimeOffset":
             given["Precision"] = "6"
@@ -136,7 +141,7 @@ def _entity_type_in_json(type_: EntityType) -> Iterator[tuple[str, Any]]:
     for each in type_.properties.values():
         made: dict[str, Any] = {} if each.edm == "Edm.String" else {"$Type": each.edm}
         made |= {"$Collection": True} if each.is_list else {}
-        made |= {"$Nullable": True} if each.name != KEY else {}
+        made |= {"$Nullable": True} if _may_be_null(each) else {}
         made |= {"$Precision": 6} if each.edm == "Edm.DateTimeOffset" else {}
         yield each.name, {**made, f"@{CORE}.Description": _told(each)}
     for relation in type_.navigations.values():
