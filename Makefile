@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ROOMS := graph models resolvers
 PORT ?= 8000
 export USERGRAPH_PORT := $(PORT)
 export USERGRAPH_PUBLIC_URL ?= http://127.0.0.1:$(PORT)
@@ -15,6 +16,7 @@ serve: $(VENV)/.serve playground ## migrate, fill an empty directory with demo p
 	@$(BIN)/usergraph serve --demo
 
 test: dev playground ## all tests, on SQLite and on PostgreSQL where one can be started
+	@$(BIN)/python -m compileall -q $(ROOMS)  # hundreds of processes are started, which some machines let keep nothing
 	@$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: dev ## format, lint, types, architecture, schema and migration snapshots

@@ -1,6 +1,7 @@
 """Every test that takes `service` runs on SQLite and on PostgreSQL, on a fresh copy of the same directory."""
 
 import asyncio
+import gc
 import itertools
 import os
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from graph.collector import settle
 from models import migrate
 from models.database import Database
 from tests import cast
@@ -35,6 +37,20 @@ LONGEST = (
     " faults_kills faults_postgres serve quick_ways playground_charts playground_browser limits filters"
     " faults_migrations traces convert_safely reseal logs metrics sessions sign_in idempotency"
 ).split()
+
+
+# Looked through again and again, what is collected would take longer than many a test.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """As in the processes that serve."""
+    gc.enable()
+    settle()
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # libraries that count what is left at the end take it for leaks
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -88,8 +104,17 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres: Server) -> str:
-    asyncio.run(_execute(postgres, "CREATE DATABASE template_cast"))
+def owner(postgres: Server) -> Iterator[Callable[[str], None]]:
+    """Runs SQL at the server, by one connection for the session."""
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(postgres.url("postgres")))
+        yield lambda sql: runner.run(connection.execute(sql))
+        runner.run(connection.close())
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Server, owner: Callable[[str], None]) -> str:
+    owner("CREATE DATABASE template_cast")
     asyncio.run(_make(postgres.url("template_cast")))
     return "template_cast"
 
@@ -100,14 +125,6 @@ async def _make(url: str) -> None:
     await database.open()
     await cast.fill(database)
     await database.close()
-
-
-async def _execute(server: Server, sql: str) -> None:
-    connection = await asyncpg.connect(server.url("postgres"))
-    try:
-        await connection.execute(sql)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -122,9 +139,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server: Server = request.getfixturevalue("postgres")
     name = f"test_{next(_numbers)}"
     template_name: str = request.getfixturevalue("postgres_template")
-    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE {template_name} STRATEGY FILE_COPY"))
+    owner: Callable[[str], None] = request.getfixturevalue("owner")
+    owner(f"CREATE DATABASE {name} TEMPLATE {template_name} STRATEGY FILE_COPY")
     yield server.url(name)
-    asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+    owner(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ GENERATED = ROOT / "models" / "migrations"
 READS_ENVIRONMENT = {"graph/cli.py", "graph/playground/install.py"}
 
 
+@cache
 def modules() -> list[Path]:
     """Every Python file of the product."""
     return sorted(
@@ -61,13 +62,16 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> set[str]:
     """The top-level packages that a module imports, wherever in it the import stands."""
+    found = set()
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.split(".")[0]
+            found.add(node.module.split(".")[0])
+    return found
 
 
 def test_every_room_has_modules_to_check() -> None:
@@ -82,7 +86,7 @@ def test_a_room_imports_only_what_lies_below_it(room: str) -> None:
         f"{name_of(path)} imports {package}"
         for path in modules()
         if path.relative_to(ROOT).parts[0] == room
-        for package in set(imports(path)) & {*ROOMS, "tests", "benchmarks"}
+        for package in imports(path) & {*ROOMS, "tests", "benchmarks"}
         if package not in BELOW[room]
     ]
     assert wrong == [], "the way is graph → resolvers → models, never back"
