@@ -78,11 +78,11 @@ def _report(store: Store, peer: Peer, report: Report, rounds: int) -> tuple[str,
         if status != 200:
             raise BenchError(f"{report.title}: {text[:500].decode(errors='replace')}")
         answered = json.loads(text)["data"]["userReport"]["rows"]
-        wanted, found = _timed(lambda: store.rows(report))
+        taken, found = _timed(lambda: store.rows(report))
         if sorted(map(_comparable, answered)) != sorted(map(_comparable, found)):
             raise BenchError(f"{store.name}, {report.title}: the answer and the SQL differ.")
         mine.append(seconds)
-        by_hand.append(wanted)
+        by_hand.append(taken)
         rows = len(found)
     return report.title, rows, statistics.median(mine[1:]), statistics.median(by_hand[1:])  # the first warms up
 

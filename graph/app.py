@@ -72,13 +72,13 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
                 traces.close()
 
     app = Service(
-        Endpoint(engine, services, entrance),
+        Endpoint(engine, entrance),
         routes=[
             Route("/", lambda _: RedirectResponse("/graphql")),
             Route("/healthz", healthz),
             Route("/readyz", _readyz(database)),
             *([Route("/metrics", metrics.page(figures, settings.metrics_token))] if figures else []),
-            *odata.routes(engine, services, entrance),
+            *odata.routes(engine, entrance),
             *report_urls.routes(engine, entrance),
             *saml.routes(services),
             *playground(),

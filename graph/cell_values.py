@@ -111,9 +111,7 @@ class Values:
         return lambda value: "" if value is None else together([field(value) for _, field in fields], FIELDS)
 
     def _within(self, column: Column, path: Sequence[str] = ()) -> Convert:
-        if self.nests:
-            return self.of(column, path)
-        if column.is_list:  # a list within a list is JSON
+        if column.is_list and not self.nests:  # a list within a list is JSON
             inner = TYPED.of(column, path)
             return lambda value: compact_text(inner(value))
         return self.of(column, path)

@@ -10,9 +10,10 @@ from graph import fields as declared
 from graph.cell_values import Convert, Values
 from graph.children import MAKERS, joined, reach_of
 from graph.columns import Column, Kind, Table, distinct
-from graph.levels import Child, Level, expression, flag, moment, parsed
+from graph.levels import Child, Level, expression, flag, moment
 from graph.selection import Compiler
 from graph.sites import Columns, Site, spec_of
+from models.values import from_json
 from resolvers.policy import Reach
 from resolvers.selected import Selected
 
@@ -51,7 +52,7 @@ class _Making:
         self._compiler = compiler
         self._values = values
         self._rule = Table(compiler.schema, compiler)
-        self._scope: dict[str, Any] = {"moment": moment, "flag": flag, "parsed": parsed}
+        self._scope: dict[str, Any] = {"moment": moment, "flag": flag, "from_json": from_json}
         self._clauses: list[str] = []
         self.children: list[Child] = []
         self.table: list[Column] = []

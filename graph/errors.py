@@ -7,7 +7,8 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from models.errors import Forbidden, Refusal, Unauthenticated, Unavailable
+from models.errors import Forbidden, Refusal, TooSlow, Unauthenticated, Unavailable
+from models.pools import LONGEST
 
 log = logging.getLogger("usergraph")
 
@@ -95,6 +96,8 @@ def _known(error: BaseException) -> GraphQLError | None:
         return coded(str(error), error.code)
     if isinstance(error, Unauthenticated):
         return unauthenticated()
+    if isinstance(error, TooSlow):
+        return coded(f"This took longer than {LONGEST} seconds. Ask for less, by where or by first.", "TOO_SLOW")
     if isinstance(error, Unavailable):
         return unavailable()
     return None

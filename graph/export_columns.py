@@ -81,7 +81,6 @@ class ParquetWriter(ArrowWriter):
         self._rows = 0
 
     def end(self) -> Iterable[bytes]:
-        self._begin()
         self._keep_together()
         return super().end()
 

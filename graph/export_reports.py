@@ -49,8 +49,11 @@ class _Variables(Visitor):
 
 
 def report(answer: Mapping[str, Any], first: int | None) -> tuple[Sequence[Any], list[Column]]:
-    """The rows of a report, and the columns that it tells. One that is cut short unasked is refused."""
-    if first is None and answer.get("hasMore"):
+    """The rows of a report, and the columns that it tells. One that is cut short unasked is refused.
+
+    Of several moments, `first` is of each, and there may be more of them together than a report has.
+    """
+    if answer.get("hasMore") and (first is None or first < MOST_ROWS == len(answer["rows"])):
         message = f"This report has more than {MOST_ROWS} rows. Ask for some with first, or for longer buckets."
         raise coded(message, "TOO_MANY_ROWS", limit=MOST_ROWS)
     rows: Sequence[Mapping[str, Any]] = answer["rows"]

@@ -1,13 +1,17 @@
 """Exports as XLSX, for spreadsheets: numbers, flags and dates as such, and texts that are never formulas or links."""
 
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from graph.columns import Column, Kind
 from graph.errors import coded
+
+log = logging.getLogger("usergraph")
 
 MOST_ROWS = 1_048_575  # of a sheet, below its headings
 MOST_CELLS = 20_000_000  # of a sheet: some gigabyte while it is made
@@ -24,6 +28,19 @@ _OPTIONS = {
 _FORMATS = {Kind.INSTANT: "yyyy-mm-dd hh:mm:ss", Kind.DATE: "yyyy-mm-dd"}
 
 
+@contextmanager
+def _room() -> Iterator[None]:
+    """A disk that is full, or takes nothing, is not the database's."""
+    from xlsxwriter.exceptions import FileCreateError
+
+    try:
+        yield
+    except (OSError, FileCreateError) as error:
+        log.warning("a sheet cannot be made in %s: %s", tempfile.gettempdir(), error)
+        message = "There is no room to make a sheet here now. Ask for CSV or Parquet, which need none."
+        raise coded(message, "SERVICE_UNAVAILABLE") from error
+
+
 class SheetWriter:
     """A file in a folder of its own, which is gone with `close`: a sheet can be sent only once it is whole."""
 
@@ -36,7 +53,12 @@ class SheetWriter:
         self._formats: list[Any] = []
 
     def write(self, rows: Sequence[tuple[Any, ...]]) -> bytes:
-        """Raises TOO_MANY_ROWS where a sheet does not hold them."""
+        """Raises TOO_MANY_ROWS where a sheet does not hold them, and SERVICE_UNAVAILABLE where the disk does not."""
+        with _room():
+            self._write(rows)
+        return b""
+
+    def _write(self, rows: Sequence[tuple[Any, ...]]) -> None:
         self._begin()
         if (self._rows + len(rows)) * len(self._table) > MOST_CELLS:
             message = (
@@ -51,12 +73,12 @@ class SheetWriter:
             for place, cell in enumerate(row):
                 if cell is not None and cell != "":
                     self._put(place, cell)
-        return b""
 
     def end(self) -> Iterator[bytes]:
-        self._begin()
-        self._sheet.freeze_panes(1, 0)
-        self._book.close()
+        with _room():
+            self._begin()
+            self._sheet.freeze_panes(1, 0)
+            self._book.close()
         return self._pieces()
 
     def close(self) -> None:

@@ -74,12 +74,23 @@ MARKED = replace(FORMATS["csv"], writer=partial(CsvWriter, mark=True))
 
 def format_of(accept: str, query_string: bytes) -> Format | None:
     """The format that `?format=` names, or that is wanted more than JSON; None for JSON. Raises BadRequest."""
-    given = parse_qs(query_string.decode("latin-1")) if b"format=" in query_string or b"bom=" in query_string else {}
-    name = given.get("format", [""])[-1]
+    name = named_format(query_string)
     if name and name != "json" and name not in FORMATS:
         raise BadRequest(f"format is one of json, {', '.join(FORMATS)}.", "NOT_ACCEPTABLE")
-    found = (FORMATS.get(name) if name else _accepted(accept)) if accept or name else None
-    return MARKED if found is FORMATS["csv"] and given.get("bom", [""])[-1] in ("true", "1") else found
+    found = FORMATS.get(name) if name else _accepted(accept)
+    return MARKED if found is FORMATS["csv"] and _given("bom", query_string) in ("true", "1") else found
+
+
+def named_format(query_string: bytes) -> str:
+    """What `?format=` names, or nothing."""
+    return _given("format", query_string)
+
+
+def _given(name: str, query_string: bytes) -> str:
+    """The last of a parameter. Most addresses have none, and are not taken apart for it."""
+    if name.encode() not in query_string:
+        return ""
+    return parse_qs(query_string.decode("latin-1")).get(name, [""])[-1]
 
 
 @lru_cache(maxsize=100)
@@ -172,11 +183,7 @@ async def _answered(
 
 async def _begun(pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
     """With the first piece comes whatever refuses the query; nothing has been said by then."""
-    try:
-        first = await anext(pieces, b"")
-    except BaseException:
-        await pieces.aclose()
-        raise
+    first = await anext(pieces, b"")
 
     async def chunks() -> AsyncIterator[bytes]:
         yield first

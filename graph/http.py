@@ -7,12 +7,11 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from graph.context import Services
 from graph.downloads import download
 from graph.entrances import Entrance
 from graph.errors import BadRequest, formatted, public
 from graph.executor import Answer, Engine
-from graph.exports import Format, format_of
+from graph.exports import Format, format_of, named_format
 from graph.incoming import GRAPHQL, JSON, Incoming, Parameters, media_of
 from graph.playground.page import page
 from graph.run_reports import question
@@ -29,7 +28,6 @@ _STATUS = {
     "INTERNAL": 500,
 }
 _OUTCOMES = {"INTERNAL": "failed", "SERVICE_UNAVAILABLE": "unavailable", "UNAUTHENTICATED": "unauthenticated"}
-OUTCOMES = ("ok", "refused", *_OUTCOMES.values(), "gone")
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -41,9 +39,8 @@ ALWAYS = [(b"cache-control", b"no-store"), (b"vary", b"accept, x-apikey, authori
 class Endpoint:
     """`/graphql` as an ASGI application."""
 
-    def __init__(self, engine: Engine, services: Services, entrance: Entrance) -> None:
+    def __init__(self, engine: Engine, entrance: Entrance) -> None:
         self._engine = engine
-        self._services = services
         self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,9 +52,9 @@ class Endpoint:
                 return
         with self._entrance.watched(incoming) as asked:
             media, format = media_of(incoming.header(b"accept")), None
-            if media is None and b"format=json" in scope["query_string"]:
-                media = JSON
             try:
+                if media is None and named_format(scope["query_string"]) == "json":
+                    media = JSON
                 format = format_of(incoming.header(b"accept"), scope["query_string"])
                 answer = await self._answer(incoming, asked, media, format, send)
             except ClientDisconnect:
@@ -68,7 +65,7 @@ class Endpoint:
                 return
             media = media if format is None else GRAPHQL
             asked.status = status_of(answer, media or JSON, is_export=format is not None)
-            asked.outcome = outcome_of(answer) if answer.errors else "ok"
+            asked.outcome = outcome_of(answer)
             await respond(send, answer, media or JSON, asked, incoming.method)
 
     async def _answer(
@@ -77,7 +74,7 @@ class Endpoint:
         """None where an export was sent."""
         if media is None and format is None:
             raise BadRequest(f"Accept {GRAPHQL} or {JSON}.", "NOT_ACCEPTABLE")
-        query, variables, name, kept = await incoming.parameters(self._services.settings.max_body)
+        query, variables, name, kept = await incoming.parameters(self._engine.settings.max_body)
         asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
         read_only = incoming.method == "GET"
         proof = self._proof(incoming, asked.id, query) if format is None else None
@@ -129,6 +126,8 @@ async def respond(send: Send, answer: Answer, media: str, asked: Asked, method: 
 
 def outcome_of(answer: Answer) -> str:
     """The worst that errors tell: a bug before a database that is away, before keys, before what was asked wrongly."""
+    if not answer.errors:
+        return "ok"
     codes = {str((error.extensions or {}).get("code", "")) for error in answer.errors}
     return next((outcome for code, outcome in _OUTCOMES.items() if code in codes), "refused")
 
@@ -144,7 +143,7 @@ def status_of(answer: Answer, media: str, *, is_export: bool) -> int:
     if answer.data is None and code in _STATUS:
         return _STATUS[code]
     if is_export:
-        return 403 if code == "FORBIDDEN" else 400
+        return 403 if code in ("FORBIDDEN", "SECOND_FACTOR_REQUIRED") else 400
     if answer.executed:
         return 200
     understood = code.startswith(("GRAPHQL_VALIDATION", "GRAPHQL_PARSE", "TOO_", "BAD_USER_INPUT", "BAD_OPERATION"))

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope
 from graph.attention import Attention
 from graph.errors import BadRequest
 from models.errors import Unauthenticated
+from models.values import UNUSABLE
 from resolvers.tokens import Purpose
 
 GRAPHQL = "application/graphql-response+json"
@@ -22,7 +23,6 @@ MOST_KEY = 200
 MOST_BASIC = 1_000  # characters: the name before the key may be any
 COOKIE = "usergraph_session"
 MOST_URL = 64_000
-_CLEAN = re.compile("\x00|[\ud800-\udfff]")
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")  # the only ways for either into a text of JSON
 
 
@@ -215,18 +215,18 @@ def _checked(given: Mapping[str, Any], *, is_clean: bool = False) -> Parameters:
         raise BadRequest("operationName is a text.")
     if given.get("extensions") is not None and not isinstance(given["extensions"], dict):
         raise BadRequest("extensions is an object.")
-    if not is_clean and (_CLEAN.search(query or kept or "") or not _is_clean(variables)):
+    if not is_clean and (UNUSABLE.search(query or kept or "") or not _is_clean(variables)):
         raise BadRequest("There is a NUL or half a character in a text. Take it out.")
     return Parameters(query or "", variables or {}, name or None, kept)
 
 
 def _is_clean(value: Any) -> bool:
-    """Whether no text in it has a NUL, which PostgreSQL cannot store. Walks without recursion."""
+    """Whether no text in it has a NUL or half a character. Walks without recursion."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
         if isinstance(each, str):
-            if _CLEAN.search(each):
+            if UNUSABLE.search(each):
                 return False
         elif isinstance(each, dict):
             waiting += each.values()

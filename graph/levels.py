@@ -10,11 +10,10 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-import orjson
-
 from graph.runs import A_ROW, LONG, Run
 from models.database import Record, Steps
 from models.dialects import Dialect
+from models.values import from_json
 from resolvers import loaders, users
 from resolvers.filters import number_of
 from resolvers.selected import Selected
@@ -49,16 +48,12 @@ def flag(value: Any) -> bool | None:
     return None if value is None else bool(value)
 
 
-def parsed(value: Any) -> Any:
-    return orjson.loads(value) if isinstance(value, str) else value
-
-
 _EXPRESSIONS = {
     Kind.TEXT: "r[{0}]",
     Kind.NUMBER: "r[{0}]",
     Kind.FLAG: "flag(r[{0}])",
     Kind.INSTANT: "moment(r[{0}])",
-    Kind.JSON: "parsed(r[{0}])",
+    Kind.JSON: "from_json(r[{0}])",
 }
 # What PostgreSQL hands over as it stands in the answer.
 _AS_IT_IS = {Kind.FLAG, Kind.INSTANT}
@@ -116,7 +111,7 @@ class Level:
 def _generate(parts: Sequence[str], children: int) -> Callable[..., list[dict[str, Any]]]:
     """`lambda rows, c0, …: [{…} for r in rows]`; what stands in it comes from declarations and checked names."""
     batches = "".join(f", c{number}" for number in range(children))
-    scope = {"moment": moment, "flag": flag, "parsed": parsed, "datetime": datetime}
+    scope = {"moment": moment, "flag": flag, "from_json": from_json, "datetime": datetime}
     made: Callable[..., list[dict[str, Any]]] = eval(  # noqa: S307
         f"lambda rows{batches}: [{{{', '.join(parts)}}} for r in rows]", scope
     )
@@ -267,7 +262,7 @@ class RecordChild(Child):
         return f"next(c{number})"
 
     def load(self, run: Run, rows: Sequence[Record]) -> Steps[Any]:
-        given = [parsed(row[self.place]) for row in rows]  # of a column that keeps them as JSON too
+        given = [from_json(row[self.place]) for row in rows]  # of a column that keeps them as JSON too
         records = [each for value in given for each in (value if self.many else [value] if value is not None else [])]
         shaped = iter((yield from self.level.run(run, as_rows(self.level, records))))
         if self.many:

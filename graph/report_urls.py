@@ -2,7 +2,6 @@
 
 from urllib.parse import parse_qsl
 
-from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -37,8 +36,6 @@ class ReportUrls:
         with self._entrance.watched(incoming) as asked:
             try:
                 answer = await self._answer(incoming, asked, send)
-            except ClientDisconnect:
-                return
             except Exception as error:
                 answer = Answer(errors=[public(error, asked.id)])
             if answer is not None:
@@ -64,7 +61,7 @@ class ReportUrls:
         codes = [str((error.extensions or {}).get("code")) for error in answer.errors[:1]]
         is_absent = codes == ["NOT_FOUND"] and not answer.executed
         asked.status = 404 if is_absent else status_of(answer, GRAPHQL, is_export=True)
-        asked.outcome = outcome_of(answer) if answer.errors else "ok"
+        asked.outcome = outcome_of(answer)
         await respond(send, answer, media_of(incoming.header(b"accept")) or JSON, asked, incoming.method)
 
 

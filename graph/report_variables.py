@@ -17,12 +17,13 @@ from graphql import (
 )
 from graphql.execution.get_variable_signature import get_variable_signature
 
+from models.values import UNUSABLE, rfc3339
+
 RESERVED = frozenset({"format", "bom"})  # of the URL itself
 _NUMBER = re.compile(r"-?\d{1,300}(\.\d{1,300})?([eE][+-]?\d{1,3})?", re.ASCII)
 _AGO = re.compile(r"-P(?:(\d{1,5})W|(?:(\d{1,5})D)?(?:T(\d{1,6})H)?)", re.ASCII)
 _SPACED_OFFSET = re.compile(r"(?<=\d) (?=\d\d:\d\d$)")
 _TEXTS = ("String", "ID")
-_UNCLEAN = re.compile("[\x00\ud800-\udfff]")
 
 
 class BadVariable(Exception):
@@ -48,7 +49,7 @@ def of_texts(
         if name not in types:
             known = f"It takes {', '.join(sorted(types))}." if types else "It takes none."
             raise BadVariable(f"This report has no variable {name[:100]}. {known}")
-        if _UNCLEAN.search(text):
+        if UNUSABLE.search(text):
             raise BadVariable(f"There is a NUL or half a character in {name}. Take it out.")
         type_ = _bare(types[name])
         if isinstance(type_, GraphQLList):
@@ -120,4 +121,4 @@ def _instant(value: Any, moment: datetime) -> Any:
         return value
     weeks, days, hours = (int(each or 0) for each in ago.groups())
     then = moment - timedelta(weeks=weeks, days=days, hours=hours)
-    return then.isoformat().replace("+00:00", "Z")
+    return rfc3339(then)

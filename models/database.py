@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from models.connections import Connection, Record, Statement, Steps, Threaded, Tracer, Transaction
 from models.dialects import Dialect
-from models.errors import TooBusy, Unavailable
+from models.errors import TooBusy, TooSlow, Unavailable
 from models.pools import Pool
 from models.pools_postgres import PostgresPool
 from models.pools_sqlite import Reader, SQLitePool
@@ -37,6 +37,7 @@ class Database:
         self._running: set[asyncio.Task[Any]] = set()
         readers = self._pool.connections()[2] - (1 if self.file else 0)
         self._places, self._most_places = 0, min(streams, readers - 1)
+        self._long = asyncio.Semaphore(max(1, readers - 1))
         self._told = ("", 0.0)
         self.tally = Tally()
         self.observer: Observer | None = None
@@ -77,11 +78,26 @@ class Database:
         """Run a plan on a connection of its own.
 
         A `quick` plan reads few rows by index. SQLite runs it here and now: handing it to a thread would take longer.
+        Others leave it a connection, however many they are. Raises TooSlow for what takes too long.
         """
+        if not quick:
+            async with self._at_length(), _Reading(self) as connection:
+                return await connection.run(steps)
         async with _Reading(self) as connection:
-            if quick and isinstance(connection, Threaded):
-                return connection.drive(steps)
-            return await connection.run(steps)
+            return connection.drive(steps) if isinstance(connection, Threaded) else await connection.run(steps)
+
+    @contextlib.asynccontextmanager
+    async def _at_length(self) -> AsyncIterator[None]:
+        """For what may take its connection for long: all but one are for that. Raises Unavailable as for none free."""
+        try:
+            async with asyncio.timeout(self.wait):
+                await self._long.acquire()
+        except TimeoutError as error:
+            raise self._unavailable("every connection is busy", error) from error
+        try:
+            yield
+        finally:
+            self._long.release()
 
     @contextlib.asynccontextmanager
     async def stream(self, steps: Steps[Statement]) -> AsyncIterator[Stream | ThreadedStream]:
@@ -113,14 +129,24 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def _streaming(self, steps: Steps[Statement]) -> AsyncIterator[Stream | ThreadedStream]:
-        raw = await self._pool.take()
-        kind = ThreadedStream if isinstance(raw, Reader) else Stream
-        stream = kind(raw, self.dialect, self.tracer, self.observer)
+        async with self._at_length():
+            raw = await self.take()
+            kind = ThreadedStream if isinstance(raw, Reader) else Stream
+            stream = kind(raw, self.dialect, self.tracer, self.observer)
+            try:
+                await stream.begin(steps)
+                yield stream
+            finally:
+                await self._finish(self._end(stream))
+
+    async def take(self) -> Any:
+        """A connection to read on. Raises Unavailable where none is free in time."""
         try:
-            await stream.begin(steps)
-            yield stream
-        finally:
-            await self._finish(self._end(stream))
+            return await self._pool.take()
+        except TimeoutError as error:
+            raise self._unavailable("every connection is busy", error) from error
+        except Exception as error:
+            raise self._translated(error) from error
 
     async def _end(self, stream: Stream | ThreadedStream) -> None:
         """Whatever became of its caller, a connection is given back without its snapshot."""
@@ -222,12 +248,7 @@ class _Reading:
 
     async def __aenter__(self) -> Connection:
         database = self._database
-        try:
-            self._raw = await database._pool.take()
-        except TimeoutError as error:
-            raise database._unavailable("every connection is busy", error) from error
-        except Exception as error:
-            raise database._translated(error) from error
+        self._raw = await database.take()
         kind = Threaded if isinstance(self._raw, Reader) else Connection
         self._lent = kind(self._raw, database.dialect, database.tracer, database.observer)
         return self._lent
@@ -235,6 +256,8 @@ class _Reading:
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._lent.count(self._database.tally)
         await self._database._pool.give(self._raw, sound=error is None)
+        if isinstance(error, TimeoutError):
+            raise TooSlow("a statement took too long") from error
         if isinstance(error, Exception):
             translated = self._database._translated(error)
             if translated is not error:

@@ -242,5 +242,9 @@ class TooBusy(Unavailable):
     """The database answers, but as much of this kind is under way as may be."""
 
 
+class TooSlow(Unavailable):
+    """The database was given up, at work on something that would take as long again."""
+
+
 class Unauthenticated(Exception):
     """A key was sent and is not (or no more) a key: one message for every cause."""

@@ -95,7 +95,7 @@ class PostgresPool:
         raw = None
         try:
             raw = await self.take()
-            moment = now()  # others, who come later, have their turn later
+            moment = now()  # who comes later has its turn later, near enough: versions never overlap
             told = f"SET LOCAL {self._bound}; SET LOCAL {SETTING} = '{moment.isoformat()}'"
             await raw.execute(f"BEGIN ISOLATION LEVEL READ COMMITTED; {told}; {turn}")
         except BaseException:

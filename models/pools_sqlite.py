@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiosqlite
 
@@ -31,6 +31,13 @@ _PASSING = {
 }
 
 
+async def ended(future: "asyncio.Future[Any]") -> None:
+    """Waits for what nobody takes the result of any more."""
+    await asyncio.wait([future])
+    if not future.cancelled():
+        future.exception()  # looked at, or it would be told of as never retrieved
+
+
 class Reader:
     """A reading connection of SQLite; what is done with it is done in a thread, and broken off with its caller.
 
@@ -48,7 +55,7 @@ class Reader:
                 return await asyncio.shield(future)
         except (asyncio.CancelledError, TimeoutError):
             self.connection.interrupt()
-            await asyncio.wait([future])
+            await ended(future)
             raise
 
 

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from models.connections import Connection, Record, Statement, Steps, Threaded
+from models.pools_sqlite import ended
 
 T = TypeVar("T")
 Plan = Callable[[Sequence[Record]], Steps[T]]
@@ -130,5 +131,5 @@ async def in_thread(work: Callable[[], T]) -> T:
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await asyncio.wait([future])
+        await ended(future)
         raise

@@ -5,8 +5,10 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 import idna
+import orjson
 from email_validator import EmailNotValidError, validate_email
 
 from models.base import EMAIL, LABEL, LONG
@@ -25,8 +27,22 @@ FORMULA_SIGNS = r"=+\-@＝＋－＠"
 FORMULA = re.compile(rf"'*(?:[\t\r\n]|\s*[{FORMULA_SIGNS}])")
 
 
+# What no database takes in a text: PostgreSQL knows no NUL, and half a character is none.
+UNUSABLE = re.compile("[\x00\ud800-\udfff]")
+
+
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time in UTC with a `Z`, as answers have it."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def from_json(stored: Any) -> Any:
+    """The value of a column of JSON, which drivers hand over as a text or as what stands in it."""
+    return orjson.loads(stored) if isinstance(stored, str | bytes) else stored
 
 
 def key(text: str) -> str:

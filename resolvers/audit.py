@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from models import bulk
 from models.audit import AuditEvent
 from models.database import Transaction
-from models.values import camel
+from models.values import camel, rfc3339
 from resolvers import users
 from resolvers.filters import Choice, Identity, Instant, Text, Where, exact, number_of
 from resolvers.policy import Right, Viewer
@@ -97,7 +97,7 @@ async def record(tx: Transaction, viewer: Viewer, moment: datetime, events: Sequ
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+    return rfc3339(value) if isinstance(value, datetime) else value
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from models.base import LONG
 from models.database import Record
 from models.errors import BuiltIn, Forbidden, Invalid, NotFound, Taken
 from models.saved_reports import SavedReport, SavedReportRole
-from models.values import clean, key
+from models.values import clean, from_json, key
 from resolvers import references
 from resolvers.audit import Action, Event, Subject
 from resolvers.change_invitations import refuse_repeated
@@ -45,7 +45,7 @@ async def create_saved_report(
     shared_with: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     _require_saving(change)
-    await _bounded(change)
+    await _refuse_too_many(change)
     kept, roles = _name(name), await _roles(change, shared_with or ())
     await _refuse_taken(change, kept, None)
     row = {
@@ -74,7 +74,7 @@ def _require_saving(change: Change) -> None:
     change.viewer.require(Right.READ_DIRECTORY)
 
 
-async def _bounded(change: Change) -> None:
+async def _refuse_too_many(change: Change) -> None:
     count = await change.tx.scalar("SELECT COUNT(*) FROM saved_reports WHERE owner_id = $1", change.viewer.user_id)
     if count >= MOST_REPORTS:
         raise Invalid("name", reason=f"You keep {MOST_REPORTS} reports. Delete some first.")
@@ -187,9 +187,7 @@ async def _visible(change: Change, ids: Sequence[int]) -> dict[int, dict[str, An
 
 def _report(row: Record) -> dict[str, Any]:
     report = dict(zip(COLUMNS, row, strict=True))
-    if isinstance(report["variables"], str):
-        report["variables"] = orjson.loads(report["variables"])
-    return report
+    return {**report, "variables": from_json(report["variables"])}
 
 
 def _require_own(change: Change, report: Mapping[str, Any] | None, typed: str, *path: str | int) -> Mapping[str, Any]:

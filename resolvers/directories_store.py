@@ -12,7 +12,7 @@ from models.base import LABEL, LONG
 from models.database import Connection, Record, Transaction
 from models.directories import DirectoryAction, DirectoryJob, DirectoryJobRow, JobState
 from models.errors import Invalid, Refusal
-from models.values import email_key
+from models.values import email_key, from_json
 from resolvers.outcomes import error
 from resolvers.viewers import as_time
 
@@ -70,13 +70,11 @@ class Job:
         self.done = 0
 
 
-def json(value: Any) -> Any:
-    return orjson.loads(value) if isinstance(value, str) else value
-
-
 def job_of(row: Record) -> Job:
     number, kind, state, source, provider, is_dry_run, options, counts, done, total, by = row
-    return Job(number, kind, state, source, provider, bool(is_dry_run), json(options), json(counts), done, total, by)
+    return Job(
+        number, kind, state, source, provider, bool(is_dry_run), from_json(options), from_json(counts), done, total, by
+    )
 
 
 async def clock(connection: Connection) -> datetime:
@@ -190,7 +188,7 @@ async def next_rows(connection: Connection, job: Job, most: int) -> list[JobRow]
         job.id,
         job.next,
     )
-    return [JobRow(row[0], row[1], row[2], row[3], row[4], json(row[5])) for row in rows]
+    return [JobRow(row[0], row[1], row[2], row[3], row[4], from_json(row[5])) for row in rows]
 
 
 async def tidy(tx: Transaction, before: datetime) -> int:

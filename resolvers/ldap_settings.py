@@ -13,7 +13,7 @@ from models.base import LONG
 from models.database import Connection
 from models.errors import Invalid, ProviderNotConfigured, Required
 from models.secrets import Sealer
-from models.values import camel, clean
+from models.values import camel, clean, from_json
 from resolvers.connectors.ldap_server import (
     ATTRIBUTES,
     GROUP_FILTER,
@@ -194,7 +194,7 @@ async def server_of(connection: Connection, sealer: Sealer, provider_id: int) ->
 
 def opened_settings(stored: Any) -> dict[str, Any] | None:
     """The column `settings` as either database hands it over."""
-    found: dict[str, Any] | None = orjson.loads(stored) if isinstance(stored, str) else stored
+    found: dict[str, Any] | None = from_json(stored)
     return found
 
 

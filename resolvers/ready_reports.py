@@ -1,16 +1,14 @@
 """The reports that every directory comes with: rows like any other, kept as this version of the service has them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from models import bulk
 from models.database import Transaction
 from models.saved_reports import SavedReport
-from models.values import key
+from models.values import from_json, key
 
 
 @dataclass(frozen=True)
@@ -120,15 +118,18 @@ async def ensure(tx: Transaction, moment: datetime) -> None:
     wanted = {key(each.name): each.columns for each in READY}
     among = tx.dialect.among("name_key", "$1", "text")
     rows = await tx.rows(
-        "SELECT name_key, id, is_built_in, description, document, variables FROM saved_reports"
+        "SELECT name_key, id, is_built_in, version, description, document, variables FROM saved_reports"
         f" WHERE is_built_in OR {among}",
         list(wanted),
     )
-    found = {row[0]: row for row in rows}
-    gone = [row[1] for normal, row in found.items() if row[2] and normal not in wanted]
-    new = [{**row, "name_key": normal, **_new(moment)} for normal, row in wanted.items() if normal not in found]
-    kept = [(found[normal], row) for normal, row in wanted.items() if normal in found and found[normal][2]]
-    changed = [{**row, "id": old[1], "updated_at": moment} for old, row in kept if _differs(old, row)]
+    taken = {row[0] for row in rows}
+    gone, changed = [], []
+    for normal, id, is_built_in, version, *said in rows:
+        if is_built_in and normal not in wanted:
+            gone.append(id)
+        elif is_built_in and _differs(said, wanted[normal]):
+            changed.append({**wanted[normal], "id": id, "updated_at": moment, "version": version + 1})
+    new = [{**row, "name_key": normal, **_new(moment)} for normal, row in wanted.items() if normal not in taken]
     await bulk.delete(tx, SavedReport, gone)
     await bulk.insert(tx, SavedReport, new)
     await bulk.update(tx, SavedReport, changed)
@@ -138,6 +139,6 @@ def _new(moment: datetime) -> dict[str, Any]:
     return {"owner_id": None, "is_built_in": True, "created_at": moment, "updated_at": moment, "version": 1}
 
 
-def _differs(old: Any, row: Mapping[str, Any]) -> bool:
-    variables = orjson.loads(old[5]) if isinstance(old[5], str) else old[5]
-    return (old[3], old[4], variables) != (row["description"], row["document"], row["variables"])
+def _differs(said: Sequence[Any], row: Mapping[str, Any]) -> bool:
+    description, document, variables = said
+    return (description, document, from_json(variables)) != (row["description"], row["document"], row["variables"])

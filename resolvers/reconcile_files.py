@@ -10,9 +10,10 @@ from models import bulk
 from models.database import Database, Transaction
 from models.directories import DirectoryJob, JobState
 from models.errors import Invalid
+from models.values import from_json
 from resolvers.changes import Change
 from resolvers.directories_start import require
-from resolvers.directories_store import Staged, json, key_of, stage, staged
+from resolvers.directories_store import Staged, key_of, stage, staged
 from resolvers.directory_jobs import Runner
 from resolvers.import_users import Import, chunks, upsert_input, viewer_of, with_organizations
 from resolvers.importers import Row
@@ -106,7 +107,7 @@ async def _told(database: Database, job_id: int) -> Told:
     async with database.reading() as connection:
         row = await connection.one(f"SELECT {names} FROM directory_jobs WHERE id = $1", job_id)
     assert row is not None
-    return Told(row[0], row[1], json(row[2]).get("step"), row[3], row[4], json(row[5]), row[6])
+    return Told(row[0], row[1], from_json(row[2]).get("step"), row[3], row[4], from_json(row[5]), row[6])
 
 
 async def some_rows(database: Database, job_id: int, action: str, most: int) -> list[tuple[str, list[str]]]:
@@ -118,4 +119,4 @@ async def some_rows(database: Database, job_id: int, action: str, most: int) -> 
             job_id,
             action,
         )
-    return [(row[0], [each["message"] for each in json(row[1]) or []]) for row in rows]
+    return [(row[0], [each["message"] for each in from_json(row[1]) or []]) for row in rows]

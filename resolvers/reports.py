@@ -8,7 +8,7 @@ from typing import Any
 from models.database import Record, Steps
 from models.dialects import Dialect
 from models.errors import Invalid
-from models.values import now
+from models.values import now, rfc3339
 from resolvers import history, user_search, users
 from resolvers.conditions import asked_by, conditions
 from resolvers.policy import Viewer, may_read
@@ -16,7 +16,7 @@ from resolvers.reports_dimensions import NAMES, first_day
 from resolvers.reports_moments import moments
 from resolvers.reports_questions import AS_OF, MOST_ROWS, Question, columns_of
 from resolvers.reports_statement import HERE, MOST_BUCKETS, SIZE, TOTAL, Composer, at_each
-from resolvers.reports_words import AGE_LABELS, AGES, READS, ColumnKind, DimensionField
+from resolvers.reports_words import AGE_LABELS, AGES, READS, ColumnKind, DimensionField, kind_of
 from resolvers.sources import Sql
 
 Value = Callable[[Record], Any]
@@ -69,7 +69,7 @@ def answer(viewer: Viewer, dialect: Dialect, question: Question, *, total: bool)
     asked = moments(question.axis, present) if question.axis is not None else [question.as_of]
     sql = Sql(viewer if asked == [None] else history.viewer_of(viewer), dialect)
     condition = yield from _condition(sql, question)
-    composer = Composer(sql, question, condition, present)
+    composer = Composer(sql, question, condition, present, MOST_BUCKETS // len(asked))
     if question.axis is None:
         statement = composer.statement(total=total)
         rows = yield (statement if question.as_of is None else history.then(question.as_of, statement))
@@ -92,9 +92,9 @@ def _answered(
     values, found, has_more = _values(question, composer), [], False
     for moment, rows in tables:
         whole = rows[0]
-        if whole[SIZE] is not None and whole[SIZE] > MOST_BUCKETS:
+        if whole[SIZE] is not None and whole[SIZE] > composer.most:
             place = next(place for place, each in enumerate(question.dimensions) if each.fill)
-            reason = f"Filled, this would have more than {MOST_BUCKETS} buckets. Ask for longer ones, or fewer users."
+            reason = f"Filled, this would have more than {composer.most} buckets. Ask for longer ones, or fewer users."
             raise Invalid("groupBy", place, "fill", reason=reason)
         here = [] if whole[HERE] is None else rows
         has_more |= len(here) > question.first
@@ -128,8 +128,7 @@ def _values(question: Question, composer: Composer) -> list[tuple[str, Value]]:
             else:
                 found.append((column.name, _plain(column.kind, key if called is None else called)))
     for number, measure in enumerate(question.measures):
-        kind = ColumnKind.INSTANT if measure.kind.is_moment else ColumnKind.NUMBER
-        found.append((measure.column, _plain(kind, places[f"m{number}"])))
+        found.append((measure.column, _plain(kind_of(measure.kind), places[f"m{number}"])))
     return found
 
 
@@ -152,5 +151,4 @@ def _plain(kind: ColumnKind, place: int) -> Value:
 
 def _instant(moment: Any) -> str:
     """RFC 3339 with a `Z`."""
-    text: str = moment.isoformat() if isinstance(moment, datetime) else moment.replace(" ", "T", 1)
-    return text.replace("+00:00", "Z")
+    return rfc3339(moment if isinstance(moment, datetime) else datetime.fromisoformat(moment))

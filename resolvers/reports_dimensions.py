@@ -25,6 +25,7 @@ USED = {
 # As in resolvers/users.py, but as sets that are made once for all users, where a list of few looks each of them up.
 _PROVIDERS = "t.provider_id IN (SELECT p.id FROM identity_providers p WHERE {})"
 _LOCAL = _PROVIDERS.format("p.kind = 'LOCAL' AND p.is_enabled")
+_SAML = _PROVIDERS.format("p.kind = 'SAML'")
 _OTHER = _PROVIDERS.format("p.kind <> 'LOCAL' AND p.is_enabled")
 _WITH_KEY = (
     "t.id IN (SELECT k.user_id FROM api_keys k WHERE k.revoked_at IS NULL"
@@ -46,7 +47,7 @@ _ONE = {
     ),
     F.IS_API_ONLY: users.COLUMNS["isApiOnly"].sql.format(t="t"),
     F.IS_LDAP: users.COLUMNS["isLdap"].sql.format(t="t"),
-    F.IS_SAML: f"(t.provider_id IS NOT NULL AND {_PROVIDERS.format('p.kind = ' + chr(39) + 'SAML' + chr(39))})",
+    F.IS_SAML: f"(t.provider_id IS NOT NULL AND {_SAML})",
 }
 # Of what a user has several of: the table, and the column that tells one from another.
 _SEVERAL = {

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ class Dimension:
     fill: bool = False
 
     @property
-    def is_same_as(self) -> tuple[object, ...]:
+    def identity(self) -> tuple[object, ...]:
         return self.field, self.every, self.level, self.variable
 
 
@@ -130,13 +130,13 @@ def question_of(given: Mapping[str, Any]) -> Question:
         as_of=given.get("asOf"),
         axis=axis,
     )  # fmt: skip
-    known = [column.name for column in question.columns if column.name != AS_OF]
+    known = [column.name for column in question.columns[0 if axis is None else 1 :]]
     order = []
     for place, step in enumerate(_listed(given, "orderBy", MOST_STEPS)):
         if step["column"] not in known:
             raise _no_column(step["column"], known, "orderBy", place, "column")
         order.append((step["column"], step.get("direction") == "DESC"))
-    return Question(**{**question.__dict__, "order": order})
+    return replace(question, order=order)
 
 
 def _axis(given: Mapping[str, Any]) -> Axis | None:
@@ -202,14 +202,13 @@ def _title(field: DimensionField, every: Interval | None, level: int | None, var
 def _measure(place: int, given: Mapping[str, Any]) -> Measure:
     kind, path = MeasureKind(given["measure"]), ("measures", place)
     of = DimensionField(given["of"]) if given.get("of") else None
-    is_moment = kind in (MeasureKind.FIRST, MeasureKind.LAST)
     if kind in (MeasureKind.COUNT, MeasureKind.SHARE):
         if of is not None:
             raise Invalid(*path, "of", reason=f"of is for DISTINCT, FIRST and LAST, and {kind} is of users.")
     elif of is None:
-        what = "a date, such as CREATED_AT" if is_moment else "what to count the different values of"
+        what = "a date, such as CREATED_AT" if kind.is_moment else "what to count the different values of"
         raise Invalid(*path, "of", reason=f"{kind} needs of: {what}.")
-    elif is_moment and of not in DATES:
+    elif kind.is_moment and of not in DATES:
         raise Invalid(*path, "of", reason=f"{kind} takes the moment of a date, and {of} is none.")
     elif of is DimensionField.VARIABLE:
         raise Invalid(*path, "of", reason="DISTINCT cannot say which VARIABLE. Group by it instead.")
@@ -241,9 +240,9 @@ def _name(given: str | None, own: str, path: tuple[str | int, ...]) -> str:
 def _check_different(dimensions: Sequence[Dimension]) -> None:
     seen = set()
     for place, each in enumerate(dimensions):
-        if each.is_same_as in seen:
+        if each.identity in seen:
             raise Invalid("groupBy", place, reason=f"groupBy holds {each.field} twice in the same way. Send it once.")
-        seen.add(each.is_same_as)
+        seen.add(each.identity)
 
 
 def _check_names(dimensions: Sequence[Dimension], measures: Sequence[Measure], *, has_moments: bool) -> None:

@@ -12,7 +12,7 @@ from resolvers.reports_questions import Dimension, Measure, Question
 from resolvers.reports_words import AGES, MANY, ColumnKind, DimensionField, MeasureKind, kind_of
 from resolvers.sources import Sql
 
-MOST_BUCKETS = 100_000  # that filling may make
+MOST_BUCKETS = 100_000  # that filling may make, of all moments together
 TOTAL, SIZE, HERE = range(3)  # where a row of the answer tells of the whole; then come its own values
 
 
@@ -20,14 +20,15 @@ class Composer:
     """Common tables, one after the other. `condition` is which users count.
 
     Of each table: `d0`, `d1` … are keys of dimensions, `l0` … how they are spelled, `v0` … how they are called, `m0` …
-    measures, `n` is the number of users.
+    measures, `n` is the number of users. `most` is how many buckets filling may make.
     """
 
-    def __init__(self, sql: Sql, question: Question, condition: str, moment: datetime) -> None:
+    def __init__(self, sql: Sql, question: Question, condition: str, moment: datetime, most: int) -> None:
         self.sql = sql
         self.question = question
         self.condition = condition
         self.moment = moment
+        self.most = most
         self.grouping: Grouping = grouping(sql, question.dimensions, moment)
         self.tables = list(self.grouping.tables)
         self.keys = [f"d{place}" for place in range(len(question.dimensions))]
@@ -139,7 +140,7 @@ class Composer:
         crossed = "".join(f" CROSS JOIN axis{place}" for place in axes)
         self.tables.append(
             f"gaps AS (SELECT {', '.join([*keys, *spelled, *nothing, f'{_ZERO} AS n'])} FROM others{crossed}"
-            f" WHERE (SELECT size FROM sizes) <= {MOST_BUCKETS})"
+            f" WHERE (SELECT size FROM sizes) <= {self.most})"
         )
         return "gaps", "(SELECT size FROM sizes)"
 
@@ -149,7 +150,7 @@ class Composer:
         return (
             f"axis{place}(start, number) AS (SELECT low, 1 FROM (SELECT MIN(d{place}) AS low FROM base) lowest"
             f" WHERE low IS NOT NULL UNION ALL SELECT {after}, number + 1 FROM axis{place}"
-            f" WHERE start < (SELECT MAX(d{place}) FROM base) AND number <= {MOST_BUCKETS})"
+            f" WHERE start < (SELECT MAX(d{place}) FROM base) AND number <= {self.most})"
         )
 
     def _total(self) -> str:
@@ -196,7 +197,8 @@ class Composer:
         found: dict[str, tuple[str, bool]] = {}
         for place, each in enumerate(self.question.dimensions):
             found[each.column] = (f"v{place}", True) if place in self.called else (f"d{place}", _is_text(each))
-            found[f"{each.column}Id"] = (f"d{place}", False)
+            if kind_of(each.field) is ColumnKind.ID:
+                found[f"{each.column}Id"] = (f"d{place}", False)
         return found | {each.column: (f"m{place}", False) for place, each in enumerate(self.question.measures)}
 
     def _term(self, name: str, is_text: bool, *, down: bool) -> str:

@@ -17,6 +17,7 @@ from models.saml import SamlRequest
 from models.secrets import Sealer
 from models.settings import Settings
 from models.users import UserState
+from models.values import from_json
 from resolvers import tokens
 from resolvers.changes import Change
 from resolvers.connectors import saml_request
@@ -99,8 +100,7 @@ async def through(connection: Connection, sealer: Sealer, settings: Settings, pr
 
 
 def _json(stored: Any) -> Mapping[str, Any] | None:
-    found = orjson.loads(stored) if isinstance(stored, str | bytes) else stored
-    return found or None
+    return from_json(stored) or None
 
 
 def metadata(through: Through) -> bytes:

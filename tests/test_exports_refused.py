@@ -1,6 +1,8 @@
 """What no export is made of, who may not take one, and how a format is asked for."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,3 +151,14 @@ async def test_an_export_has_all_rows_or_as_many_as_are_asked_for(service_with: 
         assert [row["username"] for row in rest] == everybody[3:]
         found = by_csv(await whole(service, '{ users(search: "orgadmin") { nodes { username } } }', "csv"))
         assert found == [{"username": "orgadmin"}]
+
+
+async def test_a_sheet_that_finds_no_room_on_the_disk_says_so(
+    service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
+    for query in (NAMES, "{ userReport(groupBy: [{field: ROLE}]) { columns { name kind } rows } }"):
+        assert await refusal(service, query, "xlsx") == (503, "SERVICE_UNAVAILABLE")
+        answer = await fetch(service, query, "xlsx")
+        assert "sheet" in answer.json()["errors"][0]["message"]
+        assert by_csv(await whole(service, query, "csv"))

@@ -1,9 +1,13 @@
 """The past as a file: the rows of the answer with `asOf`, and the refusals of it."""
 
+from datetime import timedelta
+
 import pytest
 
+from models.values import now
 from tests.exporting import by_csv, by_lines, fetch, whole
 from tests.history import moment
+from tests.reporting import furnish
 from tests.service import Service
 from tests.test_history import PAST, change
 
@@ -48,3 +52,19 @@ async def test_an_export_of_the_past_needs_the_right_to_read_the_audit_log(servi
     document = f'{{ users(asOf: "{PAST}") {{ nodes {{ id }} }} }}'
     (error,) = (await fetch(service, document, "csv", who="normal")).json()["errors"]
     assert error["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_moments_with_more_rows_together_than_a_report_has_are_refused_as_a_file(service: Service) -> None:
+    """Where each has as many as were asked for: a file would not show that the rest is missing."""
+    await furnish(service)
+    document = """query($from: DateTime!, $first: Int) { userReport(asOfEach: {from: $from, every: DAY}, first: $first
+        groupBy: [{field: UPDATED_AT, fill: true}, {field: ROLE}]) { columns { name kind }
+        rows hasMore } }"""
+    given = {"from": (now() - timedelta(days=119)).isoformat(), "first": 500}
+    answer = (await service.data(document, given))["userReport"]
+    assert (len(answer["rows"]), answer["hasMore"]) == (10_000, True)
+    for first in (500, None):
+        refusal = await fetch(service, document, "csv", variables={**given, "first": first})
+        assert refusal.json()["errors"][0]["extensions"]["code"] == "TOO_MANY_ROWS"
+    fewer = await whole(service, document, "ndjson", variables={**given, "first": 20})
+    assert len(by_lines(fewer)) == 20 * 120

@@ -212,7 +212,7 @@ async def test_a_session_that_must_set_a_second_factor_up_runs_nothing(service: 
     )
     token = (await service.data(sign_in, who=None))["signIn"]["session"]["token"]
     answer = await service.client.get("/reports/posture", headers={"authorization": f"Bearer {token}"})
-    assert refused(answer)[1] == "SECOND_FACTOR_REQUIRED"
+    assert refused(answer) == (403, "SECOND_FACTOR_REQUIRED")
 
 
 async def test_runs_are_counted_and_told_with_their_request(service: Service) -> None:

@@ -130,3 +130,15 @@ async def test_an_organization_administrator_reports_on_the_users_they_see(servi
     assert 2 < len(oracle.users) < len(everybody.users)
     for asked in [*questions(40, 3), {"measures": [{"measure": "COUNT"}]}]:
         await check(service, oracle, asked, "orgadmin")
+
+
+async def test_columns_are_ordered_by_under_names_that_others_might_have(service: Service) -> None:
+    """`stateId` could be the id of a dimension that has none, and `asOf` the column of moments."""
+    await furnish(service)
+    oracle = await Oracle.of(service, "admin")
+    dimensions = [{"field": "EMAIL_DOMAIN", "as": "stateId"}, {"field": "STATE"}]
+    for direction in ("ASC", "DESC"):
+        order = [{"column": "stateId", "direction": direction}]
+        assert await check(service, oracle, {"groupBy": dimensions, "orderBy": order}) > 2
+        named = {"groupBy": [{"field": "ROLE"}], "measures": [{"measure": "COUNT", "as": "asOf"}]}
+        await check(service, oracle, {**named, "orderBy": [{"column": "asOf", "direction": direction}]})

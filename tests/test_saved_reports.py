@@ -55,6 +55,7 @@ async def test_ready_reports_become_those_of_this_version_at_every_start(service
     assert [row for row in before if row != last_use] == after[:-1]
     assert after[-1][1:] == last_use[1:]
     assert await service.scalar("SELECT owner_id FROM saved_reports WHERE name_key = 'dormant-accounts'") == 3
+    assert await service.scalar("SELECT version FROM saved_reports WHERE name_key = 'posture'") == 2
     await service.database.transaction(fill_empty)
     assert await service.rows("SELECT id, name, document, variables FROM saved_reports ORDER BY id") == after
 

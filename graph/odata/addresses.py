@@ -17,7 +17,6 @@ OTHERS = frozenset("$compute $levels $index $schemaversion $deltatoken $id $it $
 _SEGMENT = re.compile(r"(\w+)(?:\((.*)\))?", re.ASCII)
 _KEY = re.compile(rf"(?:{KEY}=)?'((?:[^']|'')*)'")
 _BROKEN = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_UNCLEAN = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _decoded(text: str) -> str:
         found = unquote_plus(text, errors="strict")
     except UnicodeDecodeError:
         bad("The address is not in UTF-8.")
-    if _UNCLEAN.search(found):
+    if "\x00" in found:
         bad("There is a NUL in the address. Take it out.")
     return found
 

@@ -7,7 +7,6 @@ from graphql import GraphQLError
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
-from graph.context import Services
 from graph.entrances import Entrance
 from graph.errors import public, unauthenticated
 from graph.executor import Answer, Engine
@@ -28,17 +27,16 @@ CHALLENGE = (b"www-authenticate", b'Basic realm="usergraph", charset="UTF-8"')
 VARY = b"accept, x-apikey, authorization, prefer"
 
 
-def routes(engine: Engine, services: Services, entrance: Entrance) -> list[BaseRoute]:
-    feed = Feed(engine, services, entrance)
+def routes(engine: Engine, entrance: Entrance) -> list[BaseRoute]:
+    feed = Feed(engine, entrance)
     return [Route(ROOT, feed), Route(f"{ROOT}/{{path:path}}", feed)]
 
 
 class Feed:
     """An ASGI application. Every request for rows is a GraphQL document with variables, run by the engine."""
 
-    def __init__(self, engine: Engine, services: Services, entrance: Entrance) -> None:
+    def __init__(self, engine: Engine, entrance: Entrance) -> None:
         self._engine = engine
-        self._services = services
         self._entrance = entrance
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,7 +54,7 @@ class Feed:
                 errors = [public(bug, asked.id)]
                 reply = error(Answered(errors).refused, asked.id)
             asked.status = reply.status
-            asked.outcome = outcome_of(Answer(errors=errors)) if errors else "ok"
+            asked.outcome = outcome_of(Answer(errors=errors))
             if reply.status == 401 and not _is_browser(incoming):
                 reply.headers.append(CHALLENGE)
             await _send(send, reply, asked, incoming.method)
@@ -74,10 +72,8 @@ class Feed:
         accept, format = incoming.header(b"accept"), given.get("$format")
         if resource.kind == "metadata":
             return _described(given, in_json=media.describes_in_json(accept, format))
-        annotates = "minimal"
-        if resource.kind not in ("count", "value"):
-            annotates = media.annotations_of(accept, format)
-        writer = Writer(model(), base_of(incoming, self._services.settings), annotates == "minimal")
+        annotates = resource.kind in ("count", "value") or media.annotates(accept, format)
+        writer = Writer(model(), base_of(incoming, self._engine.settings), annotates)
         if resource.kind == "service":
             return writer.json(service_document(model()), "")
         most = media.page_size_of(incoming.header(b"prefer"))

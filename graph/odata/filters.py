@@ -7,7 +7,7 @@ from typing import Any
 from odata_query import ast, exceptions
 
 from graph.odata.flat import Flat
-from graph.odata.literals import Literal, literal, named, part, span
+from graph.odata.literals import CASES, PARTS, Literal, literal, named, part, span
 from graph.odata.model import EntityType, Model
 from graph.odata.paths import Path, Where, chain, resolved
 from graph.odata.refusals import bad, unsupported
@@ -16,8 +16,6 @@ from resolvers.filters import Choice, Flag, Identity, Instant, Number, Text, exa
 
 MOST_FILTER = 12_000
 MOST_LISTED = 1_000
-TEXTS = {"contains": "contains", "startswith": "startsWith", "endswith": "endsWith"}
-CASES = ("tolower", "toupper")
 SPANS = ("year", "date")
 MIRRORED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 NUMBERS = {ast.Lt: "lt", ast.LtE: "lte", ast.Gt: "gt", ast.GtE: "gte"}
@@ -207,12 +205,12 @@ class Filter:
 
     def _call(self, call: ast.Call, negated: bool) -> Where:
         name = named(call.func)
-        if name not in TEXTS:
+        if name not in PARTS:
             unsupported(f"{name}() here", "$filter")
         path, given = self._text_path(call.args[0]), part(call.args[1])
         if not isinstance(path.filter, Text):
             unsupported(f"{name}() of {path}, which is no free text", str(path))
-        found = path.where({TEXTS[name]: given})
+        found = path.where({PARTS[name]: given})
         if not negated:
             return found
         # Of an absent text, it is not known; so neither it nor its opposite holds.

@@ -4,14 +4,13 @@ from typing import Any
 
 from odata_query import ast
 
-from graph.odata.literals import literal, named, part
+from graph.odata.literals import PARTS, literal, named, part
 from graph.odata.paths import Path, Where
 from graph.odata.refusals import bad, unsupported
 from resolvers.conditions import SomeText
 
 MOST_WAYS = 50
 OPERATORS = {ast.Eq: ("in", "notIn"), ast.NotEq: ("notIn", "in"), ast.In: ("in", "notIn")}
-PARTS = {"contains": "contains", "startswith": "startsWith", "endswith": "endsWith"}
 
 
 class Flat:

@@ -8,9 +8,13 @@ from typing import Any
 from odata_query import ast
 
 from graph.odata.refusals import bad, unsupported
+from models.values import rfc3339
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.(\d+))?)?(?:Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 KINDS = {ast.String: "text", ast.Integer: "number", ast.Boolean: "flag", ast.Date: "date", ast.Null: "null"}
+
+CASES = ("tolower", "toupper")
+PARTS = {"contains": "contains", "startswith": "startsWith", "endswith": "endsWith"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def span(function: str, given: Literal) -> tuple[str, str]:
 
 def _text(moment: date) -> str:
     if isinstance(moment, datetime):
-        return moment.isoformat().replace("+00:00", "Z")
+        return rfc3339(moment)
     return f"{moment.isoformat()}T00:00:00Z"
 
 
@@ -92,9 +96,8 @@ def _moment(node: Any) -> datetime:
     """`now()`, and what days, hours, minutes and seconds make of it."""
     if isinstance(node, ast.Call) and named(node.func) == "now":
         return datetime.now(UTC)
-    if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add | ast.Sub):
-        unsupported("arithmetic but for now() add or sub a duration", "$filter")
-    if not isinstance(node.right, ast.Duration):
+    is_sum = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
+    if not is_sum or not isinstance(node.right, ast.Duration):
         unsupported("arithmetic but for now() add or sub a duration", "$filter")
     _, years, months, *_ = node.right.unpack()
     if years or months:
@@ -108,7 +111,7 @@ def _moment(node: Any) -> datetime:
 
 def part(node: Any) -> str:
     """The text that contains(), startswith() and endswith() look for, whatever its case."""
-    while isinstance(node, ast.Call) and named(node.func) in ("tolower", "toupper"):
+    while isinstance(node, ast.Call) and named(node.func) in CASES:
         node = node.args[0]
     if not isinstance(node, ast.String):
         unsupported("contains(), startswith() and endswith() of anything but a text", "$filter")

@@ -3,7 +3,6 @@
 import re
 from functools import lru_cache
 
-from graph.incoming import MOST_KEY
 from graph.odata.refusals import Refused, bad
 
 JSON = "application/json"
@@ -15,14 +14,14 @@ _SHORT = {"json": JSON, "xml": XML}
 
 
 @lru_cache(maxsize=100)
-def annotations_of(accept: str, format: str | None) -> str:
-    """`none` or `minimal`: how much JSON says of itself. `full` is answered with minimal, as a service may."""
+def annotates(accept: str, format: str | None) -> bool:
+    """Whether JSON says anything of itself: `minimal`, with which `full` is answered too, as a service may."""
     asked = [_SHORT.get(format, format)] if format else [part.strip() for part in accept.split(",") if part.strip()]
     for each in asked or [JSON]:
         media = each.partition(";")[0].strip().lower()
         if media in (JSON, "application/*", "*/*"):
             found = _METADATA.search(each)
-            return "none" if found and found[1].lower() in ("none", "nometadata") else "minimal"
+            return found is None or found[1].lower() not in ("none", "nometadata")
     raise Refused(f"Data is answered as {JSON}.", "NOT_ACCEPTABLE", 406)
 
 
@@ -57,5 +56,5 @@ def check_version(most: str) -> None:
 
 def page_size_of(prefer: str) -> int | None:
     """The largest page that the client prefers; what it wishes beside that is its own affair."""
-    found = _MAXIMUM.search(prefer[:MOST_KEY])
+    found = _MAXIMUM.search(prefer)
     return int(found[1]) if found and int(found[1]) > 0 else None

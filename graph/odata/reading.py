@@ -20,7 +20,6 @@ from models.values import key
 from resolvers.reports_questions import MOST_ROWS
 
 MOST_SKIPPED = 10_000
-LISTED = ("$filter", "$select", "$expand", "$orderby", "$top", "$skip", "$count", "$search", "$skiptoken", "$apply")
 STATUSES = {
     "UNAUTHENTICATED": 401,
     "FORBIDDEN": 403,
@@ -75,11 +74,10 @@ class Reading:
     # --- lists ----------------------------------------------------------------------------------------------------
 
     async def _collection(self, place: Place) -> Reply:
-        only(self.given, *LISTED)
         if "$apply" in self.given:
             return await self._applied(place)
         listing = self._options().listing(self._type(place), is_paged=place.is_paged)
-        self._check_search(place, listing)
+        self._check_fits(place, listing)
         if not place.is_paged:
             return await self._short(place, listing)
         after = await self._skipped(place, listing)
@@ -137,7 +135,7 @@ class Reading:
     async def _count(self, place: Place) -> Reply:
         only(self.given, "$filter", "$search")
         listing = self._options().listing(self._type(place))
-        self._check_search(place, listing)
+        self._check_fits(place, listing)
         found = await self._rows(place, documents.counted(place, listing))
         number = found["totalCount"] if place.is_paged else len(found)
         return Reply(str(number).encode(), "text/plain;charset=utf-8")
@@ -160,7 +158,7 @@ class Reading:
         body["value"] = [{**transient, **made.row(row)} for row in found["rows"][listing.skip : end]]
         return self.writer.json(body, made.context)
 
-    def _check_search(self, place: Place, listing: Listing) -> None:
+    def _check_fits(self, place: Place, listing: Listing) -> None:
         if listing.search is not None and "search" not in place.arguments:
             raise Refused(f"$search does not go with {place.field}.", "NOT_IMPLEMENTED", 501, "$search")
         if listing.after is not None and not place.is_paged:

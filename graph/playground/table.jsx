@@ -3,7 +3,7 @@ import { useLayoutEffect, useMemo, useRef, useState } from "react";
 import { isNumeric, shown, sorted } from "./cells.js";
 import { copy, download } from "./takeaway.js";
 
-// As in app.css. Rows of one height can be left out of the document while they are out of sight.
+// As in results.css. Rows of one height can be left out of the document while they are out of sight.
 const ROW_HEIGHT = 28;
 const MOST_ROWS_AT_ONCE = 200;
 const SPARE_ROWS = 15;

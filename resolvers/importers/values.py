@@ -1,16 +1,15 @@
 """How the cells of a row become the fields of a user."""
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from models.lists import escaped, separated
+from models.values import UNUSABLE
 from resolvers.importers.columns import FLAGS, LISTS, VARIABLE, Target, shown
 from resolvers.importers.rows import Problem
 
 _YES = frozenset(["true", "t", "yes", "y", "1", "on", "active", "enabled"])
 _NO = frozenset(["false", "f", "no", "n", "0", "off", "inactive", "disabled", "deactivated", "deleted"])
-_UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 _NAMED_BY = ("name", "displayName", "display", "value")
 _LARGEST = 10**30
 _SPLIT = frozenset({"tags", "aliases", "groups"})
@@ -117,7 +116,7 @@ def text(value: Any, *, strip: bool = True) -> str | None:
         raise Mistake(f"holds {_kind(value)}: write one text")
     if value is None or not value.strip():
         return None
-    if found := _UNUSABLE.search(value):
+    if found := UNUSABLE.search(value):
         raise Mistake(f"holds the character U+{ord(found[0]):04X}, which cannot be stored: remove it")
     return value.strip() if strip else value
 
