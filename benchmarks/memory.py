@@ -34,6 +34,11 @@ def questions() -> Iterator[tuple[str, str, dict[str, object]]]:
     many = "query ($where: UserWhere) { users(first: 1000, where: $where) { totalCount nodes { id name } } }"
     ids = [f"user_{number}" for number in range(1, 100_001)]
     yield "a condition of 100,000 ids", many, {"where": {"id": {"in": ids}}}
+    filled = "groupBy: [{field: CREATED_AT, every: DAY, fill: true}, {field: ROLE}, {field: STATE}], first: 10000"
+    yield "a report of 10,000 buckets", f"{{ userReport({filled}) {{ rows }} }}", {}
+    axis = 'asOfEach: {from: "2026-02-01T00:00:00Z", to: "2026-05-31T00:00:00Z", every: DAY}'
+    grouped = "groupBy: [{field: CREATED_AT, fill: true}, {field: ROLE}], first: 10000"
+    yield "a report of 120 moments", f"{{ userReport({axis}, {grouped}) {{ rows }} }}", {}
 
 
 def main() -> int:

@@ -32,6 +32,12 @@ def _lines(users: int, rounds: int, outcomes: Sequence["Outcome"]) -> Iterator[s
         for title, rows, ours, by_hand in outcome.reports:
             yield f"| {title} | {rows:,} | {ours:.2f} | {by_hand:.2f} | {ours / by_hand:.2f} |"
         yield ""
+        yield "| users by role | seconds | times the same of now |"
+        yield "|---|--:|--:|"
+        for moments, then, now in outcome.past:
+            told = "as of a moment" if moments == 1 else f"at the end of each of {moments} months"
+            yield f"| {told} | {then:.2f} | {then / now:.1f} |"
+        yield ""
         yield f"The database's own CSV takes {outcome.writer:.1f} s."
         yield ""
         yield "| export | seconds | MB | times its own CSV | memory at the most, MB |"

@@ -49,7 +49,24 @@ test("without a date it is bars by the first text, in the answer's order, null a
   assert.deepEqual(chart.notes, []);
   const alone = chartOf(table, { ...choice, series: "", type: "bar" });
   assert.deepEqual(series(alone), { count: [6, 2] });
-  assert.deepEqual(alone.notes, ["Rows that share a place in the chart are added up."]);
+  assert.equal(alone.notes.length, 1);
+  assert.match(alone.notes[0], /are added up: who or what is in several of them counts several times/);
+});
+
+test("the moments of a report are never added up, however far they are apart", () => {
+  const ends = (every, count) =>
+    Array.from({ length: count }, (_, number) => new Date(Date.UTC(2020, 0, 1) + (number * every + 1) * 86_400_000 - 1));
+  for (const every of [1, 7, 91, 365]) {
+    const moments = ends(every, 100).map((moment) => moment.toISOString());
+    const table = report([column("asOf", "INSTANT"), COUNT], moments.map((moment) => [moment, 301]));
+    const chart = chartOf(table, firstChoice(table));
+    assert.deepEqual(series(chart), { count: Array(100).fill(301) });
+    assert.deepEqual(chart.labels, moments.map((moment) => moment.slice(0, 10)));
+    assert.deepEqual(chart.notes, []);
+  }
+  const months = ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-03"].map((day) => [`${day}T23:59:59.999999Z`, 9]);
+  const partial = report([column("asOf", "INSTANT"), COUNT], months);
+  assert.deepEqual(chartOf(partial, firstChoice(partial)).notes, []);
 });
 
 test("two groups of one name stay two", () => {

@@ -5,15 +5,19 @@ import { ALL, ROWS, isTime, measuresOf } from "./choices.js";
 const MOST_SERIES = 8;
 const MOST_BARS = 50;
 const DAY = 86_400_000;
+const ADDED_BUCKETS =
+  "Rows that share a place in the chart are added up: who or what is in several of them counts several times.";
 
 // --- keys and their labels ----------------------------------------------------------------------------------------
 
-/** Puts instants together by day, month or year, by how far they are apart. */
+const dayOf = (instant) => instant.slice(0, 10);
+
+/** Puts the instants of a list together by day, month or year, by how far they are apart. */
 function bucketOf(values) {
   const times = values.filter(Boolean).map((value) => Date.parse(value));
   const days = (Math.max(...times) - Math.min(...times)) / DAY;
   if (days > 3650) return (value) => `${value.slice(0, 4)}-01-01`;
-  return days > 92 ? (value) => `${value.slice(0, 7)}-01` : (value) => value.slice(0, 10);
+  return days > 92 ? (value) => `${value.slice(0, 7)}-01` : dayOf;
 }
 
 /** Dates as short as they stay clear: 2026 for years, 2026-03 for months. */
@@ -36,12 +40,14 @@ function namesOf(names, column) {
 }
 
 /** How rows are told apart by a column: {column, key: row → text, "" for none; label: key → text}. */
-function keysOf({ columns, cells }, name) {
+function keysOf({ columns, cells, isReport }, name) {
   const index = columns.findIndex((column) => column.name === name);
   const column = columns[index];
   // A group is its id where the table has it: `group` beside `groupId`.
   const idIndex = columns.findIndex((each) => each.kind === "ID" && each.name === `${name}Id`);
-  const bucket = column.kind === "INSTANT" ? bucketOf(cells.map((row) => row[index])) : String;
+  const isInstant = column.kind === "INSTANT";
+  // The moments of a report are of one answer each: what was so at several of them is not added up.
+  const bucket = isInstant && !isReport ? bucketOf(cells.map((row) => row[index])) : isInstant ? dayOf : String;
   const key = (row) => {
     const value = row[idIndex] ?? row[index];
     return value === null || value === "" ? "" : bucket(value);
@@ -52,10 +58,11 @@ function keysOf({ columns, cells }, name) {
 
 const inTime = (keys) => [...keys].sort((left, right) => (left === "") - (right === "") || (left < right ? -1 : 1));
 
-/** Whether dates that stand for intervals (days, weeks, months …) leave some out. */
-function hasGaps(keys) {
+/** Whether dates that stand for intervals (days, weeks, months …) leave some out; the last of moments is of a part. */
+function hasGaps(keys, { kind }) {
   const times = keys.filter(Boolean).map((key) => Date.parse(key));
   const steps = times.slice(1).map((time, index) => time - times[index]);
+  if (kind === "INSTANT") steps.pop();
   return steps.length > 1 && Math.max(...steps) > 1.6 * Math.min(...steps);
 }
 
@@ -102,7 +109,7 @@ function keysAlong(sums, along, type, isReport, notes) {
     return keys.slice(0, MOST_BARS);
   }
   const keys = inTime(sums.keys());
-  if (hasGaps(keys)) notes.push(`Empty intervals are left out${isReport ? "; fill: true adds them" : ""}.`);
+  if (hasGaps(keys, along.column)) notes.push(`Empty intervals are left out${isReport ? "; fill: true adds them" : ""}.`);
   if (type !== "line" || !keys.includes("")) return keys;
   notes.push(`Rows without ${along.column.title} are not drawn; bars show them as “none”.`);
   return keys.filter((key) => key !== "");
@@ -148,7 +155,7 @@ export function chartOf(table, choice) {
   const kind = measured.length && measured.every((column) => column.kind === "SHARE") ? "SHARE" : "NUMBER";
 
   const { sums, added } = addUp(table, choice, along, apart);
-  const notes = added ? ["Rows that share a place in the chart are added up."] : [];
+  const notes = added ? [table.isReport ? ADDED_BUCKETS : "Rows that share a place in the chart are added up."] : [];
   if (!along && choice.measure === ALL) return { title, what, kind, notes, ...measuresAlone(table, measured, sums) };
 
   const keys = keysAlong(sums, along, choice.type, table.isReport, notes);
