@@ -76,9 +76,26 @@ def answer(viewer: Viewer, dialect: Dialect, question: Question, *, total: bool)
         tables = [rows]
     else:
         past = [moment for moment in asked if moment is not None]
-        rows = yield at_each(past, composer.statement(total=total, ranked=True), MOST_ROWS + len(past) + 1)
-        tables = [sorted((row for row in rows if row[-1] == n), key=_rank) for n in range(len(past))]
+        tables = yield from (_one_by_one if dialect.name == "sqlite" else _together)(composer, past, total=total)
     return _answered(question, composer, list(zip(asked, tables, strict=True)), total=total)
+
+
+def _together(composer: Composer, past: Sequence[datetime], *, total: bool) -> Steps[list[Sequence[Record]]]:
+    """One round trip for all moments."""
+    rows = yield at_each(past, composer.statement(total=total, ranked=True), MOST_ROWS + len(past) + 1)
+    return [sorted((row for row in rows if row[-1] == number), key=_rank) for number in range(len(past))]
+
+
+def _one_by_one(composer: Composer, past: Sequence[datetime], *, total: bool) -> Steps[list[Sequence[Record]]]:
+    """SQLite has no round trips to save, and keeps what it sorts of each part until its whole statement has ended."""
+    statement = composer.statement(total=total)
+    tables: list[Sequence[Record]] = []
+    left = MOST_ROWS + 1
+    for moment in past:
+        rows = yield history.then(moment, statement)
+        tables.append(rows[: max(left, 1)])  # the first tells of the whole
+        left -= len(tables[-1])
+    return tables
 
 
 def _rank(row: Record) -> int:
