@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from graph import schema
-from tests.server import empty_database, environment, key_of_demo, rows, serving, usergraph
+from tests.server import empty_database, environment, in_a_process, key_of_demo, rows, serving, usergraph
 from tests.service import SECRET, running
 
 COMMANDS = ("serve", "migrate", "schema", "demo", "admin", "import", "report", "copy")
@@ -95,7 +95,7 @@ def test_what_is_not_understood_ends_with_2(tmp_path: Path, arguments: tuple[str
 )
 def test_serve_refuses_a_setting_it_cannot_use_and_names_it(tmp_path: Path, name: str, value: str, said: str) -> None:
     keys = {"secret_key": SECRET} if value.startswith("postgres:") else {}
-    done = usergraph(tmp_path, "serve", **keys, **{name: value})
+    done = in_a_process(tmp_path, "serve", **keys, **{name: value})
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -112,7 +112,7 @@ def test_other_commands_refuse_unknown_settings_too(tmp_path: Path, arguments: t
 
 
 def test_without_a_secret_key_postgresql_is_refused(tmp_path: Path) -> None:
-    done = usergraph(tmp_path, "serve", database_url="postgres://nobody@127.0.0.1:1/usergraph")
+    done = in_a_process(tmp_path, "serve", database_url="postgres://nobody@127.0.0.1:1/usergraph")
     assert done.returncode == 1
     assert done.stderr.startswith("usergraph: USERGRAPH_SECRET_KEY is needed with PostgreSQL")
     assert "Traceback" not in done.stderr
@@ -258,7 +258,7 @@ def test_serve_refuses_a_database_that_a_newer_program_migrated(tmp_path: Path) 
     new = {"id": "NULL", "name": "'9999_of_the_future'"}
     copied = ", ".join(new.get(name, name) for name in columns)
     change(tmp_path, f"INSERT INTO tortoise_migrations SELECT {copied} FROM tortoise_migrations LIMIT 1")
-    done = usergraph(tmp_path, "serve", port=18_999)
+    done = in_a_process(tmp_path, "serve", port=18_999)
     assert done.returncode == 1
     assert "9999_of_the_future" in done.stderr
     assert "newer" in done.stderr
@@ -270,7 +270,7 @@ def test_serve_refuses_a_file_that_is_no_database_and_keeps_it(tmp_path: Path) -
     file = tmp_path / "usergraph.sqlite3"
     file.write_bytes(b"these are not the rows you are looking for\n" * 100)
     kept = file.read_bytes()
-    done = usergraph(tmp_path, "serve", port=18_999)
+    done = in_a_process(tmp_path, "serve", port=18_999)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert file.read_bytes() == kept

@@ -95,7 +95,11 @@ IDS = {
 
 
 class Inputs:
-    """Values for the arguments of one root field; each field of a `where` is tried once over all of them."""
+    """Values for the arguments of one root field.
+
+    The fields of a `where`, and of what stands within an input, are tried once over all root fields: one type is
+    understood by one piece of code, wherever it stands.
+    """
 
     def __init__(self, root: str, seen: set[tuple[str, str]]) -> None:
         self._root = root
@@ -125,10 +129,10 @@ class Inputs:
             return {**made, "dryRun": True} if "dryRun" in type_.fields else made
         return f"fresh {name}"
 
-    def hostile(self, type_: Any, name: str) -> Iterator[Any]:
+    def hostile(self, type_: Any, name: str, *, within: bool = False) -> Iterator[Any]:
         """Values of the type with one thing wrong in each."""
         if isinstance(type_, GraphQLNonNull):
-            yield from self.hostile(type_.of_type, name)
+            yield from self.hostile(type_.of_type, name, within=within)
         elif isinstance(type_, GraphQLList):
             yield from (
                 [],
@@ -137,7 +141,7 @@ class Inputs:
                 [self.valid(type_.of_type, name)] * 2,
                 [self.valid(type_.of_type, name)] * 101,
             )
-            for value in self.hostile(type_.of_type, name):
+            for value in self.hostile(type_.of_type, name, within=within):
                 yield [value]
         elif isinstance(type_, GraphQLInputObjectType):
             base = {} if type_.is_one_of else self.valid(type_, name)
@@ -145,9 +149,9 @@ class Inputs:
             for each, field in type_.fields.items():
                 place = (type_.name, each)
                 if each != "dryRun" and place not in self._seen:
-                    if type_.name.endswith("Where"):
+                    if within or type_.name.endswith("Where"):
                         self._seen.add(place)
-                    for value in self.hostile(field.type, each):
+                    for value in self.hostile(field.type, each, within=True):
                         yield {**base, each: value}
         elif isinstance(type_, GraphQLEnumType):
             yield from (None, "", "NOPE", 1, ["NOPE"], *type_.values)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.faults import GROUP, assert_answers, assert_intact, assert_stores, post, rows, running, until
 from tests.program import PATIENCE, Program
-from tests.server import environment, usergraph
+from tests.server import environment, in_a_process
 
 SETTINGS: dict[str, Any] = {"admin_key": "x" * 20, "port": 1}  # a port that nobody gets, should it come so far
 
@@ -34,7 +34,7 @@ def test_a_file_that_was_cut_off_is_refused_and_kept(sqlite_template: Path, tmp_
     file = tmp_path / "usergraph.sqlite3"
     file.write_bytes(content[:kept])
     before = everything(tmp_path)
-    done = usergraph(tmp_path, "serve", **SETTINGS)
+    done = in_a_process(tmp_path, "serve", **SETTINGS)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
     assert str(file) in done.stderr
     assert "It was left as it is" in done.stderr
@@ -47,7 +47,7 @@ def test_the_database_of_another_program_is_refused_and_kept(tmp_path: Path) -> 
         connection.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY)")
     before = everything(tmp_path)
     for command in ("serve", "migrate"):
-        done = usergraph(tmp_path, command, **SETTINGS)
+        done = in_a_process(tmp_path, command, **SETTINGS)
         assert (done.returncode, "another program" in done.stderr) == (1, True), done.stderr
         assert "name another file" in done.stderr
     assert everything(tmp_path) == before

@@ -25,7 +25,7 @@ from tests.faults import (
     scalar,
 )
 from tests.program import PATIENCE
-from tests.server import usergraph
+from tests.server import in_a_process
 
 HOLD = """
 import sqlite3, sys
@@ -89,7 +89,7 @@ def test_a_change_that_waits_for_a_lock_is_made_when_the_lock_is_given_back(data
 @ON_SQLITE
 def test_a_start_over_a_locked_file_ends_and_says_why(database_url: str, tmp_path: Path) -> None:
     with held(database_url, "EXCLUSIVE"):
-        done = usergraph(tmp_path, "serve", database_url=database_url, database_wait=1)
+        done = in_a_process(tmp_path, "serve", database_url=database_url, database_wait=1)
         assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
         assert "database is locked" in done.stderr
 

@@ -17,7 +17,7 @@ from tests.exporting import Client, by_csv, many_groups
 from tests.pgbouncer import NoPgbouncer, Pgbouncer
 from tests.postgres import Server
 from tests.program import KEY, MAKE, running
-from tests.server import empty_database, usergraph
+from tests.server import empty_database, in_a_process, usergraph
 from tests.service import SECRET, Service
 from tests.service import running as in_process
 
@@ -190,9 +190,9 @@ async def test_what_is_not_migrated_is_refused_through_the_pooler_and_told_how(
     postgres: Server, pooler: Pgbouncer, tmp_path: Path
 ) -> None:
     direct = await empty_database(postgres, "unmigrated")
-    for command in (("serve",), ("migrate",), ("demo",)):
-        done = usergraph(
-            tmp_path, *command, database_url=pooler.url("unmigrated"), database_prepare="no", secret_key=SECRET
+    for command in ("serve", "migrate", "demo"):
+        done = in_a_process(
+            tmp_path, command, database_url=pooler.url("unmigrated"), database_prepare="no", secret_key=SECRET
         )
         assert done.returncode == 1
         assert "usergraph migrate" in done.stderr

@@ -22,7 +22,7 @@ from graph.report_pieces import Asking
 from models.settings import Settings
 from resolvers.viewers import by_username
 from tests.saved_reports import READY, SINCE, saved
-from tests.server import SCRIPT, environment, usergraph
+from tests.server import SCRIPT, environment, in_a_process, usergraph
 from tests.service import SECRET, Service, running
 
 USERS = "query Users($first: Int) { users(first: $first, orderBy: [{field: ID}]) { nodes { id name } } }"
@@ -192,7 +192,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(folder: Path) -> None:
 
 
 def test_a_pipe_is_written_to_and_stays_one(folder: Path) -> None:
-    done = report(folder, "people", "--format", "csv", "-o", "/dev/stdout")
+    done = in_a_process(folder, "report", "people", "--format", "csv", "-o", "/dev/stdout")
     assert done.returncode == 0
     assert done.stdout.splitlines()[0] == "id,name"
     assert Path("/dev/null").is_char_device()

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.program import KEY, MAKE, PATIENCE, Program, answers, body, children, head, post, running
-from tests.server import empty_database, serving, usergraph
+from tests.server import empty_database, in_a_process, serving
 from tests.service import SECRET
 
 ME = "{ me { id } }"
@@ -184,7 +184,7 @@ def test_every_process_cuts_slow_clients_off(tmp_path: Path) -> None:
 
 def test_a_port_in_use_ends_the_program(tmp_path: Path) -> None:
     with running(tmp_path, admin_key=KEY, workers=2) as program:
-        again = usergraph(tmp_path, "serve", port=program.port, workers=2)
+        again = in_a_process(tmp_path, "serve", port=program.port, workers=2)
         assert again.returncode == 1
         assert "ddress already in use" in again.stderr
         assert "Traceback" not in again.stderr
@@ -192,9 +192,9 @@ def test_a_port_in_use_ends_the_program(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", ["0", "65", "many"])
 def test_a_number_of_processes_out_of_bounds_is_refused(tmp_path: Path, number: str) -> None:
-    given = usergraph(tmp_path, "serve", "--workers", number)
+    given = in_a_process(tmp_path, "serve", "--workers", number)
     assert (given.returncode, "takes a whole number from 1 to 64" in given.stderr) == (2, True), given.stderr
-    setting = usergraph(tmp_path, "serve", workers=number)
+    setting = in_a_process(tmp_path, "serve", workers=number)
     assert (setting.returncode, "USERGRAPH_WORKERS takes a whole number" in setting.stderr) == (1, True)
     assert list(tmp_path.iterdir()) == []
 
