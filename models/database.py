@@ -36,8 +36,9 @@ class Database:
         self._pool: Pool = SQLitePool(self.file, pool, wait) if self.file else PostgresPool(url, pool, wait, prepare)
         self._running: set[asyncio.Task[Any]] = set()
         readers = self._pool.connections()[2] - (1 if self.file else 0)
-        self._places, self._most_places = 0, min(streams, readers - 1)
-        self._long = asyncio.Semaphore(max(1, readers - 1))
+        lengthy = readers - 1 if readers > 2 else readers  # of two, streams already leave one
+        self._places, self._most_places = 0, min(streams, lengthy - 1)
+        self._long = asyncio.Semaphore(lengthy)
         self._told = ("", 0.0)
         self.tally = Tally()
         self.observer: Observer | None = None

@@ -11,10 +11,11 @@ from graph import fields as declared
 from graph import schema as built
 from graph.arguments import page_of, plain
 from graph.collecting import Collector
-from graph.levels import moment, parsed
+from graph.levels import moment
 from graph.sites import spec_of
 from models.database import Connection
 from models.settings import Settings
+from models.values import from_json
 from resolvers import loaders, users
 from resolvers.cursors import encode, orders
 from resolvers.filters import number_of
@@ -56,7 +57,7 @@ class Row:
             return raw.isoformat().replace("+00:00", "Z") if isinstance(raw, datetime) else moment(raw)
         if column.kind is Kind.FLAG:
             return None if raw is None else bool(raw)
-        return parsed(raw) if column.kind is Kind.JSON else raw
+        return from_json(raw) if column.kind is Kind.JSON else raw
 
 
 def schema() -> GraphQLSchema:

@@ -110,15 +110,17 @@ async def refusal(service: Service, query: str, variables: dict[str, Any] | None
 
 
 async def test_a_hostile_document_is_refused_by_name_before_any_work(service: Service) -> None:
+    """Before any database, which is why each of them tries every other one."""
     before = await service.snapshot()
     found = {}
-    for name, (query, _) in HOSTILE.items():
+    tried = dict(list(HOSTILE.items())[service.database.dialect.name == "postgres" :: 2])
+    for name, (query, _) in tried.items():
         with service.statements() as statements:
             status, codes = await refusal(service, query)
         found[name] = (status, codes[0] if codes else None)
         assert beyond_who_asks(statements) == [], name
         assert await service.data("{ me { username } }") == {"me": {"username": "admin"}}
-    assert found == {name: (400, code) for name, (_, code) in HOSTILE.items()}
+    assert found == {name: (400, code) for name, (_, code) in tried.items()}
     assert await service.snapshot() == before
 
 
