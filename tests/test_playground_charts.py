@@ -175,7 +175,10 @@ async def test_views_are_chosen_by_keyboard(visit: Visit) -> None:
         await expect(visit.view_tab(name)).to_be_focused()
         await expect(visit.view_tab(name)).to_have_attribute("aria-selected", "true")
         await expect(page.get_by_role("tabpanel", name=name)).to_be_visible()
-    # From the tab to the buttons, the rows, and a header, which sorts.
+    # From the tab to the buttons, the rows, and a header, which sorts; all of them are there before the first key.
+    await expect(page.get_by_role("columnheader", name="name")).to_be_visible()
+    await expect(page.get_by_role("button", name="Copy", exact=True)).to_be_visible()
+    await expect(visit.view_tab("Table")).to_be_focused()
     for words in ("Copy", "Download CSV"):
         await page.keyboard.press("Tab")
         await expect(page.get_by_role("button", name=words, exact=True)).to_be_focused()
