@@ -83,7 +83,10 @@ class Database:
         """
         if not quick:
             async with self._at_length(), _Reading(self) as connection:
-                return await connection.run(steps)
+                try:
+                    return await connection.run(steps)
+                except TimeoutError as error:
+                    raise TooSlow("a statement took too long") from error
         async with _Reading(self) as connection:
             return connection.drive(steps) if isinstance(connection, Threaded) else await connection.run(steps)
 
@@ -257,8 +260,6 @@ class _Reading:
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._lent.count(self._database.tally)
         await self._database._pool.give(self._raw, sound=error is None)
-        if isinstance(error, TimeoutError):
-            raise TooSlow("a statement took too long") from error
         if isinstance(error, Exception):
             translated = self._database._translated(error)
             if translated is not error:
