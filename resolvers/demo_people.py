@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from models.values import key, search_key
+from resolvers.match_keys import text_of
 from resolvers.policy import ROOT_PROJECT_ROLES
 
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)  # fixed, so that every run makes the same directory
@@ -50,8 +51,9 @@ USER_COLUMNS = (
     "id username username_key email email_key name name_key first_name first_name_key last_name last_name_key"
     " external_id state role_id provider_id ldap_provider_id login_dn login_dn_key password_hash totp_secret"
     " totp_enabled_at can_create_projects_in_root last_login_at last_api_request_at created_at created_by_id"
-    " updated_at updated_by_id version search_key"
+    " updated_at updated_by_id version match_key_limits search_key"
 ).split()
+MATCH_KEYS = ("email_key", "external_id", "ldap_provider_id", "login_dn_key")
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Furniture:
     organizations: Sequence[int]
     groups: Sequence[int]
     admin: int
+    key_limit: int
 
 
 @dataclass(slots=True)
@@ -106,16 +109,20 @@ def person(furniture: Furniture, number: int, dice: random.Random, names: dict[s
     used = _since(created, dice) if state != "INVITED" else None
     first_key, last_key = _key(first), _key(last)
     name_key = f"{first_key} {last_key}"
+    external_id = f"hr-{100_000 + number}" if dice.random() < 0.7 else None
+    way_in = _sign_in(furniture.providers, username, state, dice)
+    keys = dict(zip(MATCH_KEYS, (email, external_id, way_in[1], way_in[3]), strict=True))
     values = (
         *(username, username, email, email, f"{first} {last}", name_key, first, first_key, last, last_key),
-        f"hr-{100_000 + number}" if dice.random() < 0.7 else None,
+        external_id,
         state,
         furniture.roles[role],
-        *_sign_in(furniture.providers, username, state, dice),
+        *way_in,
         role in ROOT_PROJECT_ROLES and dice.random() < 0.5,
         used if dice.random() < 0.9 else None,
         used if dice.random() < 0.15 else None,
         *(created, furniture.admin, created, furniture.admin, 1),
+        text_of(keys, furniture.key_limit),
     )
     return Person(number, company, username, name_key, email, state, created, values)
 

@@ -7,6 +7,7 @@ from typing import Any
 from models.base import LONG
 from models.errors import Duplicate, Invalid, Refusal
 from models.values import camel, clean, email, key, split, username
+from resolvers.policy import GrantLimit
 from resolvers.targets import Target
 
 CALLED = {
@@ -33,6 +34,11 @@ class Draft:
 
     `aliases` are new ones; `kept_aliases` are normal forms of those that the user has and keeps. `removed` are normal
     forms of tags, aliases and variables to take away, `left` groups and organizations.
+
+    Of match keys (resolvers/match_keys.py): `agreed` are the kinds in which a matched row and its user are the same,
+    `vouched` what their setters could grant, `key_limit` what the keys that this row writes vouch for (None: what the
+    viewer can grant), `proved` the kinds that their owner has proved, `confirmed` those that are sent again by id.
+    `is_raised` says that a matched row gives a role with more weight or rights than before.
     """
 
     index: int
@@ -53,6 +59,12 @@ class Draft:
     changed: list[str] = field(default_factory=list)
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     user_id: int | None = None
+    agreed: set[str] = field(default_factory=set)
+    vouched: list[GrantLimit] = field(default_factory=list)
+    key_limit: GrantLimit | None = None
+    proved: set[str] = field(default_factory=set)
+    confirmed: set[str] = field(default_factory=set)
+    is_raised: bool = False
 
     @property
     def place(self) -> str:

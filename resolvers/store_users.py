@@ -9,10 +9,11 @@ from models.groups import GroupMember
 from models.organizations import OrganizationMember
 from models.users import User, UserAlias, UserTag, UserVariable
 from models.values import key, search_key
-from resolvers import changed_addresses, entry_ids, references, targets
+from resolvers import changed_addresses, entry_ids, match_keys, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
-from resolvers.drafts import Draft
+from resolvers.directory_links import require_linkable
+from resolvers.drafts import Draft, login_dn_path
 from resolvers.policy import ROOT_PROJECT_ROLES, Right, require_grantable, require_within
 from resolvers.references import Providers, RoleRow, Roles
 from resolvers.turns import in_turns
@@ -28,6 +29,7 @@ class Placing:
         self.providers = providers
         self.where = where
         self.allowed = where.allowed
+        self.reads_directory: int | None = None  # the provider whose own entries the rows are
         self.groups: Mapping[int, str] = {}
         self.organizations: Mapping[int, str] = {}
 
@@ -57,13 +59,20 @@ class Placing:
         return found
 
     def identity(self, draft: Draft, given: Mapping[str, Any] | None) -> None:
+        """How a new user signs in; a link to a directory's entry only from who may make one, or from the directory."""
         path = (*draft.path, "authentication")
         identity = draft.attempt(lambda: self.providers.identity(given or {"local": {}}, *path))
         if identity is not None:
             draft.columns |= identity.columns
+            draft.attempt(self.require_linkable, identity.ldap_provider_id, *draft.path, *login_dn_path(draft))
             local = (given or {}).get("local") or {}
             draft.columns["password_hash"] = local.get("password_hash")
             draft.refusals += [local["refusal"]] if "refusal" in local else []
+
+    def require_linkable(self, provider_id: int | None, *path: str | int) -> None:
+        """Raises RoleTooHeavy and RightsTooWide. `provider_id`: of a directory, or None."""
+        if provider_id is not None and provider_id != self.reads_directory:
+            require_linkable(self.change.viewer, self.providers.by_id[provider_id], self.roles, *path)
 
     def memberships(self, draft: Draft) -> None:
         resolve = references.resolve_ids
@@ -92,10 +101,13 @@ class Placing:
         draft.attempt(lambda: require_within(draft.organization_ids, self.allowed, "A new user", *path))
 
     def project_right(self, draft: Draft, role: RoleRow | None, default: bool) -> bool:
-        """May-create-projects-in-root is for IT and Project managers; for others it is ignored (S3)."""
+        """May-create-projects-in-root is for IT and Project managers, ignored for others, and given everywhere only."""
         given = draft.given.get("can_create_projects_in_root")
         if role is None or role.name not in ROOT_PROJECT_ROLES:
             return False
+        if given is not None and bool(given) != default:
+            path = (*draft.path, "canCreateProjectsInRoot")
+            draft.attempt(self.change.viewer.require_everywhere, Right.UPDATE_USERS, *path)
         return default if given is None else bool(given)
 
 
@@ -156,6 +168,7 @@ NEW = (
     "entry_id",
     "password_hash",
     "can_create_projects_in_root",
+    "match_key_limits",
     "created_at",
     "created_by_id",
     "updated_at",
@@ -167,6 +180,7 @@ AUDITED = ("username", "email", "name", "first_name", "last_name", "external_id"
 
 async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, str], roles: Roles) -> None:
     """Insert new users; `states` is by the draft's index. Sets each draft's user_id."""
+    await match_keys.stamp(change, drafts)
     rows = []
     async for draft in in_turns(drafts):
         columns = new_columns(change, draft, states[draft.index])
@@ -195,6 +209,7 @@ async def update(change: Change, drafts: Sequence[Draft]) -> None:
     """Write every column that some draft changes, in one statement, and take away what was removed or went with it."""
     for draft in drafts:
         _forget_entry(draft)
+    await match_keys.stamp(change, drafts)
     names = [name for name in CHANGEABLE if any(name in draft.columns for draft in drafts)]
     stamps = {"updated_at": change.moment, "updated_by_id": change.viewer.user_id}
     rows = []

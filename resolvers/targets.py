@@ -95,6 +95,7 @@ TARGET_COLUMNS = (
     "can_create_projects_in_root",
     "password_hash",
     "version",
+    "match_key_limits",
 )
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from models.errors import Duplicate, Self, TooMany
 from models.users import UserState
-from resolvers import existing_users, outcomes, references, store_users, targets
-from resolvers.activate_users import end_access, forget_absence
+from resolvers import existing_users, match_keys, outcomes, references, store_users, targets
+from resolvers.activate_users import end_access, end_keys, forget_absence
 from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
 from resolvers.changes import Before, Change
@@ -73,8 +73,12 @@ async def plan(
     *,
     create_missing_groups: bool = False,
     matched: Matched | None = None,
+    directory: int | None = None,
 ) -> Planned:
-    """What rows come to, with no user written yet. `matched` may refuse or alter rows once their users are known."""
+    """What rows come to, with no user written yet. `matched` may refuse or alter rows once their users are known.
+
+    `directory`: the provider whose own entries the rows are.
+    """
     rows, refused = await ensure_groups(change, users, create=create_missing_groups)
     drafts = [Draft(index, row, ("users", index), refusals=refused[index]) for index, row in enumerate(rows)]
     async for draft in in_turns(drafts):
@@ -83,7 +87,12 @@ async def plan(
     await _match(change, drafts)
     if matched is not None:
         await matched(drafts)
+    limits = await match_keys.limits_of(change.tx, [draft.target for draft in drafts if draft.target])
+    for draft in drafts:
+        if draft.target is not None:
+            match_keys.inherit(draft, limits, change.viewer.grant_limit)
     placing = await Placing.load(change, Right.CREATE_USERS, drafts)
+    placing.reads_directory = directory
     known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
     administrators = await targets.administrators(change.tx, placing.roles)
     updating = await targets.scope(change, Right.UPDATE_USERS)
@@ -151,6 +160,7 @@ def _place(
             role = placing.role(draft, draft.given["role"])
     if draft.is_good:
         update(draft, placing, known[target.id], state)
+        draft.attempt(match_keys.require_confirmed, draft, target.role, role or target.role)
         _keep_administrators(draft, role or target.role, state, administrators)
     return state
 
@@ -201,8 +211,16 @@ async def store(change: Change, planned: Planned, good: Sequence[Draft]) -> None
     await end_access(change, ended)
     back = [d.target.id for d in changed if d.target and states[d.index] != "DEACTIVATED" == d.target["state"]]
     await forget_absence(change, back)
+    await end_keys(change, [draft for draft in changed if _is_handed_over(draft)])
     await store_users.record(change, new, Action.CREATED)
     await store_users.record(change, changed, Action.UPDATED)
+
+
+def _is_handed_over(draft: Draft) -> bool:
+    """Whether a source answers for more of a user than before: for another role, or as the directory they are in."""
+    assert draft.target is not None
+    provider_id = draft.columns.get("ldap_provider_id")
+    return draft.is_raised or (provider_id is not None and provider_id != draft.target["ldap_provider_id"])
 
 
 def action(draft: Draft) -> str:
