@@ -1,7 +1,6 @@
 """The names under which files give the fields of a user: the product's own, and those of other systems."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from resolvers.importers.account_readers import Reader

@@ -1,8 +1,6 @@
 """Which field of a user a column gives: by `--map`, by the table of names, or not at all."""
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from resolvers.importers import account_readers

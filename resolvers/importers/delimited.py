@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 from models.values import FORMULA
+from resolvers.importers.account_readers import has_access
 from resolvers.importers.column_names import DIRECTORY_COLUMNS, DIRECTORY_MARKS, Target, normal
 from resolvers.importers.columns import Columns, shown
 from resolvers.importers.encodings import Text
-from resolvers.importers.account_readers import has_access
 from resolvers.importers.entry_kinds import NAMES, is_put_aside, kind_of_row, skipped
 from resolvers.importers.rows import Problem, Row, Source, UnreadableFile, counted, no_email
 from resolvers.importers.values import Cell, user_of

@@ -172,9 +172,9 @@ class Directory(Source):
                 )
             elif target:
                 name = attribute.name + attribute.options
-                if attribute.options.startswith(";lang-") and target.field not in LISTS:
-                    if tagged.setdefault(target.field, name) != name:
-                        continue  # of values in several languages the first is taken
+                is_tagged = attribute.options.startswith(";lang-") and target.field not in LISTS
+                if is_tagged and tagged.setdefault(target.field, name) != name:
+                    continue  # of values in several languages the first is taken
                 gathered.setdefault(normal(name), (target, []))[1].append(_plain(attribute))
         cells = [Cell(name, target, _value(target, values)) for name, (target, values) in gathered.items()]
         return cells, problems

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from resolvers.importers.account_states import looks_like_state
+from resolvers.importers.account_lookalikes import looks_like_state
 from resolvers.importers.column_names import normal
 from resolvers.importers.state_columns import state_reader
 
@@ -12,8 +12,9 @@ _DEEPEST = 3
 _TAGS = (".tag", "value", "code", "name", "label", "status", "state")
 # Objects that are about somebody or something else.
 _REFERENCES = frozenset(
-    "manager supervisor creator createdby updatedby modifiedby owner sponsor assistant company organization organizations"
-    " group groups role roles team teams department location office costcenter parent meta links link settings"
+    "manager supervisor creator createdby updatedby modifiedby owner sponsor assistant company organization"
+    " organizations group groups role roles team teams department location office costcenter parent meta links"
+    " link settings"
     " preferences permissions capabilities features identities appmetadata usermetadata provider credentials type"
     " federation addresses phones emails phonenumbers sshkeys devices cover plan".split()
 )

@@ -156,6 +156,7 @@ class Json(Objects):
     def _note_pages(self, wrapper: Mapping[str, Any], held: int) -> None:
         total = wrapper.get("totalresults")
         if "@odata.nextlink" in wrapper or (isinstance(total, int) and total > held):
+            self.incomplete = "it is one page of several"
             self.notes.append("the file is one page of several: users of the other pages are not in it")
 
 

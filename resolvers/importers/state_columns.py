@@ -1,12 +1,12 @@
 """Columns that may tell the state of an account: found by name, and by their values where the name is not enough."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from resolvers.importers import account_readers
+from resolvers.importers.account_lookalikes import looks_like_state
 from resolvers.importers.account_readers import Mistake, Reader
-from resolvers.importers.account_states import AMBIGUOUS, PLACES, STATES, looks_like_state
+from resolvers.importers.account_states import AMBIGUOUS, PLACES, STATES
 from resolvers.importers.column_names import Target, name_forms, normal, state_forms
 from resolvers.importers.rows import UnreadableFile
 
