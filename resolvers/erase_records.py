@@ -116,7 +116,7 @@ def _erase_job_row(row: Record, people: People) -> tuple[int, dict[str, Any]] | 
             return None
         waiting = wanted is not None
         kept = [{**each, "message": REASON} for each in errors or ()]
-        refused = {"code": "WRONG_STATE", "message": REASON, "path": [], "index": None}
+        refused: dict[str, Any] = {"code": "WRONG_STATE", "message": REASON, "path": [], "index": None}
         return person.user_id, {
             "label": person.pseudonym,
             "entry_key": person.pseudonym,

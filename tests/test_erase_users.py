@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from models import tables
+from models.history import VERSIONS
 from models.secrets import Sealer
+from resolvers.erase_history import REPLACED, REPLACED_IF_UNIQUE
 from tests.service import SECRET, Service, codes
 
 ERASE = """mutation($input: EraseUsersInput!) { eraseUsers(input: $input) { errors { code message path }
@@ -87,7 +90,7 @@ def texts(service: Service, value: Any) -> Iterator[str]:
         yield opened
 
 
-async def tables(service: Service) -> list[str]:
+async def table_names(service: Service) -> list[str]:
     if service.dialect == "sqlite":
         sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
     else:
@@ -98,7 +101,7 @@ async def tables(service: Service) -> list[str]:
 async def traces(service: Service) -> list[tuple[str, str]]:
     """Where a trace of the person stands: whatever tables there are, now and after later migrations."""
     found = []
-    for table in await tables(service):
+    for table in await table_names(service):
         for row in await service.rows(f'SELECT * FROM "{table}"'):
             for text in [text for value in row for text in texts(service, value)]:
                 found += [(table, trace) for trace in TRACES if trace.lower() in text.lower()]
@@ -229,3 +232,33 @@ async def test_nobody_erases_a_heavier_user_or_one_who_was(service: Service) -> 
 async def test_the_setting_that_forbids_deletion_does_not_forbid_erasure(service_with: Any) -> None:
     async with service_with(user_deletion=False) as service:
         assert (await erase(service, "user_9"))["results"][0]["action"] == "DELETED"
+
+
+def test_every_recorded_table_of_users_is_known_to_erasure() -> None:
+    """A table of later times, whose rows belong to a user, must be erased, or be listed here as impersonal."""
+    impersonal = {"group_members_history", "organization_members_history"}
+    owned = {model._meta.db_table for model in VERSIONS.values() if {"user_id"} & set(model._meta.fields_map)} | {
+        "users_history"
+    }
+    assert owned == set(REPLACED) | set(REPLACED_IF_UNIQUE) | impersonal
+
+
+def test_every_reference_to_a_user_is_deleted_with_them_or_emptied() -> None:
+    """A table of later times must say what becomes of its rows; job rows are erased by what stands in them."""
+    emptied = {
+        (model._meta.db_table, name)
+        for model in (getattr(tables, name) for name in tables.__all__)
+        for name in model._meta.fk_fields
+        if model._meta.fields_map[name].model_name == "usergraph.User"
+        and model._meta.fields_map[name].on_delete != "CASCADE"
+    }
+    assert emptied == {
+        ("api_keys", "created_by"),
+        ("directory_job_rows", "user"),
+        ("directory_jobs", "created_by"),
+        ("invitations", "created_by"),
+        ("password_resets", "created_by"),
+        ("saved_reports", "owner"),
+        ("users", "created_by"),
+        ("users", "updated_by"),
+    }
