@@ -111,7 +111,9 @@ def _identity(change: Change, draft: Draft, known: Providers, check: Check) -> I
         raise Invalid(*path, reason="A conversion sets no password. Convert with local: {}, then use changePassword.")
     if _names_name_id(draft):
         # By oneself it is not claimed but proved, to the identity provider: nobody keeps another's from them.
-        change.viewer.require(Right.CONVERT_USERS, *draft.path, "to", "saml", "nameId")
+        path = (*draft.path, "to", "saml", "nameId")
+        is_own = draft.user_id == change.viewer.user_id
+        (change.viewer.require_everywhere if is_own else change.viewer.require)(Right.CONVERT_USERS, *path)
     found = known.identity(draft.given["to"], *draft.path, "to")
     target = draft.target
     assert target is not None

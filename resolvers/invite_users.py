@@ -59,6 +59,9 @@ def _place(change: Change, draft: Draft, placing: Placing) -> None:
     else:
         provider = draft.attempt(lambda: placing.providers.of_kind("LOCAL", *path))
     draft.columns["provider_id"] = provider.id if provider else None
+    if provider is not None and provider.kind == "LDAP":
+        # The directory's next run takes them for the entry of that address, with what its groups give.
+        draft.attempt(placing.require_linkable, provider.id, *path)
 
 
 def _suggest_resending(drafts: Sequence[Draft]) -> None:

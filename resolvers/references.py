@@ -162,9 +162,10 @@ async def providers(connection: Connection) -> Providers:
     settings = "CASE WHEN kind = 'LDAP' THEN settings END"
     columns = f"id, name, kind, is_enabled, server_number, ceiling_weight, {settings}"
     rows = await connection.rows(f"SELECT {columns} FROM identity_providers ORDER BY id")
-    return Providers(
-        {row[0]: ProviderRow(*row[:3], bool(row[3]), row[4], row[5], _mapped_roles(row[6])) for row in rows}
-    )
+    found = {
+        row[0]: ProviderRow(row[0], row[1], row[2], bool(row[3]), row[4], row[5], _mapped_roles(row[6])) for row in rows
+    }
+    return Providers(found)
 
 
 def _mapped_roles(settings: Any) -> frozenset[int]:
