@@ -33,7 +33,8 @@ class Draft:
 
     `aliases` are new ones; `kept_aliases` are normal forms of those that the user has and keeps. `removed` are normal
     forms of tags, aliases and variables to take away, `left` groups and organizations. `source` is the one whose ids
-    `external_id` has; `external_ids` are ids by their source, None to clear one.
+    `external_id` has; `external_ids` are ids by their source, None to clear one. `mistaken_for` is a user with the
+    row's address, or one that looks like it, who is somebody else.
     """
 
     index: int
@@ -53,6 +54,7 @@ class Draft:
     refusals: list[Refusal] = field(default_factory=list)
     target: Target | None = None
     matched_by: str | None = None
+    mistaken_for: Target | None = None
     changed: list[str] = field(default_factory=list)
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     user_id: int | None = None

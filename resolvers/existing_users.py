@@ -9,6 +9,12 @@ from models.values import API, camel, is_same_email, key
 from resolvers.drafts import Draft, external_id_path, login_dn_path, name_id_path
 from resolvers.targets import Target
 
+OTHER_ID = (
+    " {source} knows its user by another external id, so this is another person. Give that user another email or delete"
+    " the user; or, if it is the same person, set that user's external id first."
+)
+LOOK_ALIKE = " An existing email is spelled differently and looks like it. Correct the spelling, or use another email."
+
 
 @dataclass(frozen=True)
 class Names:
@@ -103,6 +109,7 @@ def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
         if draft.given.get("username") is not None:
             _refuse(draft, own, "username", draft.columns.get("username_key"), known.usernames, known.emails)
         _refuse(draft, own, "email", draft.columns.get("email_key"), known.emails, known.usernames)
+        _explain(draft)
         for source, value in draft.external_ids.items():
             if value is not None and known.external_ids.get((source, value), own) != own:
                 path, what = external_id_path(draft, source), "external id" if source == API else f"id at {source}"
@@ -117,6 +124,15 @@ def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
         name_id = (draft.columns.get("provider_id") or 0, draft.columns.get("name_id") or "")
         if name_id in known.name_ids and known.name_ids[name_id] != own:
             draft.refusals.append(Taken(*draft.path, *name_id_path(draft), what="name id", value=name_id[1]))
+
+
+def _explain(draft: Draft) -> None:
+    """Say why the address did not find its user."""
+    target = draft.mistaken_for
+    for refusal in draft.refusals:
+        if target is not None and isinstance(refusal, Taken) and refusal.path[-1] == "email":
+            is_same = is_same_email(draft.columns["email"], target["email"])
+            refusal.message += (OTHER_ID if is_same else LOOK_ALIKE).format(source=draft.source)
 
 
 def _refuse(draft: Draft, own: int | None, name: str, normal: str | None, *owners: Mapping[str, int]) -> None:

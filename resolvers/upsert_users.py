@@ -130,6 +130,7 @@ async def _match(change: Change, drafts: Sequence[Draft]) -> None:
         if draft.index in found:
             user_id, matched_by = found[draft.index]
             if matched_by == "EMAIL" and existing_users.is_another(draft, matched[user_id]):
+                draft.mistaken_for = matched[user_id]
                 continue
             draft.target, draft.user_id, draft.matched_by = matched[user_id], user_id, matched_by
             first = seen.setdefault(user_id, draft)
