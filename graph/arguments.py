@@ -53,7 +53,8 @@ def page_of(
             decode(source, orders(source, order), given[argument], argument)
     size, backwards = (EVERY_ROW, False) if whole else _size(given, settings)
     if given.get("asOf") is not None:
-        history.require(viewer, given["asOf"])
+        history.require(viewer)
+        history.require_recorded(given["asOf"], settings.history_days, "asOf")
     return Page(
         size=size,
         backwards=backwards,

@@ -78,6 +78,7 @@ AuditActionEnum: Any = described(
         "CREATED": "It was made.",
         "UPDATED": "It was changed.",
         "DELETED": "It was deleted for good.",
+        "ERASED": "All personal data of a user were erased.",
         "INVITED": "A user was made by invitation.",
         "INVITATION_RESENT": "An invitation got a new link.",
         "INVITATION_REVOKED": "An invitation was taken back.",

@@ -172,7 +172,7 @@ def _asked(given: Mapping[str, Any], viewer: Viewer, settings: Settings, path: S
     if hidden:
         raise forbidden(hidden)
     if question.as_of is not None or question.axis is not None:
-        absent = reports_read.require_past(viewer, question)
+        absent = reports_read.require_past(viewer, question, settings.history_days)
         if absent:
             raise without_history(absent, path)
     return question

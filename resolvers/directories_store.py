@@ -17,8 +17,6 @@ from resolvers.outcomes import error
 from resolvers.viewers import as_time
 
 LEASE = timedelta(seconds=30)
-ROWS_KEPT = timedelta(days=7)
-TIDIED_AT_ONCE = 5_000
 COLUMNS = "id, kind, state, source, provider_id, is_dry_run, options, counts, done, total, created_by_id"
 
 
@@ -189,14 +187,3 @@ async def next_rows(connection: Connection, job: Job, most: int) -> list[JobRow]
         job.next,
     )
     return [JobRow(row[0], row[1], row[2], row[3], row[4], from_json(row[5])) for row in rows]
-
-
-async def tidy(tx: Transaction, before: datetime) -> int:
-    """Drop some rows of jobs that ended before this moment; how many."""
-    old = "SELECT id FROM directory_jobs WHERE finished_at < $1"
-    gone = await tx.rows(
-        "DELETE FROM directory_job_rows WHERE id IN (SELECT r.id FROM directory_job_rows r"
-        f" WHERE r.job_id IN ({old}) LIMIT {TIDIED_AT_ONCE}) RETURNING 1",
-        before,
-    )
-    return len(gone)
