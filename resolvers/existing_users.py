@@ -112,8 +112,9 @@ def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
         _explain(draft)
         for source, value in draft.external_ids.items():
             if value is not None and known.external_ids.get((source, value), own) != own:
-                path, what = external_id_path(draft, source), "external id" if source == API else f"id at {source}"
-                draft.refusals.append(Taken(*draft.path, *path, what=what, value=value))
+                path = (*draft.path, *external_id_path(draft, source))
+                what = "external id" if source == API else f"id at {source}"
+                draft.refusals.append(Taken(*path, what=what, value=value))
         for alias in draft.aliases:
             if known.aliases.get(key(alias), own) != own:
                 draft.refusals.append(Taken(*draft.path, "aliases", what="alias", value=alias))

@@ -121,8 +121,8 @@ async def find(connection: Connection, known: Roles, ids: Collection[int]) -> di
         columns["can_create_projects_in_root"] = bool(columns["can_create_projects_in_root"])
         places = memberships.get(row[0], {})
         grants = tuple((place, known.by_id[role]) for place, role in places.items() if role is not None)
-        role, ids = known.by_id[columns["role_id"]], external_ids.get(row[0], {})
-        found[row[0]] = Target(row[0], columns, role, frozenset(places), grants, ids)
+        role, own_ids = known.by_id[columns["role_id"]], external_ids.get(row[0], {})
+        found[row[0]] = Target(row[0], columns, role, frozenset(places), grants, own_ids)
     return found
 
 

@@ -65,7 +65,7 @@ async def empty(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("usergraph", "0009_moments")]
+    dependencies = [("usergraph", "0010_erasure")]
 
     operations = [
         Together(
