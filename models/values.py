@@ -35,9 +35,23 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def rfc3339(moment: datetime) -> str:
-    """A time in UTC with a `Z`, as answers have it."""
-    return moment.isoformat().replace("+00:00", "Z")
+def rfc3339(value: datetime) -> str:
+    """A time as answers have it: RFC 3339 in UTC, six digits of microseconds and a `Z`."""
+    return f"{value.astimezone(UTC).isoformat(timespec='microseconds')[:26]}Z"
+
+
+def timestamp(value: str) -> str:
+    """A time as text of a database or an answer, in the form of `rfc3339`; without an offset it is in UTC."""
+    if len(value) == 32:  # of SQLite, with microseconds
+        return f"{value[:10]}T{value[11:26]}Z"
+    if len(value) == 25 and value[-6] == "+":  # of SQLite, of a whole second
+        return f"{value[:10]}T{value[11:19]}.000000Z"
+    if len(value) == 26 and value[-1] != "Z":  # of PostgreSQL, which omits zeros at the end
+        return f"{value[:10]}T{value[11:]}Z"
+    if len(value) == 27 and value[-1] == "Z":
+        return value
+    parsed = datetime.fromisoformat(value)
+    return rfc3339(parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC))
 
 
 def from_json(stored: Any) -> Any:
