@@ -34,8 +34,8 @@ _numbers = itertools.count(1)
 LONGEST = (
     "workers outbox_processes migrations copy_directory differential error_texts permission_matrix pgbouncer cli"
     " history_migration history_tables search_migration restarts reconcile_command report_command odata_client"
-    " faults_kills faults_postgres serve quick_ways playground_examples playground_charts playground_browser limits filters"
-    " faults_migrations traces convert_safely reseal logs metrics sessions sign_in idempotency"
+    " faults_kills faults_postgres serve quick_ways playground_charts playground_browser limits filters"
+    " playground_examples faults_migrations traces convert_safely reseal logs metrics sessions sign_in idempotency"
 ).split()
 
 
