@@ -62,7 +62,9 @@ async def drafted(change: Change, job: Job, rows: Sequence[JobRow], limits: Limi
         await _settle(change, job, rows, drafts, limits)
 
     directory = job.provider_id if job.kind == JobKind.SYNC else None
-    made = await plan(change, users, create_missing_groups=making, matched=settle, directory=directory)
+    made = await plan(
+        change, users, source=job.source, create_missing_groups=making, matched=settle, directory=directory
+    )
     for row, draft in zip(rows, made.drafts, strict=True):
         _explain(draft, known.replaced.get(row.entry_key))
     return made

@@ -15,6 +15,7 @@ import orjson
 
 from models.database import Connection, Transaction
 from models.errors import KeyNotConfirmed
+from models.values import API
 from resolvers.changes import Change
 from resolvers.drafts import Draft
 from resolvers.policy import NO_GRANT, PROVED, GrantLimit, Right
@@ -22,19 +23,36 @@ from resolvers.references import RoleRow
 from resolvers.targets import Target
 from resolvers.viewers import rights_of
 
-EMAIL, EXTERNAL_ID, LOGIN_DN = "email", "external_id", "login_dn"
-FIELDS = {EXTERNAL_ID: "externalId", EMAIL: "email", LOGIN_DN: "loginDn"}
-CALLED = {EXTERNAL_ID: "external id", EMAIL: "email", LOGIN_DN: "login DN"}
+EMAIL, LOGIN_DN, EXTERNAL_ID = "email", "login_dn", "external_id:"  # the source follows the colon
+FIELDS = {EMAIL: "email", LOGIN_DN: "loginDn", f"{EXTERNAL_ID}{API}": "externalId"}
+CALLED = {EMAIL: "email", LOGIN_DN: "login DN", f"{EXTERNAL_ID}{API}": "external id"}
 DIGEST_BYTES = 12
 Stored = dict[str, tuple[str, int]]  # kind of key to the digest of its value and the id of a grant limit
 
 
-def values_of(columns: Mapping[str, Any]) -> dict[str, str]:
-    """The match keys in columns of `users`, by kind."""
-    found = {EMAIL: columns.get("email_key"), EXTERNAL_ID: columns.get("external_id")}
+def values_of(columns: Mapping[str, Any], external_ids: Mapping[str, str | None]) -> dict[str, str]:
+    """The match keys of a user, by kind: of columns of `users` and external ids by source."""
+    found = {f"{EXTERNAL_ID}{source}": value for source, value in external_ids.items()}
+    found[EMAIL] = columns.get("email_key")
     if columns.get("login_dn_key") is not None:
         found[LOGIN_DN] = f"{columns.get('ldap_provider_id')} {columns['login_dn_key']}"
     return {kind: value for kind, value in found.items() if value is not None}
+
+
+def _of_user(target: Target) -> dict[str, str]:
+    return values_of(target.columns, target.external_ids)
+
+
+def _after(draft: Draft) -> dict[str, str]:
+    """The keys that a user has once the draft is stored."""
+    if draft.target is None:
+        return values_of(draft.columns, draft.external_ids)
+    columns = {**draft.target.columns, **draft.columns}
+    return values_of(columns, {**draft.target.external_ids, **draft.external_ids})
+
+
+def field_of(kind: str) -> str:
+    return FIELDS.get(kind, "externalIds")
 
 
 def _digest(value: str) -> str:
@@ -42,10 +60,9 @@ def _digest(value: str) -> str:
     return urlsafe_b64encode(made.digest()).decode()
 
 
-def _stored(columns: Mapping[str, Any]) -> Stored:
+def _stored(target: Target) -> Stored:
     """What is stored of keys that still have the value it was stored for."""
-    text = columns.get("match_key_limits")
-    values = values_of(columns)
+    text, values = target["match_key_limits"], _of_user(target)
     found: dict[str, list[Any]] = orjson.loads(text) if text else {}
     return {
         kind: (digest, limit)
@@ -56,7 +73,7 @@ def _stored(columns: Mapping[str, Any]) -> Stored:
 
 async def limits_of(connection: Connection, targets: Iterable[Target]) -> dict[int, GrantLimit]:
     """The grant limits that these users' keys refer to, by id: one statement."""
-    ids = {limit for target in targets for _, limit in _stored(target.columns).values()}
+    ids = {limit for target in targets for _, limit in _stored(target).values()}
     if not ids:
         return {}
     among = connection.dialect.among("id", "$1", "bigint")
@@ -65,16 +82,16 @@ async def limits_of(connection: Connection, targets: Iterable[Target]) -> dict[i
 
 
 def agreeing(draft: Draft) -> list[str]:
-    """The keys by which a matched row and its user agree, the strongest first."""
+    """The keys by which a matched row and its user agree."""
     assert draft.target is not None
-    row, user = values_of(draft.columns), values_of(draft.target.columns)
-    return [kind for kind in FIELDS if kind in user and (kind in draft.agreed or row.get(kind) == user[kind])]
+    row, user = values_of(draft.columns, draft.external_ids), _of_user(draft.target)
+    return [kind for kind in user if kind in draft.agreed or row.get(kind) == user[kind]]
 
 
 def inherit(draft: Draft, limits: Mapping[int, GrantLimit], own: GrantLimit) -> None:
     """Note what vouches for a matched row, and that the keys it writes are as good as the best of that."""
     assert draft.target is not None
-    stored = _stored(draft.target.columns)
+    stored = _stored(draft.target)
     draft.agreed = set(agreeing(draft))
     draft.vouched = [limits[stored[kind][1]] for kind in sorted(draft.agreed) if kind in stored]
     best = max(draft.vouched, key=_size, default=NO_GRANT)
@@ -100,9 +117,10 @@ def require_confirmed(draft: Draft, before: RoleRow, after: RoleRow) -> None:
 
 
 def _told(draft: Draft, target: Target) -> dict[str, Any]:
-    kinds = [kind for kind in FIELDS if kind in draft.agreed]
-    called = " and ".join(CALLED[kind] for kind in kinds) or "an earlier row of this source"
-    fields = ", ".join(FIELDS[kind] for kind in kinds) or "email or externalId"
+    kinds = sorted(draft.agreed)
+    called = " and ".join(CALLED.get(kind) or f"id at {kind.removeprefix(EXTERNAL_ID)}" for kind in kinds)
+    called = called or "an earlier row of this source"
+    fields = ", ".join(dict.fromkeys(map(field_of, kinds))) or "email or externalId"
     return {"key": called, "number": target.id, "fields": fields}
 
 
@@ -112,8 +130,7 @@ async def stamp(change: Change, drafts: Sequence[Draft]) -> None:
     plans = [(draft, _planned(change, draft, known)) for draft in drafts]
     ids = await limit_ids(change.tx, {limit for _, (_, new) in plans for limit in new.values()})
     for draft, (kept, new) in plans:
-        after = {**(draft.target.columns if draft.target else {}), **draft.columns}
-        values = values_of(after)
+        values = _after(draft)
         made = {**kept, **{kind: (_digest(values[kind]), ids[limit]) for kind, limit in new.items() if limit in ids}}
         text = orjson.dumps(made, option=orjson.OPT_SORT_KEYS).decode() if made else None
         if draft.target is None or text != draft.target["match_key_limits"]:
@@ -124,12 +141,12 @@ def _planned(change: Change, draft: Draft, known: Mapping[int, GrantLimit]) -> t
     """What stays as it is stored, and the limits of keys that are written or confirmed."""
     own = draft.key_limit if draft.key_limit is not None else change.viewer.grant_limit
     if draft.target is None:
-        return {}, {kind: PROVED if kind in draft.proved else own for kind in values_of(draft.columns)}
-    before = values_of(draft.target.columns)
-    stored = _stored(draft.target.columns)
+        return {}, {kind: PROVED if kind in draft.proved else own for kind in _after(draft)}
+    before = _of_user(draft.target)
+    stored = _stored(draft.target)
     kept: Stored = {}
     new: dict[str, GrantLimit] = {}
-    for kind, value in values_of({**draft.target.columns, **draft.columns}).items():
+    for kind, value in _after(draft).items():
         old = known.get(stored[kind][1], NO_GRANT) if kind in stored else NO_GRANT
         if kind in draft.proved:
             new[kind] = PROVED
@@ -144,24 +161,33 @@ def is_more(limit: GrantLimit, than: GrantLimit) -> bool:
     return limit != than and limit.covers(than.weight, frozenset(Right) if than.rights is None else than.rights)
 
 
-async def confirm(change: Change, draft: Draft) -> None:
-    """Note the keys that an update by id sends as they are, and their fields in the draft's changes.
+async def confirm(change: Change, draft: Draft, sent: Mapping[str, str]) -> None:
+    """Note which keys, `sent` by an update by id, the user has already, and their fields in the draft's changes.
 
     Of those only the ones whose setter could grant less than the viewer: all others are confirmed already.
     """
     assert draft.target is not None
-    stored, known = _stored(draft.target.columns), await limits_of(change.tx, [draft.target])
-    own, user = change.viewer.grant_limit, values_of(draft.target.columns)
-    limits = {kind: known.get(stored[kind][1], NO_GRANT) if kind in stored else NO_GRANT for kind in FIELDS}
-    sent = [kind for kind in user if draft.given.get(kind) is not None and kind not in draft.changes]
-    draft.confirmed = {kind for kind in sent if is_more(own, limits[kind])}
+    stored, known = _stored(draft.target), await limits_of(change.tx, [draft.target])
+    user, own = _of_user(draft.target), change.viewer.grant_limit
+    same = [kind for kind, value in sent.items() if user.get(kind) == value]
+    limits = {kind: known.get(stored[kind][1], NO_GRANT) if kind in stored else NO_GRANT for kind in same}
+    draft.confirmed = {kind for kind in same if is_more(own, limits[kind])}
     if draft.confirmed:
-        draft.changes["confirmed_keys"] = (None, [FIELDS[kind] for kind in FIELDS if kind in draft.confirmed])
+        draft.changes["confirmed_keys"] = (None, sorted(set(map(field_of, draft.confirmed))))
 
 
-def text_of(columns: Mapping[str, Any], limit_id: int) -> str:
+def sent_by(draft: Draft) -> dict[str, str]:
+    """The keys that a row names, by kind, before what is so already is taken out of it."""
+    columns = draft.columns
+    if draft.target is not None and draft.given.get("login_dn") is not None:
+        unmoved = {name: draft.target[name] for name in ("ldap_provider_id", "login_dn_key")}
+        columns = {**unmoved, **columns}
+    return values_of(columns, draft.external_ids)
+
+
+def text_of(columns: Mapping[str, Any], external_ids: Mapping[str, str | None], limit_id: int) -> str:
     """What is stored of a user whose keys were all set by somebody with this grant limit."""
-    made = {kind: (_digest(value), limit_id) for kind, value in values_of(columns).items()}
+    made = {kind: (_digest(value), limit_id) for kind, value in values_of(columns, external_ids).items()}
     return orjson.dumps(made, option=orjson.OPT_SORT_KEYS).decode()
 
 

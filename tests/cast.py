@@ -61,7 +61,7 @@ async def _fill(tx: Transaction, hashed: str) -> None:
     limit = (await limit_ids(tx, [PROVED]))[PROVED]
     for username, role in ROLES.items():
         user = _user(username, roles[role], hashed, stamps)
-        await bulk.insert(tx, User, [{**user, "match_key_limits": text_of(user, limit)}])
+        await bulk.insert(tx, User, [{**user, "match_key_limits": text_of(user, {}, limit)}])
     ids = {row[1]: row[0] for row in await tx.rows("SELECT id, username FROM users")}
     keys = [
         {

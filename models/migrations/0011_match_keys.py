@@ -14,7 +14,7 @@ AddColumn = import_module("models.migrations.0006_identity").AddColumn
 
 
 class Migration(migrations.Migration):
-    dependencies = [('usergraph', '0010_erasure')]
+    dependencies = [('usergraph', '0010_external_ids')]
 
     operations = [
         Together(
