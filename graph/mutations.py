@@ -135,4 +135,5 @@ class _Call:
         viewer = (change.reader or change.viewer) if change else self._context.viewer
         run = Run(viewer, self._context.database.dialect, self._context.arguments)
         steps = self._level.run(run, as_rows(self._level, [outcome]))
-        return await (change.tx.run(steps) if change else self._context.database.read(steps))
+        size = len(outcome.get("results") or ())
+        return await (change.tx.run(steps, size) if change else self._context.database.read(steps))

@@ -110,10 +110,13 @@ class Connection:
             finally:
                 self._ran(sql, begun, failure)
 
-    async def run(self, steps: Steps[T]) -> T:
-        """What `steps` returns, once every statement that it yields was run and its rows were sent back."""
+    async def run(self, steps: Steps[T], size: int = 0) -> T:
+        """What `steps` returns, once every statement that it yields was run and its rows were sent back.
+
+        `size` is how many rows it has in memory already.
+        """
         rows: Any = None
-        longest = 0
+        longest = size
         while True:
             # What was read is shaped at a later step, too.
             longest = max(longest, len(rows or ()))
@@ -140,7 +143,7 @@ class Threaded(Connection):
     async def rows(self, sql: str, *values: Any, plan_anew: bool = False) -> Sequence[Record]:
         return await self.raw.do(lambda: self._fetch(Statement(sql, values)))
 
-    async def run(self, steps: Steps[T]) -> T:
+    async def run(self, steps: Steps[T], size: int = 0) -> T:
         return await self.raw.do(lambda: self._drive(steps, self._fetch_at_once))
 
     def drive(self, steps: Steps[T]) -> T:
