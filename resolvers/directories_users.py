@@ -60,7 +60,7 @@ async def drafted(change: Change, job: Job, rows: Sequence[JobRow], limits: Limi
     async def settle(drafts: Sequence[Draft]) -> None:
         await _settle(change, job, rows, drafts, limits)
 
-    made = await plan(change, users, create_missing_groups=making, matched=settle)
+    made = await plan(change, users, source=job.source, create_missing_groups=making, matched=settle)
     for row, draft in zip(rows, made.drafts, strict=True):
         _explain(draft, known.replaced.get(row.entry_key))
     return made
