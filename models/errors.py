@@ -225,6 +225,12 @@ class Taken(Refusal):
     template = "The {what} {value} is taken."
 
 
+class UsedBy(Taken):
+    """For viewers who may see the user that has the value."""
+
+    template = "The {what} {value} is already used by {owner}{advice}."
+
+
 class TooMany(Refusal):
     code = ErrorCode.TOO_MANY
     template = "{count} {what} are more than the {limit} that one call takes. Split the call."

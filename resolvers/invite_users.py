@@ -9,7 +9,7 @@ from models.errors import Taken
 from models.invitations import Invitation, InvitationState
 from models.letters import LetterKind
 from models.users import UserState
-from resolvers import existing_users, letters, outcomes, store_users, tokens
+from resolvers import letters, outcomes, store_users, tokens, uniqueness
 from resolvers.audit import Action
 from resolvers.changes import Change
 from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates, require_for_sources
@@ -34,7 +34,7 @@ async def invite_users(
     async for draft in in_turns(drafts):
         _place(change, draft, placing)
     refuse_duplicates(drafts)
-    existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
+    await uniqueness.refuse_taken(change, drafts)
     _suggest_resending(drafts)
     good = outcomes.accepted(change, drafts, error_policy)
     await store_users.insert(change, good, {draft.index: UserState.INVITED for draft in good}, placing.roles)
