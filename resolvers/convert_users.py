@@ -183,7 +183,7 @@ async def _store(change: Change, good: Sequence[Draft], known: Providers, *, is_
         describe(draft, target, known)
         events.append(Event(Action.CONVERTED, Subject.USER, target.id, target["username"], draft.changes))
     await bulk.insert(change.tx, PreviousIdentity, before)
-    await uniqueness.park(change.tx, changed)
+    await uniqueness.park(change.tx, changed, Identity(None).columns)
     await bulk.update(change.tx, User, rows)
     await end_sessions(change, [draft.user_id for draft in changed if draft.user_id])
     await change.record(events)

@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.database import Connection
-from models.errors import Taken
-from models.values import API, camel, is_same_email, key
-from resolvers.drafts import Draft, external_id_path, login_dn_path, name_id_path
+from models.values import is_same_email, key
+from resolvers.drafts import Draft
 from resolvers.targets import Target
 
 

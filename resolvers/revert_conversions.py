@@ -82,7 +82,7 @@ async def _store_reverted(
         rows.append({"id": target.id, **draft.columns, "password_hash": password, **stamps(change, target)})
         describe(draft, target, known)
         events.append(Event(Action.CONVERSION_REVERTED, Subject.USER, target.id, target["username"], draft.changes))
-    await uniqueness.park(change.tx, good)
+    await uniqueness.park(change.tx, good, Identity(None).columns)
     await bulk.update(change.tx, User, rows)
     among = change.tx.dialect.among("id", "$1", "bigint")
     ids = [previous[draft.user_id or 0]["id"] for draft in good]

@@ -119,7 +119,7 @@ async def update(change: Change, drafts: Sequence[Draft]) -> None:
         searched = {name: draft.columns.get(name, draft.target[name]) for name in SEARCHED}
         computed = {"search_key": _search_key(draft, searched), "version": draft.target["version"] + 1}
         rows.append({"id": draft.target.id, **values, **stamps, **computed})
-    await uniqueness.park(change.tx, drafts)
+    await uniqueness.park(change.tx, drafts, names)
     await bulk.update(change.tx, User, rows)
     await take_away(change.tx, drafts)
     await changed_addresses.follow(change, drafts)

@@ -171,23 +171,26 @@ async def visible_users(tx: Transaction, viewer: Viewer, ids: Collection[int]) -
     sql = Sql(viewer, tx.dialect)
     among = sql.among("u.id", sorted(ids))
     condition = users.visible(sql, "u")
-    rows = await tx.rows(f"SELECT u.id FROM users u WHERE {among}{f' AND {condition}' if condition else ''}", *sql.values)
+    rows = await tx.rows(
+        f"SELECT u.id FROM users u WHERE {among}{f' AND {condition}' if condition else ''}", *sql.values
+    )
     return {row[0] for row in rows}
 
 
 PARKED = ("username_key", "email_key", "external_id", "login_dn_key", "name_id")
 
 
-async def park(tx: Transaction, drafts: Sequence[Draft]) -> None:
+async def park(tx: Transaction, drafts: Sequence[Draft], written: Collection[str]) -> None:
     """Put placeholders in the place of the values that these drafts take from each other's users.
 
-    The unique indexes of the database are checked row by row. So whoever has a value that another row needs gives it
-    up first. Nobody sees a placeholder: the same transaction writes the real values, and history has one state of each
-    moment.
+    The unique indexes of the database are checked row by row, so whoever has a value that another row needs gives it up
+    first. Nobody sees a placeholder: the same transaction writes the real values, and history has one state of each
+    moment. `written` are the columns that the caller writes next, for all drafts: only these are parked.
     """
     ids = {each for draft in drafts if draft.target is not None for each in draft.waits_for}
-    if not ids:
+    names = [name for name in PARKED if name in written]
+    if not ids or not names:
         return
     # No normal form begins with the separator. What is null stays so.
-    changes = ", ".join(f"{name} = CASE WHEN {name} IS NOT NULL THEN CAST($2 AS text) || id END" for name in PARKED)
+    changes = ", ".join(f"{name} = CASE WHEN {name} IS NOT NULL THEN CAST($2 AS text) || id END" for name in names)
     await tx.rows(f"UPDATE users SET {changes} WHERE {tx.dialect.among('id', '$1', 'bigint')}", sorted(ids), SEPARATOR)
