@@ -14,7 +14,7 @@ NAMES = ("ann", "bob", "cid")
 UPDATE = """mutation($input: UpdateIdentityProviderInput!) { updateIdentityProvider(input: $input) {
   errors { code message path } } }"""
 USER = """query($by: UserKey!) { user(by: $by) { id name email state role { name } identityProvider { id } loginDn
-  externalId ldapServerNumber groups { nodes { id } } organizations { nodes { id } } } }"""
+  externalIds { source value } ldapServerNumber groups { nodes { id } } organizations { nodes { id } } } }"""
 SAVING: dict[str, Any] = {"absencesBefore": 1, "maxDeactivations": {"users": 2}}
 # Who leads works in IT, and in its group.
 MAPPINGS: list[dict[str, Any]] = [{"group": "heads", "role": {"name": "IT"}, "groupIds": ["group_2"]}]

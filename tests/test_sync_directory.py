@@ -21,7 +21,8 @@ async def test_a_directory_is_taken_in_and_then_there_is_nothing_to_do(service: 
     bob = await user(service, "bob")
     assert (bob["name"], bob["state"], bob["role"]["name"], bob["loginDn"]) == ("Bob", "ACTIVE", "IT", dn("bob"))
     assert (bob["identityProvider"]["id"], bob["groups"]["nodes"]) == ("provider_2", [{"id": "group_2"}])
-    assert len(bob["externalId"]) == 36
+    ((source, uuid),) = [(each["source"], each["value"]) for each in bob["externalIds"]]
+    assert (source, len(uuid)) == ("provider_2", 36)
     assert (await user(service, "ann"))["role"]["name"] == "Normal user"
     assert [each[0] for each in await trail(service, job["id"])] == ["CREATED"] * 3
     assert counts(await sync(service)) == {"unchanged": 3}
