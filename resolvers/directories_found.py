@@ -105,7 +105,7 @@ async def _by_address(connection: Connection, job: Job, wanted: Mapping[str, Map
     only a full run can tell. Addresses of LDAP are ASCII (RFC 4524); others are not compared.
     """
     keys = {email_key(each["email"]): entry_key for entry_key, each in wanted.items() if each.get("email")}
-    keys = {address: entry_key for address, entry_key in keys.items() if address.isascii()} if job.is_full else {}
+    keys = {address: entry_key for address, entry_key in keys.items() if address.isascii()} if job.is_whole else {}
     if not keys:
         return []
     among = connection.dialect.among("email_key", "$2", "text")
