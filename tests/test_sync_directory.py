@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.crew import CREW, NAMES, SAVING, TEAMS, configure, dn, of_crew, sync, user
+from tests.crew import CREW, NAMES, SAVING, TEAMS, configure, dn, external_id, of_crew, sync, user
 from tests.directories import SYNC, counts, loaded, trail
 from tests.service import Service, codes
 from tests.slapd import NARROW, Slapd, crowd
@@ -21,7 +21,7 @@ async def test_a_directory_is_taken_in_and_then_there_is_nothing_to_do(service: 
     bob = await user(service, "bob")
     assert (bob["name"], bob["state"], bob["role"]["name"], bob["loginDn"]) == ("Bob", "ACTIVE", "IT", dn("bob"))
     assert (bob["identityProvider"]["id"], bob["groups"]["nodes"]) == ("provider_2", [{"id": "group_2"}])
-    assert len(bob["externalId"]) == 36
+    assert len(await external_id(service, "bob")) == 36
     assert (await user(service, "ann"))["role"]["name"] == "Normal user"
     assert [each[0] for each in await trail(service, job["id"])] == ["CREATED"] * 3
     assert counts(await sync(service)) == {"unchanged": 3}
