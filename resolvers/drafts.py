@@ -114,10 +114,11 @@ def read_external_ids(draft: Draft) -> None:
     for place, each in enumerate(given.get("external_ids") or ()):
         at = (*path, "externalIds", place)
         source = draft.attempt(source_name, each["source"], *at, "source")
-        if source in draft.external_ids:
-            draft.refusals.append(Duplicate(*at, "source", what=f"An id of {source}", first="this row"))
-        elif source is not None:
+        before = draft.external_ids.get(source)
+        if source is not None:
             _external_id(draft, source, each["value"], *at, "value")
+        if before is not None and draft.external_ids.get(source) != before:
+            draft.refusals.append(Duplicate(*at, "source", what=f"An id of {source}", first="this row"))
     _bound(draft, "external_ids", len(draft.external_ids))
     if API in draft.external_ids:
         draft.columns["external_id"] = draft.external_ids[API]

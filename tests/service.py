@@ -83,6 +83,8 @@ class Service:
 
     async def set_external_id(self, user_id: int, value: str, source: str = "api") -> None:
         """As a mutation stores it."""
+        if (user_id, source, value) in await self.external_ids():
+            return
         if source == "api":
             await self.write("UPDATE users SET external_id = $2 WHERE id = $1", user_id, value)
         await self.write("DELETE FROM user_external_ids WHERE user_id = $1 AND source = $2", user_id, source)
