@@ -14,6 +14,7 @@ from resolvers.directories_entries import deactivated_by
 from resolvers.directories_found import found
 from resolvers.directories_store import Job, JobRow
 from resolvers.drafts import Draft, row_name
+from resolvers.match_keys import LOGIN_DN
 from resolvers.references import Roles, is_deactivated, number_or_none, roles
 from resolvers.upsert_users import Planned, plan
 from resolvers.user_details import LEAVABLE
@@ -61,7 +62,10 @@ async def drafted(change: Change, job: Job, rows: Sequence[JobRow], limits: Limi
     async def settle(drafts: Sequence[Draft]) -> None:
         await _settle(change, job, rows, drafts, limits)
 
-    made = await plan(change, users, source=job.source, create_missing_groups=making, matched=settle)
+    directory = job.provider_id if job.kind == JobKind.SYNC else None
+    made = await plan(
+        change, users, source=job.source, create_missing_groups=making, matched=settle, directory=directory
+    )
     for row, draft in zip(rows, made.drafts, strict=True):
         _explain(draft, known.replaced.get(row.entry_key))
     return made
@@ -163,6 +167,10 @@ def _provision(job: Job, draft: Draft, limits: Limits) -> None:
         return
     ldap = draft.given["authentication"]["ldap"]
     named = draft.attempt(lambda: login_dn(ldap["login_dn"] or "", *draft.path, "loginDn"))
+    if named is not None and target["login_dn_key"] is not None:
+        is_same_entry = ldap["entry_id"] is not None and ldap["entry_id"] == target["entry_id"]
+        if is_same_entry or named[1] == target["login_dn_key"]:
+            draft.agreed.add(LOGIN_DN)
     if named is not None and named[0] != target["login_dn"]:
         draft.columns["login_dn"], draft.columns["login_dn_key"] = named
         draft.columns["ldap_provider_id"] = job.provider_id
