@@ -12,14 +12,14 @@ if [ "${1:-}" != inside ]; then
 fi
 
 ip link set lo up
-for folder in /var/lib/samba /var/cache/samba /run/samba /var/log/samba /mnt; do
+for folder in /var/lib/samba /var/cache/samba /run/samba /var/log/samba /run/domain; do
   mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"
 done
 password="Meadow-77-lantern"
 samba-tool domain provision --quiet --realm=CORP.EXAMPLE.COM --domain=CORP --server-role=dc --dns-backend=NONE \
-  --adminpass="$password" --targetdir=/mnt/dc --host-name=dc1 --host-ip=127.0.0.1 \
-  --option="server services = ldap, kdc, rpc" >/mnt/output 2>&1
-samba --interactive --no-process-group --debug-stdout -s /mnt/dc/etc/smb.conf >>/mnt/output 2>&1 &
+  --adminpass="$password" --targetdir=/run/domain/dc --host-name=dc1 --host-ip=127.0.0.1 \
+  --option="server services = ldap, kdc, rpc" >/run/domain/output 2>&1
+samba --interactive --no-process-group --debug-stdout -s /run/domain/dc/etc/smb.conf >>/run/domain/output 2>&1 &
 export LDAPTLS_REQCERT=never
 search() { ldapsearch -x -LLL -ZZ -H ldap://127.0.0.1 -D Administrator@corp.example.com -w "$password" "$@"; }
 for _ in $(seq 300); do search -s base -b "" 1.1 >/dev/null 2>&1 && break; sleep 0.1; done
