@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from models.database import Statement, Steps
 from models.dialects import Dialect
+from models.dn import dn_key, dn_part
 from models.values import email_key, key
 from resolvers import api_keys, groups, invitations, organizations, providers, roles, user_search
 from resolvers.conditions import One, Some, SomeText, SomeVariable
@@ -120,7 +121,7 @@ FILTERS = {
     "name": Text("{t}.name_key"),
     "firstName": Text("{t}.first_name_key"),
     "lastName": Text("{t}.last_name_key"),
-    "loginDn": Text("{t}.login_dn_key"),
+    "loginDn": Text("{t}.login_dn_key", normal=dn_key, part=dn_part),
     "ldapServerNumber": Number(COLUMNS["ldapServerNumber"].sql),
     "groupCount": Number(GROUP_COUNT),
     "version": Number("{t}.version"),

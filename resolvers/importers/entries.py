@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from models.dn import dn_key, first_value
 from resolvers.importers.columns import DIRECTORY, KNOWN, LISTS, VARIABLE, Columns, Target, normal
-from resolvers.importers.distinguished import canonical, first_value
 from resolvers.importers.encodings import Text
 from resolvers.importers.ldif import Attribute, Record, Reference, records
 from resolvers.importers.rows import Problem, Row, Source, counted, no_email
@@ -80,7 +80,7 @@ class Directory(Source):
     def _collect(self, record: Record, groups: dict[str, int]) -> None:
         name = (record.values("cn") or [first_value(record.dn)])[0].strip()
         members = [
-            canonical(value) if kind != "memberuid" else _login(value)
+            dn_key(value) if kind != "memberuid" else _login(value)
             for kind in _MEMBERS
             for value in record.values(kind)
         ]
@@ -171,7 +171,7 @@ def _login(uid: str) -> str:
 
 def _names(record: Record) -> list[str]:
     """Under what groups may name this entry."""
-    return [canonical(record.dn), *(_login(uid) for uid in record.values("uid"))]
+    return [dn_key(record.dn), *(_login(uid) for uid in record.values("uid"))]
 
 
 def _plain(attribute: Attribute) -> Any:
