@@ -33,6 +33,7 @@ from resolvers.directory_jobs import Runner
 from resolvers.hashing import Hasher
 from resolvers.last_uses import Touches
 from resolvers.outbox import Outbox
+from resolvers.retention import Retention
 
 log = logging.getLogger("usergraph")
 
@@ -54,6 +55,8 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
     background.workers.append(Worker("outbox", outbox.turn, pause=2))
     jobs = Runner(database, settings, services.sealer)
     background.workers.append(Worker("directory jobs", jobs.turn, pause=2))
+    retention = Retention(database, settings)
+    background.workers.append(Worker("retention", retention.run_once, pause=600))
     watchers: list[Watcher | None] = [figures, traces, RequestLog() if settings.log_requests else None]
     entrance = Entrance(services, touches, [each for each in watchers if each], traces)
 

@@ -9,6 +9,7 @@ import orjson
 
 from graph.columns import Column, Kind
 from models.lists import together
+from models.values import rfc3339, timestamp
 
 Convert = Callable[[Any], Any]
 FIELDS = "="  # stands between the fields of a list's item
@@ -26,14 +27,7 @@ def stamp(value: Any) -> str:
     """A moment as it stands in the answer: a datetime, or a text of SQLite, PostgreSQL or the answer itself."""
     if value is None:
         return ""
-    if type(value) is not str:
-        return f"{value.isoformat()[:-6]}Z"
-    if value[-1] == "Z":
-        return value
-    if value[-6] == "+":
-        return f"{value[:10]}T{value[11:-6]}Z"
-    # PostgreSQL leaves zeros at the end of a fraction out.
-    return f"{value[:10]}T{value[11:] if len(value) in (19, 26) else value[11:].ljust(15, '0')}Z"
+    return timestamp(value) if type(value) is str else rfc3339(value)
 
 
 def as_moment(value: Any) -> datetime | None:

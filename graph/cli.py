@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from graph.copy_directory import add_copy
+from graph.erase_command import run_erase
 from graph.import_users import add_import
 from graph.reconcile import add_reconcile
 from graph.report_command import add_report
@@ -47,10 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     filling = commands.add_parser("demo", help="fill an empty database with a demo directory")
     filling.add_argument("--users", type=int, default=DEMO_USERS, help=f"how many ({DEMO_USERS})")
     filling.set_defaults(run=_demo)
-    admin = commands.add_parser("admin", help="get back in: a key for a user, as administrator if you say so")
-    told = "key: a new API key; promote: administrator, and a key; reseal: seal secrets with the newest key"
-    admin.add_argument("what", choices=["key", "promote", "reseal"], help=told)
-    admin.add_argument("username", nargs="?", help="whose, but for reseal; `admin` is the first administrator")
+    admin = commands.add_parser("admin", help="a key or the administrator's role for a user, new seals, erasure")
+    actions = (
+        "key: a new API key; promote: administrator, and a key; reseal: seal secrets with the newest key;"
+        " erase: show which personal data of a user would be erased, and erase them with --yes"
+    )
+    admin.add_argument("what", choices=["key", "promote", "reseal", "erase"], help=actions)
+    subject = "the username; for erase a typed id, such as user_18; `admin` is the first administrator"
+    admin.add_argument("username", nargs="?", metavar="USER", help=subject)
+    admin.add_argument("--yes", action="store_true", help="with erase: erase, instead of showing what would be erased")
     admin.set_defaults(run=_admin, refuse=admin.error)
     add_import(commands)
     add_reconcile(commands)
@@ -96,9 +102,13 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
 
 def _admin(given: argparse.Namespace, settings: Settings) -> int:
     if (given.username is None) != (given.what == "reseal"):
-        given.refuse(f"{given.what} {'takes no' if given.username else 'needs a'} USERNAME")
+        given.refuse(f"{given.what} {'takes no' if given.username else 'needs a'} USER")
+    if given.yes and given.what != "erase":
+        given.refuse("--yes goes with erase")
     if given.what == "reseal":
         return run_reseal(settings)
+    if given.what == "erase":
+        return run_erase(settings, given.username, confirmed=given.yes)
     print(asyncio.run(_rescue(settings, given.username, given.what == "promote")))
     return 0
 

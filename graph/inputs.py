@@ -78,6 +78,7 @@ AuditActionEnum: Any = described(
         "CREATED": "It was made.",
         "UPDATED": "It was changed.",
         "DELETED": "It was deleted for good.",
+        "ERASED": "All personal data of a user were erased.",
         "INVITED": "A user was made by invitation.",
         "INVITATION_RESENT": "An invitation got a new link.",
         "INVITATION_REVOKED": "An invitation was taken back.",
@@ -211,6 +212,16 @@ OPERATORS["VariableListFilter"] = _input(
     "VariableListFilter",
     "Conditions on the custom variables.",
     {"some": (_VARIABLE, "One of them is so."), "none": (_VARIABLE, "None of them is so.")},
+)
+_EXTERNAL_ID = _input(
+    "ExternalIdFilter",
+    "Conditions on one external id.",
+    {"source": (StringFilter, "Its source, case-sensitive."), "value": (StringFilter, "The id, case-sensitive.")},
+)
+OPERATORS["ExternalIdListFilter"] = _input(
+    "ExternalIdListFilter",
+    "Conditions on the external ids.",
+    {"some": (_EXTERNAL_ID, "One of them is so."), "none": (_EXTERNAL_ID, "None of them is so.")},
 )
 
 

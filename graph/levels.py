@@ -13,8 +13,8 @@ from typing import Any
 from graph.runs import A_ROW, LONG, Run
 from models.database import Record, Steps
 from models.dialects import Dialect
-from models.values import from_json
-from resolvers import loaders, users
+from models.values import from_json, rfc3339, timestamp
+from resolvers import loaders, user_keys
 from resolvers.filters import number_of
 from resolvers.selected import Selected
 from resolvers.sources import Kind, Relation, Source
@@ -40,8 +40,10 @@ class Child:
 
 
 def moment(value: Any) -> Any:
-    """RFC 3339 with a `Z`. PostgreSQL's values are written so when the answer is."""
-    return f"{value[:10]}T{value[11:-6]}Z" if type(value) is str else value
+    """RFC 3339 with six digits of microseconds and a `Z`. A time with a fraction is written so with the answer."""
+    if type(value) is str:
+        return timestamp(value)
+    return value if value is None or value.microsecond else rfc3339(value)
 
 
 def flag(value: Any) -> bool | None:
@@ -55,19 +57,22 @@ _EXPRESSIONS = {
     Kind.INSTANT: "moment(r[{0}])",
     Kind.JSON: "from_json(r[{0}])",
 }
-# What PostgreSQL hands over as it stands in the answer.
-_AS_IT_IS = {Kind.FLAG, Kind.INSTANT}
+# What PostgreSQL returns as it stands in the answer. The answer's writer omits the fraction of a whole second.
+_POSTGRES_EXPRESSIONS = {
+    Kind.FLAG: "r[{0}]",
+    Kind.INSTANT: "v if (v := r[{0}]) is None or v.microsecond else moment(v)",
+}
 
 
-def expression(source: Source | None, name: str, place: int, dialect: str) -> str:
-    """Python that gives a column's value as it stands in the answer."""
+def expression(source: Source | None, name: str, place: int, dialect: str, *, is_time: bool = False) -> str:
+    """Python that gives a column's value as it stands in the answer. `is_time`: the field is a DateTime."""
     if source is None:
-        return f"r[{place}]"
+        return f"moment(r[{place}])" if is_time else f"r[{place}]"
     column = source.columns[name]
     if column.kind is Kind.ID:
         return f"f'{column.prefix}_{{r[{place}]}}'"
-    if dialect == "postgres" and column.kind in _AS_IT_IS:
-        return f"r[{place}]"
+    if dialect == "postgres" and column.kind in _POSTGRES_EXPRESSIONS:
+        return f"({_POSTGRES_EXPRESSIONS[column.kind].format(place)})"
     return _EXPRESSIONS[column.kind].format(place)
 
 
@@ -212,7 +217,7 @@ class LookupChild(Child):
             ids = yield from self.ids(run.dialect, arguments)
         else:
             keys = [next(iter(key.items())) for key in (arguments["keys"] if self.many else [arguments["by"]])]
-            ids = yield from users.ids_by_keys(run.dialect, keys)
+            ids = yield from user_keys.ids_by_keys(run.dialect, keys)
         wanted = [number for number in ids if number is not None]
         found = (yield from self.level.of_ids(run, wanted)) if wanted else {}
         return [None if number is None else found.get(number) for number in ids]

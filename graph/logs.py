@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from models.settings import Settings
+from models.values import rfc3339
 from models.watching import CURRENT, Asked
 
 MOST_CAUSES = 10
@@ -51,7 +52,7 @@ class Lines(logging.Formatter):
         return "".join(_told(ei[1])) if ei[1] is not None else ""
 
     def moment(self, record: logging.LogRecord) -> str:
-        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return rfc3339(datetime.fromtimestamp(record.created, UTC))
 
     def request_id(self) -> str | None:
         asked = CURRENT.get()

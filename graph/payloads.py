@@ -213,6 +213,14 @@ class AuthenticationInput:
     api_only: bool | None = given("Not at all: API keys only.")
 
 
+@strawberry.input(description="The id of a user in a source system.")
+class ExternalIdInput:
+    source: str = needed(
+        "Whose id it is: `api`, or a name of your own. Mutations do not set ids of `provider_…` and `scim:…`."
+    )
+    value: str | None = needed("The id, unique within the source; null clears it.")
+
+
 @strawberry.input(description="A custom variable.")
 class VariableInput:
     name: str = needed("Its name.")

@@ -30,6 +30,7 @@ UserDimensionField: Any = described(
         "GROUP": "Each group they are in: name and id; null where there is none.",
         "TAG": "Each tag they have, whatever the case; null where there is none.",
         "VARIABLE": "The value of one custom variable; null where they lack it.",
+        "EXTERNAL_ID_SOURCE": "Each source that has an id of them; null where there is none.",
         "EMAIL_DOMAIN": "What stands behind the @ of their address, in small letters; domains of the world in IDNA.",
         "CREATED_AT": "When they were made.",
         "UPDATED_AT": "When they last changed.",
@@ -171,7 +172,7 @@ def _asked(given: Mapping[str, Any], viewer: Viewer, settings: Settings, path: S
     if hidden:
         raise forbidden(hidden)
     if question.as_of is not None or question.axis is not None:
-        absent = reports_read.require_past(viewer, question)
+        absent = reports_read.require_past(viewer, question, settings.history_days)
         if absent:
             raise without_history(absent, path)
     return question

@@ -28,6 +28,7 @@ RightEnum: Any = described(
         "CONVERT_USERS": "Change how users sign in.",
         "DEACTIVATE_USERS": "Take users' access away and give it back.",
         "DELETE_USERS": "Delete users for good.",
+        "ERASE_USERS": "Erase all personal data of users, in the history and the audit log too.",
         "SET_PASSWORDS": "Set and reset the passwords of others.",
         "MANAGE_API_KEYS": "Make, read and revoke the keys of others.",
         "MANAGE_GROUPS": "Make and change groups and their members.",

@@ -35,7 +35,7 @@ JSON = NewType("JSON", object)
 SCALARS = {
     DateTime: strawberry.scalar(
         name="DateTime",
-        description="A moment in UTC, RFC 3339 with a `Z`, microseconds kept.",
+        description="A time in UTC: RFC 3339 with six digits of microseconds and a `Z`.",
         serialize=str,
         parse_value=parse_instant,
     ),

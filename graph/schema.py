@@ -21,6 +21,7 @@ from graph.convert_users import ConvertUserMutations
 from graph.create_users import CreateUserMutations
 from graph.delete_users import DeleteUserMutations
 from graph.directories import DirectoryQueries
+from graph.erase_users import EraseUserMutations
 from graph.executor import Complete
 from graph.groups import GroupQueries
 from graph.inputs import SCALARS
@@ -105,6 +106,7 @@ class Mutation(
     ConvertUserMutations,
     ActivateUserMutations,
     DeleteUserMutations,
+    EraseUserMutations,
     PasswordMutations,
     SecondFactorMutations,
     ApiKeyMutations,

@@ -86,7 +86,9 @@ class Compiler(Collector):
             definition = type_.fields[name]
             spec = spec_of(definition)
             if isinstance(spec, declared.Plain):
-                parts.append(f"{key!r}: {expression(source, name, columns.place(name), self.dialect)}")
+                is_time = get_named_type(definition.type).name == "DateTime"
+                value = expression(source, name, columns.place(name), self.dialect, is_time=is_time)
+                parts.append(f"{key!r}: {value}")
                 continue
             made = MAKERS[type(spec)](self, Site(spec, definition, nodes, columns, children, reach, [*path, key]))
             if isinstance(made, Child):

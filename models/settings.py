@@ -74,6 +74,16 @@ class Settings:
     introspection: bool = setting(True, "Whether strangers (no key) may read the schema.")
     default_role: str = setting("Normal user", "Role of a new user whose role is not given.")
     projects_in_root: bool = setting(False, "Default of canCreateProjectsInRoot for new IT and Project manager users.")
+    history_days: int = setting(
+        0,
+        "Days that what users and other rows were in the past can be read by `asOf`; 0 keeps it without end.",
+        low=0,
+        high=36_500,
+    )
+    audit_days: int = setting(
+        0, "Days that events stay in the audit log; 0 keeps them without end.", low=0, high=36_500
+    )
+    job_days: int = setting(7, "Days that the rows of an ended directory job can be read.", low=1, high=3_650)
     user_deletion: bool = setting(True, "Whether users can be deleted at all; off means deactivate only.")
     invitation_days: int = setting(7, "Days until an invitation expires.", low=1, high=365)
     reset_minutes: int = setting(60, "Minutes until a password reset expires.", low=1, high=10080)

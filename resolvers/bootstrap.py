@@ -15,8 +15,10 @@ from models.values import key, search_key
 from models.values import username as username_of
 from resolvers import ready_reports, tokens
 from resolvers.audit import Action, Event, Subject, record
-from resolvers.policy import BUILT_IN_ROLES, NOBODY
+from resolvers.policy import ALL, BUILT_IN_ROLES, NOBODY, Viewer
 
+# Whoever runs a command on the machine itself can change the database in any case.
+COMMAND_LINE = Viewer(username="usergraph", weight=100, rights=ALL)
 ADMIN = {"username": "admin", "email": "admin@usergraph.example", "name": "Administrator"}
 
 

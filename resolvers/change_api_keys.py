@@ -8,7 +8,7 @@ from models import bulk
 from models.api_keys import ApiKey
 from models.errors import Invalid, NotFound, WrongState
 from models.users import UserState
-from models.values import clean
+from models.values import clean, rfc3339
 from resolvers import references, targets, tokens
 from resolvers.audit import Action, Event, Subject
 from resolvers.change_invitations import refuse_repeated
@@ -69,7 +69,7 @@ def _expiry(change: Change, asked: datetime | None) -> datetime | None:
     if asked is not None and asked <= change.moment:
         raise Invalid("expiresAt", reason="expiresAt lies in the past.")
     if own is not None and asked is not None and asked > own:
-        raise Invalid("expiresAt", reason=f"The key you came with expires at {own.isoformat()}, before this one would.")
+        raise Invalid("expiresAt", reason=f"The key you came with expires at {rfc3339(own)}, before this one would.")
     return asked or own
 
 

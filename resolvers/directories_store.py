@@ -12,13 +12,11 @@ from models.base import LABEL, LONG
 from models.database import Connection, Record, Transaction
 from models.directories import DirectoryAction, DirectoryJob, DirectoryJobRow, JobState
 from models.errors import Invalid, Refusal
-from models.values import email_key, from_json
+from models.values import email_spelling, from_json
 from resolvers.outcomes import error
 from resolvers.viewers import as_time
 
 LEASE = timedelta(seconds=30)
-ROWS_KEPT = timedelta(days=7)
-TIDIED_AT_ONCE = 5_000
 COLUMNS = "id, kind, state, source, provider_id, is_dry_run, options, counts, done, total, created_by_id"
 
 
@@ -137,7 +135,7 @@ def staged(given: Mapping[str, Any], entry_key: str | None, label: str | None, *
 def key_of(user: Mapping[str, Any]) -> str:
     """By what a source knows a user that a client sent: their external id, else their address."""
     external = (user.get("external_id") or "").strip()
-    return external or email_key(user.get("email") or "")
+    return external or email_spelling(user.get("email") or "")
 
 
 def _is_storable(given: Mapping[str, Any]) -> bool:
@@ -189,14 +187,3 @@ async def next_rows(connection: Connection, job: Job, most: int) -> list[JobRow]
         job.next,
     )
     return [JobRow(row[0], row[1], row[2], row[3], row[4], from_json(row[5])) for row in rows]
-
-
-async def tidy(tx: Transaction, before: datetime) -> int:
-    """Drop some rows of jobs that ended before this moment; how many."""
-    old = "SELECT id FROM directory_jobs WHERE finished_at < $1"
-    gone = await tx.rows(
-        "DELETE FROM directory_job_rows WHERE id IN (SELECT r.id FROM directory_job_rows r"
-        f" WHERE r.job_id IN ({old}) LIMIT {TIDIED_AT_ONCE}) RETURNING 1",
-        before,
-    )
-    return len(gone)

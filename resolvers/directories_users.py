@@ -60,7 +60,7 @@ async def drafted(change: Change, job: Job, rows: Sequence[JobRow], limits: Limi
     async def settle(drafts: Sequence[Draft]) -> None:
         await _settle(change, job, rows, drafts, limits)
 
-    made = await plan(change, users, create_missing_groups=making, matched=settle)
+    made = await plan(change, users, source=job.source, create_missing_groups=making, matched=settle)
     for row, draft in zip(rows, made.drafts, strict=True):
         _explain(draft, known.replaced.get(row.entry_key))
     return made
@@ -146,7 +146,7 @@ def _provision(job: Job, draft: Draft, limits: Limits) -> None:
         return
     ldap = draft.given["authentication"]["ldap"]
     named = draft.attempt(lambda: login_dn(ldap["login_dn"] or "", *draft.path, "loginDn"))
-    if named is not None and named[0] != target["login_dn"]:
+    if named is not None and named != (target["login_dn"], target["login_dn_key"]):
         draft.columns["login_dn"], draft.columns["login_dn_key"] = named
         draft.columns["ldap_provider_id"] = job.provider_id
         draft.columns["entry_id"] = ldap["entry_id"] or target["entry_id"]

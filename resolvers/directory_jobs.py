@@ -23,7 +23,6 @@ from resolvers.directories_start import starter
 from resolvers.directories_store import (
     COLUMNS,
     LEASE,
-    ROWS_KEPT,
     Job,
     LeaseLost,
     Stopped,
@@ -32,7 +31,6 @@ from resolvers.directories_store import (
     job_of,
     keep,
     next_rows,
-    tidy,
 )
 from resolvers.sync_directories import read
 
@@ -221,6 +219,3 @@ class Runner:
         except LeaseLost:
             return
         log.info("job_%d over %s: %s %s", job.id, job.source, state.value, job.counts)
-        dropped = 1
-        while dropped:
-            dropped = await self._database.transaction(lambda tx: tidy(tx, now() - ROWS_KEPT))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
@@ -34,15 +34,22 @@ _NAMED = re.compile(rf"\b({'|'.join(VERSIONS)})\b")
 _WITH = re.compile(r"\s*WITH\s+(RECURSIVE\s+)?", re.IGNORECASE)
 
 
-def require(viewer: Viewer, moment: datetime | None = None) -> None:
-    """The past is as sensitive as the audit log, which tells the same: who was what, and who is no more.
+def require(viewer: Viewer) -> None:
+    """The past is as sensitive as the audit log, which says the same: who was what, and who is no more.
 
-    Raises Forbidden, and Invalid for a moment that is yet to come.
+    Raises Forbidden.
     """
     if not viewer.can(Right.READ_AUDIT):
         raise Forbidden("asOf", what="ask for the past", right=Right.READ_AUDIT)
-    if moment is not None and moment > now():
-        raise Invalid("asOf", reason="asOf lies in the future. Name a moment that has been, or leave it out for now.")
+
+
+def require_recorded(moment: datetime, history_days: int, *path: str) -> None:
+    """Raises Invalid for a moment that is yet to come, or lies before what retention has left."""
+    if moment > now():
+        raise Invalid(*path, reason="asOf lies in the future. Name a moment that has been, or leave it out for now.")
+    if history_days and moment < now() - timedelta(days=history_days):
+        reason = f"The past is kept for {history_days} days (USERGRAPH_HISTORY_DAYS). Name a later moment."
+        raise Invalid(*path, reason=reason)
 
 
 def is_absent(type_name: str, name: str) -> bool:

@@ -147,10 +147,12 @@ def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
         given["role"] = {"name": user["role"]}
     given["default_role"] = {"name": how.role} if how.role else None
     given["variables"] = [{"name": name, "value": value} for name, value in user.get("variables", {}).items()]
-    if "ldap" in user:
-        given["authentication"] = {"ldap": dict(user["ldap"])}
+    if user.get("api_only"):
+        given["authentication"] = {"api_only": True}
     elif user.get("saml"):
-        given["authentication"] = {"saml": {}}
+        given["authentication"] = {"saml": {"provisioned_by": dict(user["ldap"])} if "ldap" in user else {}}
+    elif "ldap" in user:
+        given["authentication"] = {"ldap": dict(user["ldap"])}
     elif "password" in user or "password_hash" in user:
         secrets = ("password", "password_hash")
         given["authentication"] = {"local": {name: user[name] for name in secrets if name in user}}

@@ -21,6 +21,7 @@ class Right(StrEnum):
     CONVERT_USERS = "CONVERT_USERS"
     DEACTIVATE_USERS = "DEACTIVATE_USERS"
     DELETE_USERS = "DELETE_USERS"
+    ERASE_USERS = "ERASE_USERS"
     SET_PASSWORDS = "SET_PASSWORDS"
     MANAGE_API_KEYS = "MANAGE_API_KEYS"
     MANAGE_GROUPS = "MANAGE_GROUPS"
@@ -31,7 +32,7 @@ class Right(StrEnum):
 
 
 ALL = frozenset(Right)
-IT = ALL - {Right.DELETE_USERS, Right.MANAGE_ROLES, Right.MANAGE_PROVIDERS}
+IT = ALL - {Right.DELETE_USERS, Right.ERASE_USERS, Right.MANAGE_ROLES, Right.MANAGE_PROVIDERS}
 MEMBER = frozenset({Right.USE_SELF_SERVICE, Right.READ_DIRECTORY, Right.LIST_USERS})
 READ_ONLY = frozenset({Right.USE_SELF_SERVICE})
 
@@ -58,7 +59,7 @@ ROOT_PROJECT_ROLES = frozenset({"IT", "Project manager"})  # who can have canCre
 ADMINISTRATION = frozenset({Right.MANAGE_ROLES, Right.UPDATE_USERS})
 
 # What belongs to the platform and to no organization: a membership's role does not give these.
-PLATFORM = frozenset({Right.MANAGE_PROVIDERS})
+PLATFORM = frozenset({Right.ERASE_USERS, Right.MANAGE_PROVIDERS})
 
 # What works without a key, because it brings a token of its own or gives nothing away.
 FOR_STRANGERS = frozenset(

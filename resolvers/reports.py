@@ -37,13 +37,18 @@ def hidden(viewer: Viewer, question: Question) -> list[str]:
     return _meant(question, searched, lambda type_name, name: not may_read(viewer, type_name, name))
 
 
-def require_past(viewer: Viewer, question: Question) -> list[str]:
-    """What the question leans on though it has no history. Raises Forbidden, and Invalid for what is yet to come."""
+def require_past(viewer: Viewer, question: Question, history_days: int) -> list[str]:
+    """What the question leans on though it has no history.
+
+    Raises Forbidden, and Invalid for what is yet to come or no longer kept.
+    """
     if question.as_of is not None:
-        history.require(viewer, question.as_of)
+        history.require(viewer)
+        history.require_recorded(question.as_of, history_days, "asOf")
     if question.axis is not None:
         history.require(viewer)
-        moments(question.axis, now())
+        first = moments(question.axis, now())[0]
+        history.require_recorded(first, history_days, "asOfEach", "from")
     return _meant(question, [], history.is_absent) + ["search"] * searches(question)
 
 

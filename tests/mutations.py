@@ -139,6 +139,7 @@ CASES: dict[str, tuple[Prepare, str]] = {
     "activateUsers": (deactivated, RESULTS % ""),
     "deactivateUsers": (fixed(ids=["user_4", "user_9"]), RESULTS % "endedSessions revokedKeys revokedInvitations"),
     "deleteUsers": (fixed(ids=["user_9"]), RESULTS % "deletedId"),
+    "eraseUsers": (fixed(ids=["user_9"]), RESULTS % "erasedId pseudonym erasedRows { table rows }"),
     "changePassword": (fixed(id="user_9", newPassword=NEW_PASSWORD), f"{USER} {ERRORS}"),
     "requestPasswordReset": (fixed(email="outsider@usergraph.test"), f"accepted link expiresAt {ERRORS}"),
     "resetPassword": (reset, f"{USER} {ERRORS}"),

@@ -15,7 +15,7 @@ from graph.levels import moment
 from graph.sites import spec_of
 from models.database import Connection
 from models.settings import Settings
-from models.values import from_json
+from models.values import from_json, rfc3339
 from resolvers import loaders, users
 from resolvers.cursors import encode, orders
 from resolvers.filters import number_of
@@ -54,7 +54,7 @@ class Row:
         if column.kind is Kind.ID:
             return f"{column.prefix}_{raw}"
         if column.kind is Kind.INSTANT:
-            return raw.isoformat().replace("+00:00", "Z") if isinstance(raw, datetime) else moment(raw)
+            return rfc3339(raw) if isinstance(raw, datetime) else moment(raw)
         if column.kind is Kind.FLAG:
             return None if raw is None else bool(raw)
         return from_json(raw) if column.kind is Kind.JSON else raw

@@ -22,6 +22,7 @@ FILLED = {
     "user_tags": "*",
     "user_aliases": "*",
     "user_variables": "*",
+    "user_external_ids": "*",
     "groups": "*",
     "group_members": "*",
     "organization_members": "*",
@@ -221,6 +222,39 @@ def test_admin_does_not_know_strangers(tmp_path: Path, sqlite_template: Path) ->
         assert (done.returncode, done.stdout) == (1, "")
         assert "There is no user nobody" in done.stderr
     assert rows(tmp_path, "SELECT * FROM api_keys") == before
+
+
+def test_admin_erase_shows_what_it_would_do_and_erases_with_yes(tmp_path: Path, sqlite_template: Path) -> None:
+    shutil.copy(sqlite_template, tmp_path)
+    shown = usergraph(tmp_path, "admin", "erase", "user_9")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("user_9 would be erased, and is erased-9 in the history.")
+    assert "users_history" in shown.stdout
+    assert "add --yes" in shown.stdout
+    assert rows(tmp_path, "SELECT username FROM users WHERE id = 9") == [("outsider",)]
+    done = usergraph(tmp_path, "admin", "erase", "user_9", "--yes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("user_9 is erased, and is erased-9 in the history.")
+    assert rows(tmp_path, "SELECT id FROM users WHERE id = 9") == []
+    assert rows(tmp_path, "SELECT DISTINCT username FROM users_history WHERE row_id = 9") == [("erased-9",)]
+    again = usergraph(tmp_path, "admin", "erase", "user_9", "--yes")
+    assert (again.returncode, again.stdout) == (0, "user_9 was erased before: only erased-9 is left.\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("user_99", "There is no user user_99."),
+        ("nobody", "There is no user nobody."),
+        ("user_1", "This would leave no active administrator"),
+    ],
+)
+def test_admin_erase_refuses(tmp_path: Path, sqlite_template: Path, typed: str, message: str) -> None:
+    shutil.copy(sqlite_template, tmp_path)
+    done = usergraph(tmp_path, "admin", "erase", typed, "--yes")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert message in done.stderr
+    assert rows(tmp_path, "SELECT COUNT(*) FROM users") == [(9,)]
 
 
 # --- serve ---------------------------------------------------------------------------------------------------------

@@ -1,14 +1,11 @@
 """How jobs run: by one process at a time, onward from where another stopped, and only as who started them."""
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models.values import now
-from resolvers.directories_store import tidy
 from resolvers.directory_jobs import Runner
 from tests import faults
 from tests.directories import JOB, READ, RECONCILE, ROWS, call, counts, job_of, reconcile, row, states, trail, work
@@ -186,15 +183,6 @@ async def test_parts_that_never_come_are_given_up_after_a_day(service: Service) 
     await work(service)
     job = await job_of(service, "job_1")
     assert (job["state"], job["error"].split(".")[0]) == ("FAILED", "Its last part was not sent within 24 hours")
-
-
-async def test_rows_of_old_jobs_are_dropped_and_the_jobs_stay(service: Service) -> None:
-    await reconcile(service, "ann", "bob")
-    await service.write("UPDATE directory_jobs SET finished_at = '2001-01-01 00:00:00+00:00'")
-    await reconcile(service, "ann", "bob")
-    assert (await job_of(service, "job_1"))["rows"]["totalCount"] == 0
-    assert (await job_of(service, "job_2"))["rows"]["totalCount"] == 2
-    assert await service.database.transaction(lambda tx: tidy(tx, now() + timedelta(days=1))) == 2
 
 
 @pytest.mark.parametrize(

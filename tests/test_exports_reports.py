@@ -73,7 +73,7 @@ def test_its_columns_are_those_it_tells() -> None:
     ]
     text = written(CsvWriter(table), as_cells(table, TEXTS)(rows)).decode()
     assert text == (
-        "role,month,last,count,share,isLdap\r\n'=Admin,2026-03-01,2026-03-05T10:00:00Z,3,0.5,true\r\n,,,0,0.0,\r\n"
+        "role,month,last,count,share,isLdap\r\n'=Admin,2026-03-01,2026-03-05T10:00:00.000000Z,3,0.5,true\r\n,,,0,0.0,\r\n"
     )
     moment = datetime(2026, 3, 5, 10, tzinfo=UTC)
     typed: dict[str, Any] = {**ROWS[0], "month": date(2026, 3, 1), "last": moment}

@@ -22,7 +22,7 @@ from tests.program import running as program_running
 from tests.service import SECRET, Service, key_of
 from tests.test_workers import all_started
 
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 ME = "query Me { me { id } }"
 KEYS = ("time", "level", "logger", "pid", "message")
 

@@ -69,6 +69,7 @@ MUTATIONS: dict[str, tuple[Who, dict[str, Any]]] = {
     "activateUsers": (READERS, {"ids": ["{clerk}"]}),
     "deactivateUsers": (READERS, {"ids": ["user_8"]}),
     "deleteUsers": (frozenset({"admin", "orgadmin"}), {"ids": ["user_8"]}),
+    "eraseUsers": (frozenset({"admin"}), {"ids": ["user_8"]}),
     "changePassword": (READERS, {"id": "user_8", "newPassword": "a long new password"}),
     "requestPasswordReset": (ANYBODY, {"email": "member@usergraph.test"}),
     "resetPassword": (ANYBODY, {"token": "{resetToken}", "newPassword": "a long new password"}),
@@ -125,6 +126,7 @@ OWN: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         {"ids": ["{me}"]},
         {who: "SELF" if who in ("admin", "orgadmin") else "FORBIDDEN" for who in PEOPLE},
     ),
+    "eraseUsers": ({"ids": ["{me}"]}, {who: "SELF" if who == "admin" else "FORBIDDEN" for who in PEOPLE}),
 }
 
 # field of User: who may read it of others

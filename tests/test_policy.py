@@ -16,7 +16,7 @@ from resolvers.policy import BUILT_IN_ROLES, FIELD_RIGHTS, FOR_STRANGERS, NOBODY
 
 SDL = build_schema(build().as_str())
 ROLES = {role.name: role for role in BUILT_IN_ROLES}
-PLATFORM_ONLY = {Right.DELETE_USERS, Right.MANAGE_ROLES, Right.MANAGE_PROVIDERS}
+PLATFORM_ONLY = {Right.DELETE_USERS, Right.ERASE_USERS, Right.MANAGE_ROLES, Right.MANAGE_PROVIDERS}
 LISTING = {Right.USE_SELF_SERVICE, Right.READ_DIRECTORY, Right.LIST_USERS}
 
 

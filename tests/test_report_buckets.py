@@ -169,10 +169,10 @@ async def test_filling_fills_gaps_and_leaves_never_where_it_is(service: Service)
     measures = [{"measure": "COUNT"}, {"measure": "LAST", "of": "LAST_LOGIN_AT", "as": "last"}]
     assert await rows(service, groupBy=[dimension], measures=measures) == [
         {"month": None, "count": 6, "last": None},
-        {"month": "2025-11-01", "count": 1, "last": "2025-11-15T00:00:00Z"},
-        {"month": "2025-12-01", "count": 1, "last": "2025-12-15T00:00:00Z"},
+        {"month": "2025-11-01", "count": 1, "last": "2025-11-15T00:00:00.000000Z"},
+        {"month": "2025-12-01", "count": 1, "last": "2025-12-15T00:00:00.000000Z"},
         {"month": "2026-01-01", "count": 0, "last": None},
-        {"month": "2026-02-01", "count": 1, "last": "2026-02-01T00:00:00Z"},
+        {"month": "2026-02-01", "count": 1, "last": "2026-02-01T00:00:00.000000Z"},
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.values import now
+from models.values import now, rfc3339
 from tests.history import moment
 from tests.reporting import REPORT, TURNS, furnish, report, rows
 from tests.reports_oracle import Oracle, answer
@@ -74,7 +74,7 @@ async def test_the_same_question_at_the_end_of_each_interval(service: Service) -
         assert len(beyond_who_asks(statements)) == statements_of(service, 21)
         ends = [datetime(year, month, 1, tzinfo=UTC) - timedelta(microseconds=1)
                 for year in range(2021, 2026) for month in (1, 4, 7, 10)]  # fmt: skip
-        moments = [each.isoformat().replace("+00:00", "Z") for each in ends] + ["2025-10-02T00:00:00Z"]
+        moments = [rfc3339(each) for each in ends] + ["2025-10-02T00:00:00.000000Z"]
         oracle = await Oracle.of(service, "admin")
         each = [await answer(service, oracle, {**question, "asOf": at, "first": 10}, "admin") for at in moments]
         assert found == {
@@ -113,7 +113,10 @@ async def test_a_report_of_moments_is_a_table_with_the_moment_first(service: Ser
             {"name": "asOf", "title": "As of", "kind": "INSTANT", "isMeasure": False},
             {"name": "count", "title": "Users", "kind": "NUMBER", "isMeasure": True},
         ],
-        "rows": [{"asOf": "2020-01-05T23:59:59.999999Z", "count": 0}, {"asOf": "2020-01-08T12:00:00Z", "count": 0}],
+        "rows": [
+            {"asOf": "2020-01-05T23:59:59.999999Z", "count": 0},
+            {"asOf": "2020-01-08T12:00:00.000000Z", "count": 0},
+        ],
         "total": 0,
         "hasMore": False,
     }
