@@ -1,9 +1,9 @@
 """Distinguished names: reads, prints and compares them, so that two spellings of one entry have one form.
 
 What is read: RFC 4514, and the older spellings that servers and exports still write (RFC 1779 and RFC 2253): quotes,
-`;` between parts, spaces around separators, `OID.2.5.4.3`. What makes no difference: escapes (`\\,`, `\\2C`, `#0C01..`),
-names and OIDs of one attribute type, the order within `a=1+b=2`, spaces as RFC 4518 counts them, and case, but for the
-attributes that mind it.
+`;` between parts, spaces around separators, `OID.2.5.4.3`. What makes no difference: escapes (`\\,`, `\\2C`,
+`#0C01…`), names and OIDs of one attribute type, the order within `a=1+b=2`, spaces as RFC 4518 counts them, and case,
+but for the attributes that mind it.
 """
 
 import re

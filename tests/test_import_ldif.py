@@ -4,8 +4,6 @@ import base64
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from resolvers.importers import open_rows
 from tests.importing import NO_EMAIL, problems, refusal, refuse, users
 
