@@ -115,7 +115,7 @@ def clean(text: str, *path: str | int, what: str, limit: int = LABEL) -> str:
     if kept.isascii() and kept.isprintable() and len(kept) <= limit:  # nothing below can be wrong with it
         return kept
     if len(kept) > limit or len(key(kept)) > limit:
-        raise Invalid(*path, reason=f"{what} is longer than {limit} characters.")
+        raise Invalid(*path, reason=f"{what} is longer than {limit} characters.", limit=limit)
     if _INVISIBLE.search(kept) or _INVISIBLE.search(unicodedata.normalize("NFKC", kept)) or _CONTROL.search(kept):
         raise Invalid(*path, reason=f"{what} holds an invisible or control character. Type it again.")
     if not key(kept):

@@ -18,6 +18,7 @@ CALLED = {
     "loginDn": "login DN",
     "nameId": "name id",
 }
+MAX_REF = 100  # characters of a reference that a message repeats
 MOST_VALUES = 100  # tags, aliases or variables in one row
 NAMES = {
     "name": "The name",
@@ -25,6 +26,11 @@ NAMES = {
     "last_name": "The last name",
 }
 KEYED = {"name": "name_key", "first_name": "first_name_key", "last_name": "last_name_key"}
+
+
+def row_name(index: int, ref: str | None = None) -> str:
+    """A row as people count, from 1, with the reference that its sender gave it."""
+    return f"row {index + 1}" + (f" ({ref[:MAX_REF]})" if ref else "")
 
 
 @dataclass(slots=True)
@@ -62,7 +68,7 @@ class Draft:
     @property
     def place(self) -> str:
         """Where the row stands, as its sender knows it: by its line in a file, else by its number in the call."""
-        return str(self.given.get("place") or f"row {self.index}")
+        return str(self.given.get("place") or row_name(self.index, self.given.get("ref")))
 
     @property
     def is_good(self) -> bool:
@@ -179,7 +185,7 @@ def variables_of(draft: Draft, name: str) -> dict[str, str]:
 def _bound(draft: Draft, name: str, count: int) -> None:
     if count > MOST_VALUES:
         reason = f"{camel(name)} takes at most {MOST_VALUES} values."
-        draft.refusals.append(Invalid(*draft.path, camel(name), reason=reason))
+        draft.refusals.append(Invalid(*draft.path, camel(name), reason=reason, limit=MOST_VALUES))
 
 
 def refuse_duplicates(drafts: Sequence[Draft]) -> None:

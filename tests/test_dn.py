@@ -108,7 +108,8 @@ def test_what_is_insignificant_makes_no_difference(one: str, other: str) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "jane", "jane@example.com", "CORP\\jane", "=x", "cn=", "cn= ,dc=x", "cn=a,", ",cn=a", "cn=a,,dc=x", "cn=a+",
+    ["", " ", "jane", "jane@example.com", "CORP\\jane", "=x", "cn=", "cn= ,dc=x", "cn=a,", ",cn=a", "cn=a,,dc=x",
+     "cn=a+",
      "cn=a\\", 'cn="a', "cn=#", "cn=#0", "cn=#0g", "1=a", "1.=a", "c n=a", "cn;lang-de=a", "\\63n=a", "\u0441n=a"],
 )  # fmt: skip
 def test_what_is_no_dn_is_refused_and_stands_for_itself(text: str) -> None:

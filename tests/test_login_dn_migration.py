@@ -76,9 +76,8 @@ async def test_spellings_of_one_entry_become_one_key_and_both_users_stay(
         [f"user_3 and user_4 have one entry as their login DN, cn=doe\\, john,{PEOPLE}", "user_3 keeps it"],
     ]
     async with running(database_url) as service:
-        query = (
-            """{ users(where: {loginDn: {startsWith: "user_"}}, orderBy: [{field: ID}]) { nodes { id loginDn } } }"""
-        )
+        where = 'where: {loginDn: {startsWith: "user_"}}'
+        query = f"{{ users({where}, orderBy: [{{field: ID}}]) {{ nodes {{ id loginDn }} }} }}"
         assert (await service.data(query))["users"]["nodes"] == [
             {"id": "user_4", "loginDn": BEFORE[4][0]},
             {"id": "user_7", "loginDn": BEFORE[7][0]},
