@@ -14,6 +14,7 @@ from resolvers.drafts import Draft, row_name
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
 from resolvers.references import Roles
+from resolvers.turns import in_turns
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ async def deactivate_users(change: Change, *, ids: Sequence[str], error_policy: 
     changed = [draft for draft in good if draft.target and draft.target["state"] != UserState.DEACTIVATED]
     await _set_state(change, changed, UserState.DEACTIVATED, Action.DEACTIVATED)
     ended = await end_access(change, [draft.user_id for draft in changed if draft.user_id])
-    return payload([_deactivated(draft, ended.get(draft.user_id or 0, Ended())) for draft in drafts])
+    return payload([_deactivated(draft, ended.get(draft.user_id or 0, Ended())) async for draft in in_turns(drafts)])
 
 
 def _deactivated(draft: Draft, ended: Ended) -> Mapping[str, Any]:
@@ -133,7 +134,7 @@ async def activate_users(change: Change, *, ids: Sequence[str], error_policy: st
     changed = [draft for draft in good if draft.target and draft.target["state"] == UserState.DEACTIVATED]
     await _set_state(change, changed, UserState.ACTIVE, Action.ACTIVATED)
     await forget_absence(change, [draft.user_id for draft in changed if draft.user_id])
-    return payload([result(draft, "UPDATED" if draft.changed else "UNCHANGED") for draft in drafts])
+    return payload([result(draft, "UPDATED" if draft.changed else "UNCHANGED") async for draft in in_turns(drafts)])
 
 
 def _may_activate(change: Change, draft: Draft) -> None:

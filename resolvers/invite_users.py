@@ -43,7 +43,9 @@ async def invite_users(
         store_users.describe(draft, placing)
     await store_users.record(change, good, Action.INVITED)
     issued = await issue(change, good)
-    return outcomes.payload([outcomes.result(d, "CREATED", invitation=issued.get(d.index)) for d in drafts])
+    return outcomes.payload(
+        [outcomes.result(d, "CREATED", invitation=issued.get(d.index)) async for d in in_turns(drafts)]
+    )
 
 
 def _place(change: Change, draft: Draft, placing: Placing) -> None:

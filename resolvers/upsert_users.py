@@ -1,5 +1,6 @@
 """Creating or updating many users by email or external id: the call that integrators repeat (C8 to C11)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,7 @@ async def upsert_users(
     planned = await plan(change, users, source=named, create_missing_groups=bool(create_missing_groups))
     good = outcomes.accepted(change, planned.drafts, error_policy)
     await store(change, planned, good)
-    return outcomes.payload([outcomes.result(draft, action(draft)) for draft in planned.drafts])
+    return outcomes.payload([outcomes.result(draft, action(draft)) async for draft in in_turns(planned.drafts)])
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ async def plan(
     states = {
         draft.index: _place(change, draft, placing, updating, known, administrators) async for draft in in_turns(drafts)
     }
+    await asyncio.sleep(0)  # what follows computes over all rows
     refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
     return Planned(drafts, states, placing)
