@@ -40,6 +40,18 @@ async def end_access(change: Change, ids: Sequence[int]) -> dict[int, Ended]:
     return {each: Ended(sessions.get(each, 0), keys.get(each, 0), invitations.get(each, 0)) for each in ids}
 
 
+async def end_keys(change: Change, drafts: Sequence[Draft]) -> dict[int, int]:
+    """End the API keys of users for whom somebody else is answerable from now on; count them, also in the drafts."""
+    users = {draft.user_id: draft for draft in drafts if draft.user_id is not None}
+    if not users:
+        return {}
+    moment = change.moment
+    ended = await _end(change, list(users), "api_keys", "revoked_at = $2", "revoked_at IS NULL", moment)
+    for user_id, count in ended.items():
+        users[user_id].changes["open_api_keys"] = (count, 0)
+    return ended
+
+
 async def forget_absence(change: Change, ids: Sequence[int]) -> None:
     """Brought back by a person: whoever deactivates these users next, no directory undoes it."""
     if ids:

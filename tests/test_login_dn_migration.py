@@ -57,7 +57,7 @@ async def test_spellings_of_one_entry_become_one_key_and_both_users_stay(
     async with opened(database_url) as database:
         before, installed = await schema_of(database), await triggers(database)
     async with TortoiseContext():
-        await tortoise_migrate(config=config(database_url), target="usergraph.0010_external_ids", direction="backward")
+        await tortoise_migrate(config=config(database_url), target="usergraph.0011_match_keys", direction="backward")
         await Tortoise.close_connections()
     async with opened(database_url) as database:
         await database.transaction(_fill)

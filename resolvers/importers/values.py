@@ -8,7 +8,7 @@ from models.lists import escaped, pair, separated
 from models.values import UNUSABLE
 from resolvers.importers.account_readers import Mistake
 from resolvers.importers.account_words import NO, YES, plain
-from resolvers.importers.column_names import VARIABLE, Target, normal
+from resolvers.importers.column_names import EXTERNAL_ID, VARIABLE, Target, normal
 from resolvers.importers.columns import FLAGS, LISTS, shown
 from resolvers.importers.group_names import group_names, split_names
 from resolvers.importers.rows import Problem
@@ -69,8 +69,11 @@ class _User:
         elif field in LISTS:
             self._extend(field, _list_items(cell))
         elif field == "variables":
-            for name, value in variables(cell.value).items():
+            for name, value in pairs(cell.value, "name").items():
                 self._choose(cell, VARIABLE + str(name), text(value))
+        elif field == "external_ids":
+            for source, value in pairs(cell.value, "source").items():
+                self._choose(cell, EXTERNAL_ID + str(source), text(value))
         elif field in FLAGS:
             self._choose(cell, field, flag(cell.value))
         elif field == "ldap.server_number":
@@ -108,6 +111,8 @@ class _User:
     def _put(self, field: str, value: str | int | bool) -> None:
         if field.startswith(VARIABLE):
             self.values.setdefault("variables", {})[field.removeprefix(VARIABLE)] = value
+        elif field.startswith(EXTERNAL_ID):
+            self.values.setdefault("external_ids", {})[field.removeprefix(EXTERNAL_ID)] = value
         else:
             self.values[field] = value
 
@@ -204,17 +209,21 @@ def flag(value: Any) -> bool | None:
     return word in _YES
 
 
-def variables(value: Any) -> Mapping[str, Any]:
-    """Variables as an object, as a list of names and values, or as the text that an export makes of such a list."""
+def pairs(value: Any, first: str) -> Mapping[str, Any]:
+    """Variables, or external ids by source: an object, a list of objects, or the text that an export makes of a list.
+
+    `first` is the field beside `value` in the objects of a list.
+    """
     if isinstance(value, Mapping) and not isinstance(value.get("nodes"), list):
         return value
     if value is None or value == "":
         return {}
     found: dict[str, Any] = {}
     for one in separated(value) if isinstance(value, str) else listed(value):
-        named = (one.get("name"), one.get("value")) if isinstance(one, Mapping) else pair(str(one))
+        named = (one.get(first), one.get("value")) if isinstance(one, Mapping) else pair(str(one))
         if named is None or not named[0]:
-            raise Mistake("holds no pairs of name and value: write name=value|name=value, or a column variables.NAME")
+            by_column = ", or a column variables.NAME" if first == "name" else ""
+            raise Mistake(f"holds no pairs of {first} and value: write {first}=value|{first}=value{by_column}")
         found[named[0]] = named[1]
     return found
 

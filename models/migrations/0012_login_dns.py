@@ -100,6 +100,6 @@ async def keep(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("usergraph", "0010_external_ids")]
+    dependencies = [("usergraph", "0011_match_keys")]
 
     operations = [ops.RunPython(renew, keep)]
