@@ -73,7 +73,7 @@ def mapping(pairs: list[str]) -> dict[str, str]:
 
 
 async def _import(given: argparse.Namespace, settings: Settings, source: Source, refused: RefusedWriter) -> Tally:
-    await migrate.bring_up_to_date(settings.database_url, prepare=settings.database_prepare)
+    await migrate.bring_existing_up_to_date(settings.database_url, prepare=settings.database_prepare)
     database = Database.of(settings)
     await database.open()
     collector.settle()

@@ -89,7 +89,7 @@ def _options(given: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _reconcile(given: argparse.Namespace, settings: Settings, source: Source, options: dict[str, Any]) -> int:
-    await migrate.bring_up_to_date(settings.database_url, prepare=settings.database_prepare)
+    await migrate.bring_existing_up_to_date(settings.database_url, prepare=settings.database_prepare)
     database = Database.of(settings)
     await database.open()
     collector.settle()
