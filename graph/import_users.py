@@ -87,6 +87,7 @@ async def _import(given: argparse.Namespace, settings: Settings, source: Source,
         create_groups=not given.no_create_groups,
         dry_run=given.dry_run,
         noun=source.noun,
+        is_table=source.format == "csv",
     )
 
     def refuse(row: Any, problems: Any) -> None:

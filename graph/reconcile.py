@@ -103,6 +103,7 @@ async def _reconcile(given: argparse.Namespace, settings: Settings, source: Sour
         create_groups=not given.no_create_groups,
         dry_run=given.dry_run,
         noun=source.noun,
+        is_table=source.format == "csv",
     )
     try:
         with tqdm(total=source.total, desc="send", unit=" rows", disable=None) as bar:

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from models.database import Connection, Database, Transaction
+from models.database import Database, Transaction
 from models.errors import Duplicate, NotFound
 from models.secrets import Sealer
 from models.settings import Settings
 from models.values import camel, key
 from resolvers.changes import Before, Change
 from resolvers.hashing import Hasher
+from resolvers.import_organizations import with_organizations
+from resolvers.import_rewritten import refuse_rewritten
 from resolvers.importers import Problem, Row
 from resolvers.importers.seen import Seen
 from resolvers.policy import Viewer
@@ -21,7 +23,7 @@ from resolvers.viewers import by_username
 
 CHUNK = 1_000
 ACTIONS = ("CREATED", "UPDATED", "UNCHANGED", "FAILED")
-FIELDS = ("email", "username", "name", "first_name", "last_name", "external_id", "is_active", "ref")
+FIELDS = ("email", "username", "name", "first_name", "last_name", "external_id", "is_active", "is_invited", "ref")
 LISTS = ("tags", "aliases", "groups", "organization_ids")
 
 
@@ -44,6 +46,7 @@ class Import:
     create_groups: bool = True
     dry_run: bool = False
     noun: str = "line"  # what a row's number counts in this file
+    is_table: bool = False  # a spreadsheet may have written it
 
 
 Refused = Callable[[Row, Sequence[Problem]], None]
@@ -59,6 +62,7 @@ async def import_rows(
     viewer = await viewer_of(database, how)
     if not how.dry_run:
         for chunk in chunks(rows, min(CHUNK, how.settings.max_bulk)):
+            chunk = await _looked_through(database, how, chunk)
             given = await _given(database, how, viewer, chunk)
             results = await database.transaction(partial(_chunk, how, viewer, given))
             _count(tally, chunk, results, refused)
@@ -67,6 +71,7 @@ async def import_rows(
 
     async def everything(tx: Transaction) -> None:
         for chunk in chunks(rows, min(CHUNK, how.settings.max_bulk)):
+            chunk = await _looked_through(database, how, chunk)
             _count(tally, chunk, await _chunk(how, viewer, await _given(database, how, viewer, chunk), tx), refused)
             progress(len(chunk))
         tx.discard()
@@ -113,6 +118,15 @@ def chunks(rows: Iterable[Row], most: int = CHUNK) -> Iterator[list[Row]]:
         yield chunk
 
 
+async def _looked_through(database: Database, how: Import, chunk: list[Row]) -> list[Row]:
+    """The rows, with what a spreadsheet has rewritten in them as problems."""
+    if not how.is_table:
+        return chunk
+    async with database.reading() as connection:
+        found = await refuse_rewritten(connection, chunk)
+    return [replace(row, problems=[*row.problems, *found.get(row.number, ())]) for row in chunk] if found else chunk
+
+
 async def _given(database: Database, how: Import, viewer: Viewer, chunk: Sequence[Row]) -> list[dict[str, Any]]:
     users = [
         {**upsert_input(row.user, how), "place": f"{how.noun} {row.number:,}"} for row in chunk if not row.problems
@@ -157,24 +171,6 @@ def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
         secrets = ("password", "password_hash")
         given["authentication"] = {"local": {name: user[name] for name in secrets if name in user}}
     return given
-
-
-async def with_organizations(connection: Connection, users: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with names of organizations as ids; a name that is none, or two, stays, and its row is refused."""
-    asked = {key(name) for user in users for name in user["organization_names"]}
-    among = connection.dialect.among("name_key", "$1", "text")
-    found: dict[str, list[int]] = {}
-    for row in await connection.rows(f"SELECT name_key, id FROM organizations WHERE {among}", sorted(asked)):
-        found.setdefault(row[0], []).append(row[1])
-
-    def typed(name: str) -> str:
-        ids = found.get(key(name), [])
-        return f"organization_{ids[0]}" if len(ids) == 1 else name
-
-    return [
-        {**user, "organization_ids": [*user.get("organization_ids", ()), *map(typed, user["organization_names"])]}
-        for user in users
-    ]
 
 
 def _count(tally: Tally, chunk: Sequence[Row], results: Sequence[Mapping[str, Any]], refused: Refused) -> None:

@@ -60,13 +60,17 @@ class Columns:
         target, note = self._found(name)
         if len(self._met) < _MOST_REMEMBERED:
             self._met[name] = target
-            self._states.meet(name, target, is_mapped=self._by_map(name) is not None)
+            self._states.meet(name, target, is_mapped=self.is_mapped(name))
             self._note(note)
         return target
 
     def observe(self, name: str, value: Any) -> None:
         """Look at a value of a column whose meaning depends on its values."""
         self._states.observe(name, value)
+
+    def is_mapped(self, name: str) -> bool:
+        """Whether `--map` says what the column means."""
+        return self._by_map(name) is not None
 
     def is_observed(self, name: str) -> bool:
         return name in self._states.watched

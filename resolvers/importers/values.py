@@ -12,6 +12,7 @@ from resolvers.importers.column_names import VARIABLE, Target, normal
 from resolvers.importers.columns import FLAGS, LISTS, shown
 from resolvers.importers.group_names import group_names, split_names
 from resolvers.importers.rows import Problem
+from resolvers.importers.spreadsheets import rewriting
 
 _YES = YES | {"active", "enabled"}
 _NO = NO | {"inactive", "disabled", "deactivated", "deleted"}
@@ -19,6 +20,7 @@ _NAMED_BY = ("name", "displayName", "display", "path", "id", "value")
 _LARGEST = 10**30
 _SPLIT = frozenset({"tags", "aliases", "groups"})
 _LOOSE = frozenset({"email", "username"})
+IDS = frozenset({"external_id", "username", "aliases", "variables.employeeNumber", "variables.employeeId"})
 _MASK = re.compile(r"[*•●∙·\u2022\u25cf]+|\[?\(?<?(hidden|masked|redacted|not shown)>?\)?\]?", re.IGNORECASE)
 _COLLECTION = re.compile(r"(System|Microsoft)\.[\w.]+(\[\]|Collection(`1)?(\[.*\])?)")
 
@@ -91,12 +93,16 @@ class _User:
             self.values["is_invited"] = True
 
     def _extend(self, field: str, values: list[str]) -> None:
+        for value in values if field in IDS else ():
+            _refuse_rewritten(value)
         if values:
             self.values[field] = list(dict.fromkeys([*self.values.get(field, ()), *values]))
 
     def _choose(self, cell: Cell, field: str, value: str | int | bool | None) -> None:
         if value is None:
             return
+        if field in IDS:
+            _refuse_rewritten(str(value))
         cell = cell._replace(value=value)
         earlier = self._chosen.setdefault(field, cell)
         if earlier.target.rank == cell.target.rank and not _same(field, earlier.value, value):
@@ -127,6 +133,11 @@ class _User:
         """Google's files hold a hash in the password's column where they name the function that made it."""
         if self.values.pop("password_hash_function", None) and "password" in self.values:
             self.values["password_hash"] = self.values.pop("password")
+
+
+def _refuse_rewritten(value: str) -> None:
+    if problem := rewriting(value):
+        raise Mistake(problem)
 
 
 def _same(field: str, one: Any, other: Any) -> bool:
@@ -176,7 +187,7 @@ def items(value: Any, *, is_split: bool = False) -> list[str]:
     """
     value = listed(value)
     if isinstance(value, tuple):
-        return [one for one in map(text, value) if one]
+        return [escaped(one) if is_split else one for one in map(text, value) if one]
     texts = [(text(one), isinstance(one, Mapping)) for one in value]
     parts = [part.strip() for one, is_whole in texts if one for part in ([one] if is_whole else separated(one))]
     return [escaped(part) if is_split else part for part in parts if part]
