@@ -85,7 +85,7 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
             *report_urls.routes(engine, entrance),
             *saml.routes(services),
             *playground(),
-            *pages(),
+            *pages(settings),
         ],
         lifespan=lifespan,
     )

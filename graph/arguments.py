@@ -9,7 +9,7 @@ from graph.sites import Argued
 from models.errors import Invalid
 from models.settings import Settings
 from models.values import camel
-from resolvers import history, users
+from resolvers import history, user_keys
 from resolvers.conditions import One, Some, unreadable
 from resolvers.cursors import decode, orders
 from resolvers.loaders import Page
@@ -144,7 +144,7 @@ def check_lookup(viewer: Viewer, given: Mapping[str, Any], settings: Settings) -
     for name in ("ids", "keys"):
         if len(given.get(name) or ()) > settings.max_page:
             raise Invalid(name, reason=f"{name} takes at most {settings.max_page} at a time.")
-    fields = {users.KEYS[kind][0] for key in keys for kind in key if kind in users.KEYS}
+    fields = {user_keys.FIELDS[kind] for key in keys for kind in key if kind in user_keys.FIELDS}
     hidden = sorted(f"User.{name}" for name in fields if not may_read(viewer, "User", name))
     if hidden:
         raise forbidden(hidden)

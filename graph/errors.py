@@ -9,6 +9,7 @@ from graphql import GraphQLError
 
 from models.errors import Forbidden, Refusal, TooSlow, Unauthenticated, Unavailable
 from models.pools import LONGEST
+from resolvers.outcomes import json_values
 
 log = logging.getLogger("usergraph")
 
@@ -91,7 +92,9 @@ def _known(error: BaseException) -> GraphQLError | None:
         extra = {"fields": list(error.fields)} if error.fields else {}
         return coded(error.message, error.code, **extra)
     if isinstance(error, Refusal):
-        return coded(error.message, error.code, **({"argument": list(error.path)} if error.path else {}))
+        argument = {"argument": list(error.path)} if error.path else {}
+        values = {"values": json_values(error)} if error.values else {}
+        return coded(error.message, error.code, **argument, **values)
     if isinstance(error, BadRequest):
         return coded(str(error), error.code)
     if isinstance(error, Unauthenticated):

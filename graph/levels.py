@@ -14,7 +14,7 @@ from graph.runs import A_ROW, LONG, Run
 from models.database import Record, Steps
 from models.dialects import Dialect
 from models.values import from_json, rfc3339, timestamp
-from resolvers import loaders, users
+from resolvers import loaders, user_keys
 from resolvers.filters import number_of
 from resolvers.selected import Selected
 from resolvers.sources import Kind, Relation, Source
@@ -217,7 +217,7 @@ class LookupChild(Child):
             ids = yield from self.ids(run.dialect, arguments)
         else:
             keys = [next(iter(key.items())) for key in (arguments["keys"] if self.many else [arguments["by"]])]
-            ids = yield from users.ids_by_keys(run.dialect, keys)
+            ids = yield from user_keys.ids_by_keys(run.dialect, keys)
         wanted = [number for number in ids if number is not None]
         found = (yield from self.level.of_ids(run, wanted)) if wanted else {}
         return [None if number is None else found.get(number) for number in ids]

@@ -41,8 +41,15 @@ class ErrorCode(StrEnum):
     WRONG_STATE = "WRONG_STATE"
 
 
+# Values that are English and not a name or a number: whoever writes the message in another language needs none of them.
+SENTENCES = frozenset({"advice", "reason"})
+
+
 class Refusal(Exception):
-    """An expected no. `path` leads into the input, as GraphQL names; `index` is the row of a bulk call."""
+    """An expected no. `path` leads into the input, as GraphQL names; `index` is the row of a bulk call.
+
+    `values` are what the message says, by name. More than its template takes may be given, for messages that are whole.
+    """
 
     code: ClassVar[ErrorCode]
     template: ClassVar[str] = "{reason}"
@@ -50,6 +57,7 @@ class Refusal(Exception):
     def __init__(self, *path: str | int, **values: object) -> None:
         self.path: Sequence[str | int] = path
         self.message = self.template.format(**values)
+        self.values = {name: value for name, value in values.items() if name not in SENTENCES}
         super().__init__(self.message)
 
     def below(self, *prefix: str | int) -> "Refusal":

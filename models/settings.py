@@ -51,6 +51,11 @@ class Settings:
         "http://127.0.0.1:8000",
         "Address that invitation and reset links begin with; never taken from a request.",
     )
+    sign_in_url: str = setting(
+        "",
+        "Address where users sign in, such as your application's: invitation and password pages end with a link to it; "
+        "empty: the service's own page.",
+    )
     secret_key: str = setting(
         "",
         "Key that seals tokens waiting in the outbox (32 bytes, URL-safe base64); empty: a file beside the SQLite one.",

@@ -15,6 +15,7 @@ from models.history import (
     RoleNameVersion,
     RoleVersion,
     UserAliasVersion,
+    UserExternalIdVersion,
     UserTagVersion,
     UserVariableVersion,
     UserVersion,
@@ -27,7 +28,7 @@ from models.roles import Role, RoleName
 from models.saml import SamlAssertion, SamlRequest
 from models.saved_reports import SavedReport, SavedReportRole
 from models.sessions import Session
-from models.users import PreviousIdentity, User, UserAlias, UserTag, UserVariable
+from models.users import PreviousIdentity, User, UserAlias, UserExternalId, UserTag, UserVariable
 
 __all__ = [
     "ApiKey",
@@ -65,6 +66,8 @@ __all__ = [
     "User",
     "UserAlias",
     "UserAliasVersion",
+    "UserExternalId",
+    "UserExternalIdVersion",
     "UserTag",
     "UserTagVersion",
     "UserVariable",

@@ -27,7 +27,7 @@ class User(Row):
     first_name_key = KeyField(max_length=LABEL, null=True)
     last_name = KeyField(max_length=LABEL, null=True)
     last_name_key = KeyField(max_length=LABEL, null=True)
-    external_id = KeyField(max_length=LABEL, null=True, unique=True)
+    external_id = KeyField(max_length=LABEL, null=True, unique=True)  # the one of the source `api`, repeated to sort by
     state = KeyField(max_length=WORD)
     role = parent("Role")
     provider = parent("IdentityProvider", null=True)
@@ -84,6 +84,18 @@ class UserAlias(Row):
     class Meta:
         table = "user_aliases"
         indexes = (("user_id",),)
+
+
+class UserExternalId(Row):
+    """The id that a source system has for a user. A user has one id per source, and a source uses an id once."""
+
+    user = parent("User", on_delete=fields.CASCADE)
+    source = KeyField(max_length=LABEL)
+    value = KeyField(max_length=LABEL)
+
+    class Meta:
+        table = "user_external_ids"
+        unique_together = (("source", "value"), ("user_id", "source"))
 
 
 class UserVariable(Row):

@@ -10,7 +10,7 @@ from models.users import User, UserState
 from resolvers import references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
-from resolvers.drafts import Draft
+from resolvers.drafts import Draft, row_name
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
 from resolvers.references import Roles
@@ -85,7 +85,7 @@ def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> No
     if draft.target is None:
         raise NotFound(*draft.path, what="user", key=draft.given["ref"])
     if first != draft.index:
-        raise Duplicate(*draft.path, what="This user", first=f"row {first}")
+        raise Duplicate(*draft.path, what="This user", first=row_name(first))
     targets.require_manageable(change, draft.target, where, *draft.path)
 
 

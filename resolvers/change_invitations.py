@@ -16,7 +16,7 @@ from resolvers.activate_users import drop_letters
 from resolvers.audit import Action, Event, Subject
 from resolvers.changed_addresses import turn_back
 from resolvers.changes import Before, Change, number
-from resolvers.drafts import Draft
+from resolvers.drafts import Draft, row_name
 from resolvers.invite_users import issued
 from resolvers.ldap_settings import opened_settings
 from resolvers.outcomes import accepted, payload, result
@@ -134,7 +134,7 @@ async def _pending(change: Change, ids: Sequence[str]) -> list[Draft]:
 
 def refuse_repeated(draft: Draft, first: int, what: str) -> None:
     if first != draft.index:
-        raise Duplicate(*draft.path, what=what, first=f"row {first}")
+        raise Duplicate(*draft.path, what=what, first=row_name(first))
 
 
 def _check(

@@ -95,7 +95,9 @@ def _description(text: str | None) -> str | None:
 def _question(check: Check, document: str, variables: Any) -> dict[str, Any]:
     """Document and variables as they are kept, checked together."""
     if len(document) > LONGEST_DOCUMENT:
-        raise Invalid("document", reason=f"A report's document has at most {LONGEST_DOCUMENT} characters.")
+        raise Invalid(
+            "document", reason=f"A report's document has at most {LONGEST_DOCUMENT} characters.", limit=LONGEST_DOCUMENT
+        )
     given = {} if variables is None else variables
     if not isinstance(given, dict):
         raise Invalid("variables", reason='variables is an object, such as {"since": "-P90D"}.')
@@ -106,7 +108,9 @@ def _question(check: Check, document: str, variables: Any) -> dict[str, Any]:
             "variables", reason="variables holds what JSON cannot: too deep, or a number too large."
         ) from error
     if size > LONGEST_VARIABLES:
-        raise Invalid("variables", reason=f"A report's variables have at most {LONGEST_VARIABLES} bytes.")
+        raise Invalid(
+            "variables", reason=f"A report's variables have at most {LONGEST_VARIABLES} bytes.", limit=LONGEST_VARIABLES
+        )
     check(document, given)
     return {"document": document, "variables": given}
 
@@ -121,7 +125,7 @@ async def _refuse_taken(change: Change, name: str, own: int | None) -> None:
 async def _roles(change: Change, given: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     """Names of the roles to share with, by id."""
     if len(given) > MOST_ROLES:
-        raise Invalid("sharedWith", reason=f"A report is shared with at most {MOST_ROLES} roles.")
+        raise Invalid("sharedWith", reason=f"A report is shared with at most {MOST_ROLES} roles.", limit=MOST_ROLES)
     known = await references.roles(change.tx)
     found = [known.find(each, "sharedWith", place) for place, each in enumerate(given)]
     return {role.id: role.name for role in found}

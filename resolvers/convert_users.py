@@ -12,7 +12,7 @@ from resolvers import entry_ids, existing_users, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
 from resolvers.check_conversions import NO_CHECK, Check
-from resolvers.drafts import Draft, refuse_duplicates
+from resolvers.drafts import Draft, refuse_duplicates, row_name
 from resolvers.name_ids import Matches
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
@@ -78,7 +78,7 @@ def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> No
     if draft.target is None:
         raise NotFound(*draft.path, "id", what="user", key=draft.given["id"])
     if first != draft.index:
-        raise Duplicate(*draft.path, "id", what="This user", first=f"row {first}")
+        raise Duplicate(*draft.path, "id", what="This user", first=row_name(first))
     targets.require_manageable(change, draft.target, where, *draft.path, "id")
     # Whoever answers for the new way in signs in as this user, and a narrow key of theirs must not make itself one.
     targets.require_no_wider(where, draft.target, *draft.path, "id")

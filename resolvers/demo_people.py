@@ -9,7 +9,7 @@ from functools import cache
 from itertools import accumulate
 from typing import Any
 
-from models.values import key, search_key
+from models.values import API, key, search_key
 from resolvers.policy import ROOT_PROJECT_ROLES
 
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)  # fixed, so that every run makes the same directory
@@ -52,6 +52,7 @@ USER_COLUMNS = (
     " totp_enabled_at can_create_projects_in_root last_login_at last_api_request_at created_at created_by_id"
     " updated_at updated_by_id version search_key"
 ).split()
+EXTERNAL_ID = USER_COLUMNS.index("external_id") - 1  # in the values of a person
 
 
 @dataclass(frozen=True)
@@ -148,13 +149,14 @@ class Household:
     tags: list[tuple[int, str, str]]
     aliases: list[tuple[int, str, str]]
     variables: list[tuple[int, str, str, str]]
+    external_ids: list[tuple[int, str, str]]
     groups: list[tuple[int, int, datetime]]
     members: list[tuple[int, int, datetime]]
 
 
 def household(furniture: Furniture, people: Sequence[tuple[int, Person]], dice: random.Random) -> Household:
     """What hangs on people, each beside the id they get."""
-    made = Household([], [], [], [], [], [])
+    made = Household([], [], [], [], [], [], [])
     groups = list(furniture.groups)
     for user_id, each in people:
         tags = {part for text in dice.sample(TAGS, dice.randrange(3)) for part in TAG_PARTS[text]}
@@ -165,6 +167,10 @@ def household(furniture: Furniture, people: Sequence[tuple[int, Person]], dice: 
             made.aliases.append((user_id, aliases[0].upper(), aliases[0]))
         if dice.random() < 0.5:
             made.variables.append((user_id, "costCentre", "costcentre", f"CC-{dice.randrange(100, 999)}"))
+        if (external_id := each.values[EXTERNAL_ID]) is not None:
+            made.external_ids.append((user_id, API, external_id))
+        if each.number % 3 == 0:
+            made.external_ids.append((user_id, "crm", f"C-{each.number:06}"))
         for group in dice.sample(groups, dice.choices((0, 1, 2, 3), cum_weights=GROUP_SHARES)[0]):
             made.groups.append((group, user_id, each.created))
         made.members += [(place, user_id, each.created) for place in sorted(_places(furniture, each.company, dice))]

@@ -26,6 +26,7 @@ IDENTIFIERS = (
     ("users", "id", ("username", "username_key", "email", "email_key", "external_id", "login_dn", "login_dn_key")),
     ("users", "id", ("name_id", "entry_id")),
     ("user_aliases", "user_id", ("value", "value_key")),
+    ("user_external_ids", "user_id", ("value",)),
     ("previous_identities", "user_id", ("login_dn", "name_id", "entry_id")),
     ("directory_entries", "user_id", ("entry_key",)),
     ("letters", "user_id", ("to_address",)),

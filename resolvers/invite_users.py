@@ -12,7 +12,7 @@ from models.users import UserState
 from resolvers import existing_users, letters, outcomes, store_users, tokens
 from resolvers.audit import Action
 from resolvers.changes import Change
-from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates
+from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates, require_for_sources
 from resolvers.policy import Right
 from resolvers.references import Identity
 from resolvers.store_users import Placing
@@ -28,6 +28,7 @@ async def invite_users(
     drafts = [Draft(index, row, ("users", index)) for index, row in enumerate(users)]
     async for draft in in_turns(drafts):
         read(draft)
+        draft.attempt(require_for_sources, change.viewer, draft)
         store_users.require(draft, "email")
     placing = await Placing.load(change, Right.INVITE_USERS, drafts)
     async for draft in in_turns(drafts):

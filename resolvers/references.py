@@ -107,7 +107,7 @@ class Providers:
 
     def ldap(self, server_number: int, *path: str | int) -> ProviderRow:
         if not 1 <= server_number <= 9:
-            raise Invalid(*path, reason="An LDAP server number is 1 to 9.")
+            raise Invalid(*path, reason="An LDAP server number is 1 to 9.", minimum=1, limit=9)
         for provider in self.by_id.values():
             if provider.server_number == server_number:
                 return self._enabled(provider, *path)

@@ -7,8 +7,8 @@ from models import bulk
 from models.errors import Required
 from models.groups import GroupMember
 from models.organizations import OrganizationMember
-from models.users import User, UserAlias, UserTag, UserVariable
-from models.values import key, search_key
+from models.users import User, UserAlias, UserExternalId, UserTag, UserVariable
+from models.values import API, key, search_key
 from resolvers import changed_addresses, entry_ids, references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
@@ -218,7 +218,7 @@ def _forget_entry(draft: Draft) -> None:
 
 
 async def attach(change: Change, drafts: Sequence[Draft]) -> None:
-    """Add tags, aliases, variables and memberships; what is there already must have been taken out of the drafts."""
+    """Add tags, aliases, variables, external ids and memberships, all of which must be new."""
     tx, moment = change.tx, {"created_at": change.moment}
     tags = [{"user_id": d.user_id, "value": v, "value_key": key(v)} for d in drafts for v in d.tags]
     aliases = [{"user_id": d.user_id, "value": v, "value_key": key(v)} for d in drafts for v in d.aliases]
@@ -226,6 +226,9 @@ async def attach(change: Change, drafts: Sequence[Draft]) -> None:
         {"user_id": d.user_id, "name": n, "name_key": key(n), "value": v}
         for d in drafts
         for n, v in d.variables.items()
+    ]
+    external_ids = [
+        {"user_id": d.user_id, "source": s, "value": v} for d in drafts for s, v in d.external_ids.items() if v
     ]
     groups = [{"group_id": g, "user_id": d.user_id, **moment} for d in drafts for g in d.group_ids]
     organizations = [
@@ -237,6 +240,7 @@ async def attach(change: Change, drafts: Sequence[Draft]) -> None:
         (UserTag, tags),
         (UserAlias, aliases),
         (UserVariable, variables),
+        (UserExternalId, external_ids),
         (GroupMember, groups),
         (OrganizationMember, organizations),
     ):
@@ -249,7 +253,16 @@ def describe(draft: Draft, placing: Placing) -> None:
     for name, values in (("tags", draft.tags), ("aliases", draft.aliases), ("variables", variables)):
         if values:
             draft.change(name, None, sorted(values))
+    describe_external_ids(draft, {})
     describe_memberships(draft, placing)
+
+
+def describe_external_ids(draft: Draft, before: Mapping[str, str]) -> None:
+    """Name the ids of other sources before and after. That of the API is a field of its own, `externalId`."""
+    after = {source: value for source, value in {**before, **draft.external_ids}.items() if value is not None}
+    pair = [sorted(f"{s}={v}" for s, v in ids.items() if s != API) or None for ids in (before, after)]
+    if pair[0] != pair[1]:
+        draft.change("external_ids", *pair)
 
 
 def describe_memberships(draft: Draft, placing: Placing) -> None:

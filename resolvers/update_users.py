@@ -8,7 +8,7 @@ from models.values import camel, login_dn
 from resolvers import existing_users, references, store_users, targets
 from resolvers.audit import Action
 from resolvers.changes import Change, number
-from resolvers.drafts import Draft, read
+from resolvers.drafts import Draft, external_id_path, read, require_for_sources
 from resolvers.outcomes import error
 from resolvers.policy import ADMINISTRATION, ROOT_PROJECT_ROLES, Right
 from resolvers.sessions import end_sessions
@@ -17,7 +17,7 @@ from resolvers.targets import Target
 from resolvers.user_details import Details, details_of, settle
 
 DIRECT = ("username", "email", "name", "first_name", "last_name", "external_id")
-KNOWN_BY = ("username", "email", "external_id")  # at a directory, or an identity provider
+KNOWN_BY = ("username", "email")  # at a directory, or an identity provider, beside external ids
 KEYED = {name: f"{name}_key" for name in ("username", "email", "name", "first_name", "last_name")}
 REQUIRED = ("username", "email", "name", "role", "can_create_projects_in_root", "ldap_server_number", "login_dn")
 
@@ -30,15 +30,20 @@ def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
     """
     target = draft.target
     assert target is not None
-    for name in KNOWN_BY if _comes_from_elsewhere(target, placing) else ("email",):
+    _settle_external_ids(draft)
+    elsewhere = _comes_from_elsewhere(target, placing)
+    for name in KNOWN_BY if elsewhere else ("email",):
         if name in draft.columns and draft.columns[name] != target[name]:
             draft.attempt(targets.require_no_wider, placing.where, target, *draft.path, camel(name))
+    if elsewhere and draft.external_ids:
+        draft.attempt(targets.require_no_wider, placing.where, target, *draft.path, *external_id_path(draft))
     for name in DIRECT:
         if name in draft.columns and draft.columns[name] == target[name]:
             draft.columns.pop(name)
             draft.columns.pop(KEYED.get(name, name), None)
         elif name in draft.columns:
             draft.change(name, target[name], draft.columns[name])
+    store_users.describe_external_ids(draft, target.external_ids)
     if "role_id" in draft.columns and draft.columns["role_id"] != target["role_id"]:
         draft.change("role", target.role.name, placing.roles.by_id[draft.columns["role_id"]].name)
     _projects(draft, placing)
@@ -46,6 +51,14 @@ def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
         draft.columns["state"] = state
         draft.change("state", target["state"], state)
     _additions(draft, placing, known)
+
+
+def _settle_external_ids(draft: Draft) -> None:
+    """Leave in the draft only ids that differ, and in `removed` the sources whose id is cleared or replaced."""
+    assert draft.target is not None
+    known = draft.target.external_ids
+    draft.external_ids = {s: value for s, value in draft.external_ids.items() if value != known.get(s)}
+    draft.removed["external_ids"] = sorted(set(draft.external_ids) & set(known))
 
 
 def _comes_from_elsewhere(target: Target, placing: Placing) -> bool:
@@ -94,6 +107,7 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
         if name in given and given[name] is None:
             draft.refusals.append(Invalid(camel(name), reason=f"{camel(name)} cannot be cleared."))
     read(draft)
+    draft.attempt(require_for_sources, change.viewer, draft)
     placing = await Placing.load(change, Right.UPDATE_USERS, [draft])
     placing.memberships(draft)
     if given.get("role") is not None:

@@ -22,6 +22,7 @@ FILLED = {
     "user_tags": "*",
     "user_aliases": "*",
     "user_variables": "*",
+    "user_external_ids": "*",
     "groups": "*",
     "group_members": "*",
     "organization_members": "*",
