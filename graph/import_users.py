@@ -13,6 +13,7 @@ from models import migrate
 from models.database import Database
 from models.secrets import sealer
 from models.settings import Settings
+from models.values import API
 from resolvers.hashing import Hasher
 from resolvers.import_users import Import, Tally, import_rows
 from resolvers.importers import FORMATS, RefusedWriter, Source, UnreadableFile, open_rows, refused_path
@@ -32,6 +33,8 @@ def add_import(commands: Any) -> None:
     parser.add_argument("--encoding", help="instead of finding it out")
     meaning = "what a column means; repeatable"
     parser.add_argument("--map", action="append", default=[], metavar="COLUMN=FIELD", help=meaning)
+    whose = "the system whose ids the column externalId has, such as hr (api)"
+    parser.add_argument("--source", default=API, metavar="NAME", help=whose)
     parser.add_argument("--role", help="platform role of new users whose row names none")
     parser.add_argument("--ldap-server", type=int, metavar="N", help="new users of an LDIF sign in at LDAP server N")
     parser.add_argument("--no-create-groups", action="store_true", help="refuse rows whose group is not there")
@@ -88,6 +91,7 @@ async def _import(given: argparse.Namespace, settings: Settings, source: Source,
         dry_run=given.dry_run,
         noun=source.noun,
         is_table=source.format == "csv",
+        source=given.source,
     )
 
     def refuse(row: Any, problems: Any) -> None:

@@ -104,6 +104,7 @@ async def _reconcile(given: argparse.Namespace, settings: Settings, source: Sour
         dry_run=given.dry_run,
         noun=source.noun,
         is_table=source.format == "csv",
+        source=given.source,
     )
     try:
         with tqdm(total=source.total, desc="send", unit=" rows", disable=None) as bar:

@@ -9,7 +9,7 @@ from models.values import email_key, key, split
 from resolvers.importers import Problem, Row
 from resolvers.importers.spreadsheets import ADVICE, is_rewritten
 
-SINGLE = ("username", "name", "first_name", "last_name", "external_id")
+SINGLE = ("username", "name", "first_name", "last_name")
 _LISTS = {
     "tags": ("user_tags", "value"),
     "aliases": ("user_aliases", "value"),
@@ -17,8 +17,11 @@ _LISTS = {
 }
 
 
-async def refuse_rewritten(connection: Connection, rows: Sequence[Row]) -> dict[int, list[Problem]]:
-    """Problems by the number of their row: values that differ from the stored ones only as spreadsheets change them."""
+async def refuse_rewritten(connection: Connection, rows: Sequence[Row], source: str) -> dict[int, list[Problem]]:
+    """Problems by the number of their row: values that differ from the stored ones only as spreadsheets change them.
+
+    `source` is the one whose ids `external_id` has.
+    """
     users = {email_key(row.user["email"]): row for row in rows if row.user.get("email") and not row.problems}
     if not users:
         return {}
@@ -29,11 +32,15 @@ async def refuse_rewritten(connection: Connection, rows: Sequence[Row]) -> dict[
     ids = list(stored)
     lists = {name: await _values(connection, *source, ids) for name, source in _LISTS.items()}
     variables = await _values(connection, "user_variables", "name, value", ids)
+    external_ids = await _values(connection, "user_external_ids", "source, value", ids)
     problems: dict[int, list[Problem]] = {}
     for user_id, known in stored.items():
         row = users[known[1]]
         given = row.user
+        known_ids = {row[1]: row[2] for row in external_ids.get(user_id, ())}
+        named_ids = {source: given.get("external_id"), **given.get("external_ids", {})}
         wrong = [
+            *(_single("external_id", value, known_ids.get(name)) for name, value in named_ids.items()),
             *(_single(name, given.get(name), known[2 + at]) for at, name in enumerate(SINGLE)),
             *(_listed(name, given.get(name, ()), [row[1] for row in lists[name].get(user_id, ())]) for name in _LISTS),
             *_variables(given.get("variables", {}), {row[1]: row[2] for row in variables.get(user_id, ())}),

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from models.database import Database, Transaction
-from models.errors import Duplicate, NotFound
+from models.errors import Duplicate, Invalid, NotFound
 from models.secrets import Sealer
 from models.settings import Settings
-from models.values import camel, key
+from models.values import API, camel, key, source_name
 from resolvers.changes import Before, Change
 from resolvers.hashing import Hasher
 from resolvers.import_organizations import with_organizations
@@ -23,7 +23,7 @@ from resolvers.viewers import by_username
 
 CHUNK = 1_000
 ACTIONS = ("CREATED", "UPDATED", "UNCHANGED", "FAILED")
-FIELDS = ("email", "username", "name", "first_name", "last_name", "external_id", "is_active", "is_invited", "ref")
+FIELDS = ("email", "username", "name", "first_name", "last_name", "is_active", "is_invited", "ref")
 LISTS = ("tags", "aliases", "groups", "organization_ids")
 
 
@@ -47,6 +47,7 @@ class Import:
     dry_run: bool = False
     noun: str = "line"  # what a row's number counts in this file
     is_table: bool = False  # a spreadsheet may have written it
+    source: str = API  # whose ids `external_id` has
 
 
 Refused = Callable[[Row, Sequence[Problem]], None]
@@ -95,12 +96,14 @@ def _once(rows: Iterable[Row], noun: str) -> Iterator[Row]:
     with closing(Seen()) as seen:
         for row in rows:
             problems = list(row.problems)
-            for name, what, normal in (("email", "email", key), ("external_id", "external id", str.strip)):
-                if row.user.get(name):
-                    first = seen.first(name, normal(row.user[name]), row.number)
-                    if first != row.number:
-                        place = f"{noun} {first:,}"
-                        problems.append(Problem(camel(name), Duplicate(what=f"This {what}", first=place).message))
+            ids = {"external_id": row.user.get("external_id"), **row.user.get("external_ids", {})}
+            names = [("email", "email", key(row.user.get("email") or ""))]
+            names += [("external_id", f"{source} external id", (value or "").strip()) for source, value in ids.items()]
+            for name, kind, value in names:
+                first = seen.first(kind, value, row.number) if value else row.number
+                if first != row.number:
+                    what = "This external id" if name == "external_id" else "This email"
+                    problems.append(Problem(camel(name), Duplicate(what=what, first=f"{noun} {first:,}").message))
             yield replace(row, problems=problems)
 
 
@@ -123,7 +126,7 @@ async def _looked_through(database: Database, how: Import, chunk: list[Row]) -> 
     if not how.is_table:
         return chunk
     async with database.reading() as connection:
-        found = await refuse_rewritten(connection, chunk)
+        found = await refuse_rewritten(connection, chunk, how.source)
     return [replace(row, problems=[*row.problems, *found.get(row.number, ())]) for row in chunk] if found else chunk
 
 
@@ -144,6 +147,7 @@ async def _chunk(
     answer = await upsert_users(
         change,
         users=await with_organizations(tx, users),
+        source=how.source,
         error_policy="REJECT_FAILED",
         create_missing_groups=how.create_groups,
     )
@@ -154,6 +158,7 @@ async def _chunk(
 def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
     """A parsed row as the input of upsertUsers, in snake_case."""
     given = {name: user[name] for name in (*FIELDS, *LISTS) if name in user}
+    given |= _external_ids(user, how.source)
     given["organization_names"] = user.get("organizations", [])
     if "can_create_projects_in_root" in user:
         given["can_create_projects_in_root"] = user["can_create_projects_in_root"]
@@ -171,6 +176,23 @@ def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
         secrets = ("password", "password_hash")
         given["authentication"] = {"local": {name: user[name] for name in secrets if name in user}}
     return given
+
+
+def _external_ids(user: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The id of the file's own source, and those of others. Ids of providers and of SCIM are set by their own runs."""
+    ids = {name: value for name, value in user.get("external_ids", {}).items() if not _is_of_program(name)}
+    own = user.get("external_id") or ids.pop(source, None)
+    ids = {name: value for name, value in ids.items() if (name, value) != (source, own)}
+    found: dict[str, Any] = {"external_id": own} if own else {}
+    return found | ({"external_ids": [{"source": n, "value": v} for n, v in ids.items()]} if ids else {})
+
+
+def _is_of_program(source: str) -> bool:
+    try:
+        source_name(source)
+    except Invalid:
+        return True
+    return False
 
 
 def _count(tally: Tally, chunk: Sequence[Row], results: Sequence[Mapping[str, Any]], refused: Refused) -> None:

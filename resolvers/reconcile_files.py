@@ -80,7 +80,7 @@ async def send(
 async def _stage(how: Import, job_id: int, first: int, chunk: Sequence[Row], tx: Transaction) -> None:
     rows = [upsert_input({**row.user, "is_invited": False}, how) for row in chunk]
     users = await with_organizations(tx, rows)
-    found = await refuse_rewritten(tx, chunk) if how.is_table else {}
+    found = await refuse_rewritten(tx, chunk, how.source) if how.is_table else {}
     chunk = [replace(row, problems=[*row.problems, *found.get(row.number, ())]) for row in chunk]
     await stage(tx, job_id, first, [_staged(row, user) for row, user in zip(chunk, users, strict=True)])
 

@@ -76,6 +76,10 @@ def person(dice: random.Random, number: int, texts: tuple[str, ...], ids: tuple[
         "firstName": maybe(dice.choice(texts)),
         "lastName": maybe(dice.choice(texts)),
         "externalId": maybe(ids[number] if number < len(ids) else f"{dice.choice(ids)}{number}"),
+        "externalIds": [
+            {"source": source, "value": f"{dice.choice(ids)}{number}"}
+            for source in dice.sample(["hr", "crm = 2|3", "pay\\"], dice.randint(0, 3))
+        ],
         "role": {"name": dice.choice(["IT", "Project manager", "Normal user", "Read only"])},
         "tags": whole_texts(some(texts, 3)),
         "aliases": whole_texts([f"{number} {text}" for text in some(texts, 2)]),

@@ -209,8 +209,8 @@ class Delimited(Source):
             cells.append(Cell("dn", Target("is_active", read=has_access), False))
         user, problems = user_of(cells, record.first, ldap_server=self._ldap_server, beside=self.columns.beside)
         for place, name, target in self._targets:
-            if place in self._digits and (problem := self._digits[place].problem(record.cells[place])):
-                problems.append(Problem(target.field, f"column {shown(name)} {problem}"))
+            if place in self._digits and (reason := self._digits[place].problem(record.cells[place])):
+                problems.append(Problem(target.field, f"column {shown(name)} {reason}"))
         if "email" not in user and not any(problem.field == "email" for problem in problems):
             problems.append(no_email(f"column {shown(self._email or 'email')}"))
         return Row(record.first, source, user, problems)

@@ -8,7 +8,7 @@ from models.lists import escaped, pair, separated
 from models.values import UNUSABLE
 from resolvers.importers.account_readers import Mistake
 from resolvers.importers.account_words import NO, YES, plain
-from resolvers.importers.column_names import VARIABLE, Target, normal
+from resolvers.importers.column_names import EXTERNAL_ID, VARIABLE, Target, normal
 from resolvers.importers.columns import FLAGS, LISTS, shown
 from resolvers.importers.group_names import group_names, split_names
 from resolvers.importers.rows import Problem
@@ -70,9 +70,9 @@ class _User:
             pass
         elif field in LISTS:
             self._extend(field, _list_items(cell))
-        elif field == "variables":
-            for name, value in variables(cell.value).items():
-                self._choose(cell, VARIABLE + str(name), text(value))
+        elif field in ("variables", "external_ids"):
+            for name, value in pairs(cell.value, "name" if field == "variables" else "source").items():
+                self._choose(cell, f"{field}.{name}", text(value))
         elif field in FLAGS:
             self._choose(cell, field, flag(cell.value))
         elif field == "ldap.server_number":
@@ -101,7 +101,7 @@ class _User:
     def _choose(self, cell: Cell, field: str, value: str | int | bool | None) -> None:
         if value is None:
             return
-        if field in IDS:
+        if field in IDS or field.startswith(EXTERNAL_ID):
             _refuse_rewritten(str(value))
         cell = cell._replace(value=value)
         earlier = self._chosen.setdefault(field, cell)
@@ -112,8 +112,9 @@ class _User:
             self._put(field, value)
 
     def _put(self, field: str, value: str | int | bool) -> None:
-        if field.startswith(VARIABLE):
-            self.values.setdefault("variables", {})[field.removeprefix(VARIABLE)] = value
+        prefix = next((one for one in (VARIABLE, EXTERNAL_ID) if field.startswith(one)), None)
+        if prefix is not None:
+            self.values.setdefault(prefix[:-1], {})[field.removeprefix(prefix)] = value
         else:
             self.values[field] = value
 
@@ -215,17 +216,17 @@ def flag(value: Any) -> bool | None:
     return word in _YES
 
 
-def variables(value: Any) -> Mapping[str, Any]:
-    """Variables as an object, as a list of names and values, or as the text that an export makes of such a list."""
+def pairs(value: Any, name: str) -> Mapping[str, Any]:
+    """Values by name: an object, a list of objects with `name` and `value`, or the text that an export makes of it."""
     if isinstance(value, Mapping) and not isinstance(value.get("nodes"), list):
         return value
     if value is None or value == "":
         return {}
     found: dict[str, Any] = {}
     for one in separated(value) if isinstance(value, str) else listed(value):
-        named = (one.get("name"), one.get("value")) if isinstance(one, Mapping) else pair(str(one))
+        named = (one.get(name), one.get("value")) if isinstance(one, Mapping) else pair(str(one))
         if named is None or not named[0]:
-            raise Mistake("holds no pairs of name and value: write name=value|name=value, or a column variables.NAME")
+            raise Mistake(f"holds no pairs of {name} and value: write {name}=value|{name}=value")
         found[named[0]] = named[1]
     return found
 
