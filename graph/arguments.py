@@ -97,12 +97,14 @@ def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:
 def check_where(source: Source, where: Mapping[str, Any], conditions: int = 0) -> int:
     """How many conditions there are, beside so many in other parts of the statement.
 
-    Raises Invalid for what a database would choke on: too many, too deep, or on too long a text.
+    An empty where inside another counts as one: it is SQL like any other. Raises Invalid for what a database would
+    choke on: too many, too deep, or on too long a text.
     """
     waiting: list[tuple[Source, Any, int, int]] = [(source, where, 0, 0)]
     while waiting:
         of, given, depth, relations = waiting.pop()
-        conditions += sum(len(value) if isinstance(value, dict) else 1 for value in given.values())
+        count = sum(max(1, len(value)) if isinstance(value, dict) else 1 for value in given.values())
+        conditions += max(count, min(depth, 1))
         if conditions > MOST_CONDITIONS:
             raise Invalid("where", reason=f"A where takes at most {MOST_CONDITIONS} conditions.")
         if depth > MOST_NESTING or relations > MOST_RELATIONS:

@@ -19,9 +19,10 @@ MOST_ERRORS = 20
 class BadRequest(Exception):
     """A request that is refused before anything of it is run."""
 
-    def __init__(self, message: str, code: str = "BAD_REQUEST") -> None:
+    def __init__(self, message: str, code: str = "BAD_REQUEST", **extensions: Any) -> None:
         super().__init__(message)
         self.code = code
+        self.extensions = extensions
 
 
 def coded(message: str, code: str, **extensions: Any) -> GraphQLError:
@@ -53,12 +54,13 @@ MOST_MESSAGE = 500
 _ECHO = re.compile(
     r"(cannot represent[^:]{0,80}: |\.?,? [Ff]ound: |, but it was provided: |: Exceeds the limit).*", re.DOTALL
 )
+_LONG = re.compile(r"'[^']{61,}'|\"[^\"]{61,}\"")
 _NO_NAME = re.compile(r"unknown field '(?!\w+')[^']*'")
 
 
 def discreet(error: GraphQLError, code: str) -> GraphQLError:
     """An error of graphql-core with a code, without the values it repeats: they may be secrets, or megabytes."""
-    message = _NO_NAME.sub("an unknown field", _ECHO.sub(_without_value, error.message))
+    message = _LONG.sub("'…'", _NO_NAME.sub("an unknown field", _ECHO.sub(_without_value, error.message)))
     error.message = message if len(message) <= MOST_MESSAGE else f"{message[:MOST_MESSAGE]} …"
     error.extensions = {"code": code}
     return error
@@ -96,7 +98,7 @@ def _known(error: BaseException) -> GraphQLError | None:
         values = {"values": json_values(error)} if error.values else {}
         return coded(error.message, error.code, **argument, **values)
     if isinstance(error, BadRequest):
-        return coded(str(error), error.code)
+        return coded(str(error), error.code, **error.extensions)
     if isinstance(error, Unauthenticated):
         return unauthenticated()
     if isinstance(error, TooSlow):

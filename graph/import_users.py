@@ -86,12 +86,12 @@ async def _import(given: argparse.Namespace, settings: Settings, source: Source,
         sealer=sealer(settings.secret_key, database.file),
         hasher=hasher,
         username=given.username,
+        source=given.source,
         role=given.role,
         create_groups=not given.no_create_groups,
         dry_run=given.dry_run,
         noun=source.noun,
         is_table=source.format == "csv",
-        source=given.source,
     )
 
     def refuse(row: Any, problems: Any) -> None:

@@ -217,10 +217,15 @@ API = "api"  # the source of external ids that come by no other source's way
 _PROGRAMS = re.compile(r"provider_\d+|scim:.*", re.IGNORECASE)
 
 
+def is_set_by_program(source: str) -> bool:
+    """Whether ids of this source are set by synchronizations alone."""
+    return _PROGRAMS.fullmatch(source) is not None
+
+
 def source_name(text: str, *path: str | int) -> str:
     """The name of a source of external ids, as integrators choose it. Raises Required and Invalid."""
     kept = clean(text, *path, what="The source")
-    if _PROGRAMS.fullmatch(kept):
+    if is_set_by_program(kept):
         reason = f"{kept} is the source of an identity provider or of SCIM, which sets these ids. Choose another name."
         raise Invalid(*path, reason=reason)
     return kept

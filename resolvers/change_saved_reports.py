@@ -22,6 +22,7 @@ from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
 from resolvers.saved_reports import SOURCE
 from resolvers.sources import Sql
+from resolvers.turns import in_turns
 
 MOST_REPORTS = 100  # of one owner
 MOST_ROLES = 50  # that one is shared with
@@ -224,7 +225,7 @@ async def delete_saved_reports(
     good = [own[draft.index] for draft in accepted(change, drafts, error_policy)]
     await bulk.delete(change.tx, SavedReport, [report["id"] for report in good])
     await change.record([_deleted(report) for report in good])
-    return payload([result(draft, "DELETED", deletedId=draft.given["ref"]) for draft in drafts])
+    return payload([result(draft, "DELETED", deletedId=draft.given["ref"]) async for draft in in_turns(drafts)])
 
 
 def _deleted(report: Mapping[str, Any]) -> Event:

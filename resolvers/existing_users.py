@@ -104,7 +104,9 @@ async def _at_provider(
 
 
 def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
+    """Conflicts of login DNs and name ids only in rows with no other refusal: who may not link learns of no link."""
     for draft in drafts:
+        is_good = draft.is_good
         own = draft.target.id if draft.target else None
         if draft.given.get("username") is not None:
             _refuse(draft, own, "username", draft.columns.get("username_key"), known.usernames, known.emails)
@@ -119,11 +121,11 @@ def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
             if known.aliases.get(key(alias), own) != own:
                 draft.refusals.append(Taken(*draft.path, "aliases", what="alias", value=alias))
         dn = (draft.columns.get("ldap_provider_id") or 0, draft.columns.get("login_dn_key") or "")
-        if dn in known.login_dns and known.login_dns[dn] != own:
+        if is_good and dn in known.login_dns and known.login_dns[dn] != own:
             path = (*draft.path, *login_dn_path(draft))
             draft.refusals.append(Taken(*path, what="login DN", value=draft.columns["login_dn"]))
         name_id = (draft.columns.get("provider_id") or 0, draft.columns.get("name_id") or "")
-        if name_id in known.name_ids and known.name_ids[name_id] != own:
+        if is_good and name_id in known.name_ids and known.name_ids[name_id] != own:
             draft.refusals.append(Taken(*draft.path, *name_id_path(draft), what="name id", value=name_id[1]))
 
 

@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from models.database import Database, Transaction
-from models.errors import Duplicate, Invalid, NotFound
+from models.errors import Duplicate, NotFound
 from models.secrets import Sealer
 from models.settings import Settings
-from models.values import API, camel, key, source_name
+from models.values import API, camel, is_set_by_program, key
 from resolvers.changes import Before, Change
 from resolvers.hashing import Hasher
 from resolvers.import_organizations import with_organizations
@@ -36,18 +36,18 @@ class Tally:
 
 @dataclass(frozen=True)
 class Import:
-    """How to bring rows in: as whom, with what role where a row names none, and whether for real."""
+    """How to bring rows in: as whom, of which source, with what role where a row names none, and whether for real."""
 
     settings: Settings
     sealer: Sealer
     hasher: Hasher
     username: str
+    source: str = API  # whose ids `external_id` has
     role: str | None = None
     create_groups: bool = True
     dry_run: bool = False
     noun: str = "line"  # what a row's number counts in this file
     is_table: bool = False  # a spreadsheet may have written it
-    source: str = API  # whose ids `external_id` has
 
 
 Refused = Callable[[Row, Sequence[Problem]], None]
@@ -180,19 +180,11 @@ def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
 
 def _external_ids(user: Mapping[str, Any], source: str) -> dict[str, Any]:
     """The id of the file's own source, and those of others. Ids of providers and of SCIM are set by their own runs."""
-    ids = {name: value for name, value in user.get("external_ids", {}).items() if not _is_of_program(name)}
+    ids = {name: value for name, value in user.get("external_ids", {}).items() if not is_set_by_program(name)}
     own = user.get("external_id") or ids.pop(source, None)
     ids = {name: value for name, value in ids.items() if (name, value) != (source, own)}
     found: dict[str, Any] = {"external_id": own} if own else {}
     return found | ({"external_ids": [{"source": n, "value": v} for n, v in ids.items()]} if ids else {})
-
-
-def _is_of_program(source: str) -> bool:
-    try:
-        source_name(source)
-    except Invalid:
-        return True
-    return False
 
 
 def _count(tally: Tally, chunk: Sequence[Row], results: Sequence[Mapping[str, Any]], refused: Refused) -> None:

@@ -99,6 +99,7 @@ TARGET_COLUMNS = (
     "can_create_projects_in_root",
     "password_hash",
     "version",
+    "match_key_limits",
 )
 
 

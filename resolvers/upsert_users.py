@@ -1,5 +1,6 @@
 """Creating or updating many users by email or external id: the call that integrators repeat (C8 to C11)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,16 +8,16 @@ from typing import Any
 from models.errors import Duplicate, Self, TooMany
 from models.users import UserState
 from models.values import API, is_same_email, source_name
-from resolvers import existing_users, outcomes, references, store_users, targets
-from resolvers.activate_users import end_access, forget_absence
+from resolvers import existing_users, match_keys, outcomes, references, store_users, targets
+from resolvers.activate_users import end_access, end_keys, forget_absence
 from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
 from resolvers.changes import Before, Change
 from resolvers.create_users import hash_or_note
 from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates, require_for_sources
+from resolvers.placing import Placing
 from resolvers.policy import ADMINISTRATION, Right
 from resolvers.references import RoleRow, is_deactivated
-from resolvers.store_users import Placing
 from resolvers.targets import Target
 from resolvers.turns import in_turns
 from resolvers.update_users import update
@@ -57,7 +58,7 @@ async def upsert_users(
     planned = await plan(change, users, source=named, create_missing_groups=bool(create_missing_groups))
     good = outcomes.accepted(change, planned.drafts, error_policy)
     await store(change, planned, good)
-    return outcomes.payload([outcomes.result(draft, action(draft)) for draft in planned.drafts])
+    return outcomes.payload([outcomes.result(draft, action(draft)) async for draft in in_turns(planned.drafts)])
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,12 @@ async def plan(
     source: str = API,
     create_missing_groups: bool = False,
     matched: Matched | None = None,
+    directory: int | None = None,
 ) -> Planned:
-    """What rows come to, with no user written yet. `matched` may refuse or alter rows once their users are known."""
+    """What rows come to, with no user written yet. `matched` may refuse or alter rows once their users are known.
+
+    `directory`: the provider whose own entries the rows are.
+    """
     rows, refused = await ensure_groups(change, users, create=create_missing_groups)
     drafts = [
         Draft(index, row, ("users", index), refusals=refused[index], source=source) for index, row in enumerate(rows)
@@ -92,13 +97,19 @@ async def plan(
     await _match(change, drafts)
     if matched is not None:
         await matched(drafts)
+    limits = await match_keys.limits_of(change.tx, [draft.target for draft in drafts if draft.target])
+    for draft in drafts:
+        if draft.target is not None:
+            match_keys.inherit(draft, limits, change.viewer.grant_limit)
     placing = await Placing.load(change, Right.CREATE_USERS, drafts)
+    placing.reads_directory = directory
     known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
     administrators = await targets.administrators(change.tx, placing.roles)
     updating = await targets.scope(change, Right.UPDATE_USERS)
     states = {
         draft.index: _place(change, draft, placing, updating, known, administrators) async for draft in in_turns(drafts)
     }
+    await asyncio.sleep(0)  # what follows computes over all rows
     refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
     return Planned(drafts, states, placing)
@@ -165,6 +176,7 @@ def _place(
             role = placing.role(draft, draft.given["role"])
     if draft.is_good:
         update(draft, placing, known[target.id], state)
+        draft.attempt(match_keys.require_confirmed, draft, target.role, role or target.role)
         _keep_administrators(draft, role or target.role, state, administrators)
     return state
 
@@ -219,8 +231,16 @@ async def store(change: Change, planned: Planned, good: Sequence[Draft]) -> None
     await end_access(change, ended)
     back = [d.target.id for d in changed if d.target and states[d.index] != "DEACTIVATED" == d.target["state"]]
     await forget_absence(change, back)
+    await end_keys(change, [draft for draft in changed if _is_handed_over(draft)])
     await store_users.record(change, new, Action.CREATED)
     await store_users.record(change, changed, Action.UPDATED)
+
+
+def _is_handed_over(draft: Draft) -> bool:
+    """Whether a source answers for more of a user than before: for another role, or as the directory they are in."""
+    assert draft.target is not None
+    provider_id = draft.columns.get("ldap_provider_id")
+    return draft.is_raised or (provider_id is not None and provider_id != draft.target["ldap_provider_id"])
 
 
 def action(draft: Draft) -> str:

@@ -8,7 +8,7 @@ from resolvers.importers.account_readers import Reader
 IGNORE = "ignore"
 NEVER = "never"
 VARIABLE = "variables."
-EXTERNAL_ID = "external_ids."
+EXTERNAL_ID = "external_ids."  # and the name of its source
 SECRETS = {
     "userpassword": "userPassword",
     "unicodepwd": "unicodePwd",
