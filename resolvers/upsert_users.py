@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.errors import Duplicate, Self, TooMany
+from models.errors import Duplicate, Self, Taken, TooMany
 from models.users import UserState
 from models.values import API, is_same_email, source_name
 from resolvers import existing_users, match_keys, outcomes, references, store_users, targets
@@ -14,7 +14,7 @@ from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
 from resolvers.changes import Before, Change
 from resolvers.create_users import hash_or_note
-from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates, require_for_sources
+from resolvers.drafts import Draft, external_id_path, name_by_email, read, refuse_duplicates, require_for_sources
 from resolvers.placing import Placing
 from resolvers.policy import ADMINISTRATION, Right
 from resolvers.references import RoleRow, is_deactivated
@@ -106,6 +106,9 @@ async def plan(
     known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
     administrators = await targets.administrators(change.tx, placing.roles)
     updating = await targets.scope(change, Right.UPDATE_USERS)
+    for draft in drafts:
+        if draft.mistaken_for is not None and not updating.sees(draft.mistaken_for):
+            draft.mistaken_for = None  # why an address out of sight is in use is not said
     states = {
         draft.index: _place(change, draft, placing, updating, known, administrators) async for draft in in_turns(drafts)
     }
@@ -162,7 +165,10 @@ def _place(
     if draft.target is None:
         return _place_new(change, draft, placing)
     target = draft.target
-    draft.attempt(lambda: targets.require_manageable(change, target, updating, *draft.path))
+    unseen = _taken_unseen(draft)
+    draft.attempt(lambda: targets.require_manageable(change, target, updating, *draft.path, unseen=unseen))
+    if unseen in draft.refusals:
+        draft.refusals = [unseen]  # whatever else is wrong would tell of somebody out of sight
     if draft.columns.get("email_key") == target["email_key"] and is_same_email(draft.columns["email"], target["email"]):
         # The address found them; another spelling of it is no change.
         draft.columns.pop("email")
@@ -179,6 +185,14 @@ def _place(
         draft.attempt(match_keys.require_confirmed, draft, target.role, role or target.role)
         _keep_administrators(draft, role or target.role, state, administrators)
     return state
+
+
+def _taken_unseen(draft: Draft) -> Taken:
+    """What is said of a user out of sight, as to whoever would make a user with the same email or external id."""
+    if draft.matched_by == "EMAIL":
+        return Taken(*draft.path, "email", what="email", value=draft.columns["email"])
+    value = draft.external_ids.get(draft.source) or next(filter(None, draft.external_ids.values()), "")
+    return Taken(*draft.path, *external_id_path(draft), what="external id", value=value)
 
 
 def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
