@@ -99,6 +99,11 @@ def _additions(draft: Draft, placing: Placing, known: Details) -> None:
     draft.organization_ids = [each for each in draft.organization_ids if each not in known.organizations]
     if placing.allowed is not None and not set(draft.organization_ids) <= placing.allowed:
         draft.refusals.append(OutsideOrganization(*draft.path, "organizationIds", what="One of these"))
+    assert draft.target is not None
+    left = draft.left.get("organizations", ())
+    if draft.organization_ids or left:
+        after = (draft.target.organizations | set(draft.organization_ids)) - set(left)
+        draft.attempt(targets.require_no_gain, placing.where, draft.target, after, *draft.path, "organizationIds")
     store_users.describe_memberships(draft, placing)
 
 
