@@ -38,7 +38,7 @@ DIGEST_NAMES = frozenset(digest.value for digest in DIGESTS)
 CONFIGURATION = SignatureConfiguration(signature_methods=METHODS, digest_algorithms=DIGESTS, expect_references=1)
 
 
-class _Verifier(XMLVerifier):  # type: ignore[misc]
+class _Verifier(XMLVerifier):
     """Tells a signature of a wrong shape from a wrong signature.
 
     The schema of XML Signature knows no namespace but its own below CanonicalizationMethod, where exclusive
@@ -51,7 +51,7 @@ class _Verifier(XMLVerifier):  # type: ignore[misc]
             for parameter in method.findall(INCLUSIVE_NAMESPACES):
                 method.remove(parameter)
         try:
-            super().validate_schema(checked)
+            super().validate_schema(checked)  # type: ignore[no-untyped-call]
         except DocumentInvalid as error:
             raise SamlFault(BADLY_BUILT) from error
 
