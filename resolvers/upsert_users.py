@@ -203,6 +203,8 @@ def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
     placing.within(draft)
     default = change.settings.projects_in_root
     draft.columns["can_create_projects_in_root"] = placing.project_right(draft, role, default)
+    if draft.given.get("is_invited"):
+        return UserState.INVITED
     off = is_deactivated(draft.given.get("role")) or draft.given.get("is_active") is False
     return UserState.DEACTIVATED if off else UserState.ACTIVE
 
@@ -210,6 +212,8 @@ def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
 def _state(change: Change, draft: Draft, target: Target) -> str:
     """S2's role "Deactivated" takes access away and keeps the role; giving a role again brings the user back."""
     before: str = target["state"]
+    if draft.given.get("is_invited"):
+        return before  # an import of an export: who has accepted since, or left, stays so
     wanted = draft.given.get("is_active")
     off = is_deactivated(draft.given.get("role")) or wanted is False
     back = before == UserState.DEACTIVATED and not off and (wanted is True or draft.given.get("role") is not None)
