@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from models.database import Connection
 from models.values import is_same_email, key
 from resolvers.drafts import Draft
+from resolvers.references import number_or_none
 from resolvers.targets import Target
 
 
@@ -50,10 +51,27 @@ def by_external_id(draft: Draft, known: Names) -> int | None:
 
 
 def is_another(draft: Draft, target: Target) -> bool:
-    """Whether a user that was found by email is not the one that the draft means."""
+    """Whether a user whom the draft's own source has not found is not the one that the draft means.
+
+    Another id of any source says so, another name id, or an address that only looks like theirs.
+    """
+    if draft.matched_by == "EMAIL" and not is_same_email(draft.columns["email"], target["email"]):
+        return True
+    own = draft.external_ids.get(draft.source)
+    if own is not None and own == target.external_ids.get(draft.source):
+        return False
     ids = {source: value for source, value in draft.external_ids.items() if value is not None}
     is_named_otherwise = any(target.external_ids.get(source, value) != value for source, value in ids.items())
-    return is_named_otherwise or not is_same_email(draft.columns["email"], target["email"])
+    return is_named_otherwise or _has_other_name_id(draft, target)
+
+
+def _has_other_name_id(draft: Draft, target: Target) -> bool:
+    """By the name id that the row gives for the SAML provider of the user."""
+    saml = (draft.given.get("authentication") or {}).get("saml") or {}
+    provider_id = number_or_none(saml.get("identity_provider_id") or "")
+    if saml.get("name_id") is None or target["name_id"] is None or provider_id not in (None, target["provider_id"]):
+        return False
+    return bool(saml["name_id"].strip() != target["name_id"])
 
 
 async def _owners(connection: Connection, column: str, table: str, owner: str, keys: Collection[str]) -> dict[str, int]:

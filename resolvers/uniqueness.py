@@ -19,6 +19,10 @@ OTHER_ID = (
     " {source} knows its user by another external id, so this is another person. Give that user another email or delete"
     " the user; or, if it is the same person, set that user's external id first."
 )
+OTHER_NAME_ID = (
+    " Its user has another name id, so this is another person. Give that user another email or delete the user; or, if"
+    " it is the same person, convert that user first."
+)
 LOOK_ALIKE = " An existing email is spelled differently and looks like it. Correct the spelling, or use another email."
 LOGIN_NAMES = ("email", "username")  # no username is the email of another user
 Name = tuple[str, Any]  # a kind of value and its normal form
@@ -162,8 +166,12 @@ def _explain(draft: Draft) -> None:
     target = draft.mistaken_for
     for refusal in draft.refusals:
         if target is not None and isinstance(refusal, Taken) and refusal.path[-1] == "email":
-            is_same = is_same_email(draft.columns["email"], target["email"])
-            refusal.message += (OTHER_ID if is_same else LOOK_ALIKE).format(source=draft.source)
+            ids = target.external_ids
+            others = [s for s, value in draft.external_ids.items() if value is not None and ids.get(s, value) != value]
+            if not is_same_email(draft.columns["email"], target["email"]):
+                refusal.message += LOOK_ALIKE
+            else:
+                refusal.message += OTHER_ID.format(source=others[0]) if others else OTHER_NAME_ID
 
 
 async def visible_users(tx: Transaction, viewer: Viewer, ids: Collection[int]) -> set[int]:

@@ -10,7 +10,7 @@ AddColumn = import_module("models.migrations.0006_identity").AddColumn
 
 
 class Migration(migrations.Migration):
-    dependencies = [("usergraph", "0011_match_keys")]
+    dependencies = [("usergraph", "0012_login_dns")]
 
     operations = [
         AddColumn("DirectoryJobRow", "waits_for", fields.JSONField(null=True, encoder=JSON_DUMPS, decoder=loads)),
