@@ -199,7 +199,7 @@ def test_users_by_their_ids_and_under_the_names_of_other_systems(save: Any) -> N
 def test_a_page_of_several_is_noted_as_such(save: Any, more: dict[str, Any]) -> None:
     source = open_rows(save("page.json", json.dumps({"users": [{"email": "a@example.com"}], **more})))
     assert source.incomplete == "it is one page of several"
-    last = {name: None for name in more}
+    last = dict.fromkeys(more)
     assert open_rows(save("last.json", json.dumps({"users": [{"email": "a@example.com"}], **last}))).incomplete is None
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from resolvers.importers.account_readers import Reader
 
@@ -113,6 +114,7 @@ _ANNOTATION = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def normal(name: str) -> str:
     """Case, spaces, underscores, hyphens and a question mark make no difference between names."""
     return re.sub(r"[\s_-]+|[?:*]+\s*$", "", name).casefold()
