@@ -22,6 +22,7 @@ class ErrorCode(StrEnum):
     NOT_LDAP = "NOT_LDAP"
     OTHERS_FAILED = "OTHERS_FAILED"
     OUTSIDE_ORGANIZATION = "OUTSIDE_ORGANIZATION"
+    PAST_ID = "PAST_ID"
     PASSWORD_NOT_LOCAL = "PASSWORD_NOT_LOCAL"  # noqa: S105
     PROVIDER_DISABLED = "PROVIDER_DISABLED"
     PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"
@@ -143,6 +144,13 @@ class OthersFailed(Refusal):
 class OutsideOrganization(Refusal):
     code = ErrorCode.OUTSIDE_ORGANIZATION
     template = "{what} lies outside the organizations that you administer."
+
+
+class PastId(Refusal):
+    """An id of a row read as of a time in the past, where the row is to be changed."""
+
+    code = ErrorCode.PAST_ID
+    template = "{id} is {stable} as it was in the past, which cannot be changed. Send its stableId, {stable}."
 
 
 class PasswordNotLocal(Refusal):

@@ -105,6 +105,8 @@ def _plain(value: Any) -> Any:
 class SubjectId(Text):
     """A typed id kept as type and number, which have the index."""
 
+    takes_ids: ClassVar[bool] = True
+
     found: ClassVar[frozenset[str]] = frozenset({"eq", "in"})
 
     def sql(self, sql: Sql, alias: str, given: Where) -> str:

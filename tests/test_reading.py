@@ -2,7 +2,7 @@
 
 from tests.service import Service
 
-BEFORE = "2024-02-29T12:30:00Z"
+BEFORE = "2024-02-29T12:30:00.000000Z"
 AFTER = "2024-02-29T12:30:00.000001Z"
 LDAP = "ldap_provider_id = 2, login_dn = 'cn=Me,dc=x', login_dn_key = 'cn=me,dc=x'"
 
@@ -32,8 +32,9 @@ async def furnished(service: Service) -> None:
         await service.write(sql)
 
 
-WHOLE = """fragment Whole on User { __typename id username email name firstName lastName externalId state accessibility
-  isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword canCreateProjectsInRoot ldapServerNumber loginDn
+WHOLE = """fragment Whole on User { __typename id stableId username email name firstName lastName externalId state
+  accessibility isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword canCreateProjectsInRoot ldapServerNumber
+  loginDn
   lastLoginAt lastApiRequestAt createdAt updatedAt version role { id name } identityProvider { id prefix }
   createdBy { id name } updatedBy { username } tags aliases variables { name value } groupCount
   groups { totalCount nodes { id name } } organizations { nodes { id name } }
@@ -46,6 +47,7 @@ WHOLE = """fragment Whole on User { __typename id username email name firstName 
 NORMAL = {
     "__typename": "User",
     "id": "user_4",
+    "stableId": "user_4",
     "username": "normal",
     "email": "normal@usergraph.test",
     "name": "Normal",
