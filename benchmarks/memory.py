@@ -32,8 +32,8 @@ def questions() -> Iterator[tuple[str, str, dict[str, object]]]:
     yield "every role's thousand users", f"{{ roles {{ id users(first: 1000) {{ nodes {{ {COLUMNS} }} }} }} }}", {}
     yield "a thousand audit events", "{ auditEvents(first: 1000) { nodes { id action changes createdAt } } }", {}
     many = "query ($where: UserWhere) { users(first: 1000, where: $where) { totalCount nodes { id name } } }"
-    ids = [f"user_{number}" for number in range(1, 100_001)]
-    yield "a condition of 100,000 ids", many, {"where": {"id": {"in": ids}}}
+    ids = [f"user_{number}" for number in range(1, 4_901)]
+    yield "a condition of 4,900 ids", many, {"where": {"id": {"in": ids}}}
     filled = "groupBy: [{field: CREATED_AT, every: DAY, fill: true}, {field: ROLE}, {field: STATE}], first: 10000"
     yield "a report of 10,000 buckets", f"{{ userReport({filled}) {{ rows }} }}", {}
     axis = 'asOfEach: {from: "2026-02-01T00:00:00Z", to: "2026-05-31T00:00:00Z", every: DAY}'

@@ -47,7 +47,7 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
     database = Database.of(settings)
     services = Services(settings, database, sealer(settings.secret_key, database.file), Hasher())
     touches = Touches(database)
-    engine = Engine(schema.built(), settings, schema.SOURCES, database.dialect)
+    engine = Engine(schema.built(), settings, schema.SOURCES, database.dialect, services.offload)
     figures = Metrics(database, engine.documents, shared) if settings.metrics else None
     traces = database.observer = Traces.of(settings, database.dialect.name)
     background = Background()
@@ -85,7 +85,7 @@ def create_app(settings: Settings, *, patient: bool = False, shared: str | None 
             *report_urls.routes(engine, entrance),
             *saml.routes(services),
             *playground(),
-            *pages(),
+            *pages(settings),
         ],
         lifespan=lifespan,
     )

@@ -10,7 +10,7 @@ from graph.sites import Argued
 from models.errors import Invalid
 from models.settings import Settings
 from models.values import camel
-from resolvers import history, users
+from resolvers import history, user_keys
 from resolvers.conditions import One, Some, unreadable
 from resolvers.cursors import decode, orders
 from resolvers.loaders import Page
@@ -99,13 +99,15 @@ def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:
 def check_where(source: Source, where: Mapping[str, Any], conditions: int = 0, *, as_of: datetime | None = None) -> int:
     """How many conditions there are, beside so many in other parts of the statement.
 
-    Raises Invalid for what a database would choke on: too many, too deep, or on too long a text. So it does for ids
-    of another time than `as_of`, at which the rows are read.
+    An empty where inside another counts as one: it is SQL like any other. Raises Invalid for what a database would
+    choke on: too many, too deep, or on too long a text. So it does for ids of another time than
+    `as_of`, at which the rows are read.
     """
     waiting: list[tuple[Source, Any, int, int]] = [(source, where, 0, 0)]
     while waiting:
         of, given, depth, relations = waiting.pop()
-        conditions += sum(len(value) if isinstance(value, dict) else 1 for value in given.values())
+        count = sum(max(1, len(value)) if isinstance(value, dict) else 1 for value in given.values())
+        conditions += max(count, min(depth, 1))
         if conditions > MOST_CONDITIONS:
             raise Invalid("where", reason=f"A where takes at most {MOST_CONDITIONS} conditions.")
         if depth > MOST_NESTING or relations > MOST_RELATIONS:
@@ -163,7 +165,7 @@ def check_lookup(viewer: Viewer, given: dict[str, Any], settings: Settings) -> N
     for time in given["times"]:
         history.require(viewer, argument)
         history.require_recorded(time, settings.history_days, argument)
-    fields = {users.KEYS[kind][0] for key in keys for kind in key if kind in users.KEYS}
+    fields = {user_keys.FIELDS[kind] for key in keys for kind in key if kind in user_keys.FIELDS}
     hidden = sorted(f"User.{name}" for name in fields if not may_read(viewer, "User", name))
     if hidden:
         raise forbidden(hidden)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from graphql import OperationDefinitionNode, OperationType
 
 from graph.attention import Attention
+from graph.offload import Offload
 from models.database import Database, Steps
 from models.secrets import Sealer
 from models.settings import Settings
@@ -27,6 +28,7 @@ class Services:
     database: Database
     sealer: Sealer
     hasher: Hasher
+    offload: Offload = field(default_factory=Offload)
 
 
 @dataclass
@@ -47,6 +49,8 @@ class Context:
     roots: dict[str, Any] = field(default_factory=dict)
     caller: Callable[[], Caller] = Caller
     attention: Attention | None = None
+    size: int = 0  # bytes of the request's body
+    values: int = 0  # in its variables and its document
 
     async def read(self, steps: Steps[T], *, quick: bool) -> T:
         """Run a plan that reads, while the client waits for it."""

@@ -3,7 +3,16 @@
 import strawberry
 
 from graph.fields import mutation, subject
-from graph.payloads import AuthenticationInput, Changing, Payload, RoleRef, VariableInput, given, needed
+from graph.payloads import (
+    AuthenticationInput,
+    Changing,
+    ExternalIdInput,
+    Payload,
+    RoleRef,
+    VariableInput,
+    given,
+    needed,
+)
 from graph.users import User
 from resolvers import create_users as resolve
 from resolvers import users as users_read
@@ -18,7 +27,10 @@ class CreateUserInput(Changing):
     authentication: AuthenticationInput = needed("How they sign in.")
     first_name: str | None = given("Given name.")
     last_name: str | None = given("Family name.")
-    external_id: str | None = given("Their key in the system they come from.")
+    external_id: str | None = given("Their id of the source `api`, unique there.")
+    external_ids: list[ExternalIdInput] | None = given(
+        "Ids in other source systems to add or replace. Needs UPDATE_USERS everywhere."
+    )
     can_create_projects_in_root: bool | None = given("For IT and Project managers; ignored for others.")
     tags: list[str] | None = given("Tags; “|” separates several in one string.")
     aliases: list[str] | None = given("Aliases; “|” separates several in one string.")

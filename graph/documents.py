@@ -16,6 +16,7 @@ from graphql import (
     GraphQLSyntaxError,
     InlineFragmentNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     StringValueNode,
     VariableNode,
@@ -26,9 +27,11 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
-from graph.errors import coded, discreet
+from graph.errors import BadRequest, coded, discreet, public
+from graph.input_limits import bulk_mutations, count_literals
 from graph.levels import Level
 from graph.limits import TooBig, check_document
+from graph.offload import Offload
 from graph.sites import Argued
 from models.settings import Settings
 
@@ -38,6 +41,7 @@ MOST_REMEMBERED = 20  # plans of a document, sets of variables of a plan
 MOST_KEPT = 64_000  # characters of a document that is worth keeping
 TOKEN_LENGTH = 50  # characters a token may have on average
 MOST_ERRORS = 20
+A_FIELD = 4  # characters of a document that take as long as one value
 
 
 class RequestError(Exception):
@@ -114,6 +118,7 @@ class Prepared:
     operations: dict[str | None, OperationDefinitionNode]
     switches: frozenset[str]
     roots: set[str]
+    literals: int = 0
     plans: "OrderedDict[Any, Plan]" = field(default_factory=OrderedDict)
     coerced: "OrderedDict[Any, Coerced]" = field(default_factory=OrderedDict)
 
@@ -131,9 +136,11 @@ class Prepared:
 class Documents:
     """The cache, bounded by count and by the length of what is kept."""
 
-    def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
+    def __init__(self, schema: GraphQLSchema, settings: Settings, offload: Offload | None = None) -> None:
         self._schema = schema
         self._settings = settings
+        self._offload = offload or Offload()
+        self._bulk_mutations = bulk_mutations(schema)
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._characters = 0
         self.hits = self.misses = self.plan_hits = self.plan_misses = 0
@@ -145,7 +152,7 @@ class Documents:
         """How many documents are kept, and how many plans with them."""
         return len(self._kept), sum(len(prepared.plans) for prepared in self._kept.values())
 
-    def prepare(self, query: str, admit: Callable[[set[str]], None]) -> Prepared:
+    async def prepare(self, query: str, admit: Callable[[set[str]], None]) -> Prepared:
         """The document of this text, parsed, measured and validated once. Raises RequestError.
 
         `admit` is handed the names of all root fields before validation, whose messages tell about the schema.
@@ -157,16 +164,38 @@ class Documents:
             admit(known.roots)
             return known
         self.misses += 1
-        prepared = _prepared(self._parsed(query))
+        prepared = await self._offload.run(len(query) // A_FIELD, lambda: self.parse(query, admit))
+        if len(query) <= MOST_KEPT and query not in self._kept:
+            self._keep(query, prepared)
+        return prepared
+
+    def parse(self, query: str, admit: Callable[[set[str]], None]) -> Prepared:
+        """As `prepare`, here and now, in whatever thread, and kept nowhere."""
+        document = self._parsed(query)
+        prepared = _prepared(document)
         admit(prepared.roots)
+        prepared.literals = self._literals(prepared)
         errors = validate(
             self._schema, prepared.document, max_errors=MOST_ERRORS, hide_suggestions=not self._settings.introspection
         )
         if errors:
             raise RequestError([discreet(error, "GRAPHQL_VALIDATION_FAILED") for error in errors])
-        if len(query) <= MOST_KEPT:
-            self._keep(query, prepared)
         return prepared
+
+    def is_bulk(self, prepared: Prepared, operation: OperationDefinitionNode) -> bool:
+        """Whether an operation takes a list of rows, and so more values than others."""
+        if operation.operation is not OperationType.MUTATION or prepared.roots.isdisjoint(self._bulk_mutations):
+            return False
+        return not root_names(operation.selection_set, prepared.fragments).isdisjoint(self._bulk_mutations)
+
+    def _literals(self, prepared: Prepared) -> int:
+        """How many values stand in the document, before validation coerces them."""
+        is_bulk = any(self.is_bulk(prepared, each) for each in prepared.operations.values())
+        most = self._settings.max_bulk_values if is_bulk else self._settings.max_values
+        try:
+            return count_literals(prepared.document, most)
+        except BadRequest as refused:
+            raise RequestError([public(refused, None)]) from refused
 
     def _keep(self, query: str, prepared: Prepared) -> None:
         self._kept[query] = prepared

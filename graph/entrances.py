@@ -64,7 +64,9 @@ class Entrance:
         """What the engine is told of a request."""
         asked.user_id = viewer.user_id
         caller = partial(self._callers.of, incoming.scope)
-        return Context(self._services, viewer, asked, proof, caller=caller, attention=incoming.attention)
+        return Context(
+            self._services, viewer, asked, proof, caller=caller, attention=incoming.attention, size=incoming.size
+        )
 
     def proof(self, incoming: Incoming, request_id: str) -> Proof | None:
         """Of who came with this key before, to be held by the statement that reads for them."""

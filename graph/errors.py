@@ -9,6 +9,7 @@ from graphql import GraphQLError
 
 from models.errors import Forbidden, Refusal, TooSlow, Unauthenticated, Unavailable
 from models.pools import LONGEST
+from resolvers.outcomes import json_values
 
 log = logging.getLogger("usergraph")
 
@@ -18,9 +19,10 @@ MOST_ERRORS = 20
 class BadRequest(Exception):
     """A request that is refused before anything of it is run."""
 
-    def __init__(self, message: str, code: str = "BAD_REQUEST") -> None:
+    def __init__(self, message: str, code: str = "BAD_REQUEST", **extensions: Any) -> None:
         super().__init__(message)
         self.code = code
+        self.extensions = extensions
 
 
 def coded(message: str, code: str, **extensions: Any) -> GraphQLError:
@@ -52,12 +54,13 @@ MOST_MESSAGE = 500
 _ECHO = re.compile(
     r"(cannot represent[^:]{0,80}: |\.?,? [Ff]ound: |, but it was provided: |: Exceeds the limit).*", re.DOTALL
 )
+_LONG = re.compile(r"'[^']{61,}'|\"[^\"]{61,}\"")
 _NO_NAME = re.compile(r"unknown field '(?!\w+')[^']*'")
 
 
 def discreet(error: GraphQLError, code: str) -> GraphQLError:
     """An error of graphql-core with a code, without the values it repeats: they may be secrets, or megabytes."""
-    message = _NO_NAME.sub("an unknown field", _ECHO.sub(_without_value, error.message))
+    message = _LONG.sub("'…'", _NO_NAME.sub("an unknown field", _ECHO.sub(_without_value, error.message)))
     error.message = message if len(message) <= MOST_MESSAGE else f"{message[:MOST_MESSAGE]} …"
     error.extensions = {"code": code}
     return error
@@ -91,9 +94,11 @@ def _known(error: BaseException) -> GraphQLError | None:
         extra = {"fields": list(error.fields)} if error.fields else {}
         return coded(error.message, error.code, **extra)
     if isinstance(error, Refusal):
-        return coded(error.message, error.code, **({"argument": list(error.path)} if error.path else {}))
+        argument = {"argument": list(error.path)} if error.path else {}
+        values = {"values": json_values(error)} if error.values else {}
+        return coded(error.message, error.code, **argument, **values)
     if isinstance(error, BadRequest):
-        return coded(str(error), error.code)
+        return coded(str(error), error.code, **error.extensions)
     if isinstance(error, Unauthenticated):
         return unauthenticated()
     if isinstance(error, TooSlow):

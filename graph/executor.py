@@ -15,14 +15,17 @@ from graphql import (
     default_type_resolver,
 )
 from graphql.execution.collect_fields import FragmentDetails
-from graphql.execution.executor import Executor
 from graphql.execution.values import VariableValues, get_argument_values
 
 from graph.arguments import check_lookup, page_of, plain, reads_past, require_history
 from graph.context import Context
-from graph.documents import Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
-from graph.errors import coded, discreet, forbidden, public, unauthenticated
+from graph.documents import MOST_ERRORS, Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
+from graph.errors import BadRequest, coded, discreet, forbidden, public, unauthenticated
+from graph.input_limits import check_body, count_variables, too_many_values
 from graph.limits import Cost
+from graph.offload import Offload
+from graph.raw_results import CompleteExecutor
+from graph.root_row import root_row
 from graph.runs import Run
 from graph.selection import Compiler, payloads
 from graph.sites import Argued, spec_of
@@ -32,25 +35,11 @@ from models.dialects import Dialect
 from models.errors import Refusal
 from models.settings import Settings
 from resolvers import advice
-from resolvers.policy import FOR_ENROLLING, FOR_STRANGERS, Reach, Viewer, visible_fields
+from resolvers.policy import FOR_ENROLLING, FOR_STRANGERS, Reach, Viewer
 from resolvers.selected import Selected
 from resolvers.sources import Source
 
 QUICK = 6_000  # rows that a plan may touch, by its cost, to be run without a thread of its own
-
-
-@dataclass(frozen=True)
-class Complete:
-    """A result that is an answer already: the executor passes it through as it is."""
-
-    value: Any
-
-
-class CompleteExecutor(Executor):  # type: ignore[type-arg]
-    def complete_value(self, return_type, field_details_list, info, path, result, position_context):  # type: ignore[no-untyped-def]
-        if type(result) is Complete:
-            return result.value
-        return super().complete_value(return_type, field_details_list, info, path, result, position_context)
 
 
 @dataclass
@@ -70,13 +59,19 @@ class Engine:
     """The schema with its caches. One for each process; nothing in it depends on who asks."""
 
     def __init__(
-        self, schema: GraphQLSchema, settings: Settings, sources: Mapping[str, Source], dialect: Dialect
+        self,
+        schema: GraphQLSchema,
+        settings: Settings,
+        sources: Mapping[str, Source],
+        dialect: Dialect,
+        offload: Offload | None = None,
     ) -> None:
         self.schema = schema
         self.dialect = dialect
         self.settings = settings
         self.sources = dict(sources)
-        self.documents = Documents(schema, settings)
+        self.offload = offload or Offload()
+        self.documents = Documents(schema, settings, self.offload)
         self.variables = Variables(schema)
 
     async def execute(
@@ -89,14 +84,14 @@ class Engine:
         read_only: bool,
     ) -> Answer:
         try:
-            prepared = self.documents.prepare(query, lambda names: self.admit(context.viewer, names))
+            prepared = await self.documents.prepare(query, lambda names: self.admit(context.viewer, names))
             operation = prepared.operation(operation_name)
             context.tell(operation)
             if context.proof is not None and operation.operation is not OperationType.QUERY:
                 return UNPROVED
             if read_only and operation.operation is not OperationType.QUERY:
                 raise RequestError([coded("GET is for queries. Send mutations by POST.", "METHOD_NOT_ALLOWED")])
-            coerced = self._coerced(prepared, operation, variables)
+            coerced = await self._coerced(context, prepared, operation, variables)
         except RequestError as refused:
             return Answer(errors=refused.errors)
         context.document, context.variables = query, variables
@@ -104,17 +99,37 @@ class Engine:
         answer.extensions["cost"] = {"rows": coerced.cost, "limit": self.settings.max_cost}
         return answer
 
-    def _coerced(self, prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any]) -> Coerced:
+    async def _coerced(
+        self, context: Context, prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any]
+    ) -> Coerced:
         """The variables as the operation takes them. Raises RequestError where it does not, or costs too much."""
         key, name = key_of(variables), operation.name and operation.name.value
         known = prepared.coerced.get((name, key)) if key is not None else None
         if known is not None:
             return known
-        values = self.variables.coerced(operation, variables, most_errors=20)
-        if isinstance(values, list):
-            raise RequestError([discreet(error, "BAD_USER_INPUT") for error in values])
+        values = await self.coerce(context, prepared, operation, variables)
         coerced = Coerced(values, self._cost(prepared, operation, values.coerced), key)
         return coerced if key is None else remember(prepared.coerced, (name, key), coerced)
+
+    async def coerce(
+        self, context: Context, prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any]
+    ) -> VariableValues:
+        """The variables as the operation takes them, counted before anything else is done with them."""
+        settings, is_bulk = self.settings, self.documents.is_bulk(prepared, operation)
+        most = settings.max_bulk_values if is_bulk and not context.viewer.is_stranger else settings.max_values
+        try:
+            check_body(context.size, settings.max_query_body, is_bulk=is_bulk)
+            # Of few bytes are few values.
+            count = await self.offload.run(context.size // 8, lambda: count_variables(variables, most))
+            if count + prepared.literals > most:
+                raise too_many_values(most)
+        except BadRequest as refused:
+            raise RequestError([public(refused, context.request_id)]) from refused
+        values = await self.offload.run(count, lambda: self.variables.coerced(operation, variables, MOST_ERRORS))
+        if isinstance(values, list):
+            raise RequestError([discreet(error, "BAD_USER_INPUT") for error in values])
+        context.values = count + prepared.literals
+        return values
 
     def admit(self, viewer: Viewer, roots: set[str]) -> None:
         """Without a key there are only the mutations that bring their own token, and (a setting) introspection.
@@ -157,7 +172,7 @@ class Engine:
         extensions: dict[str, Any] = {"warnings": bound.warnings} if bound.warnings else {}
         if plan.level is not None:
             try:
-                row = (None, *self._root_row(plan.level.selected.names, context.viewer))
+                row = (None, *root_row(self.schema, plan.level.selected.names, context.viewer))
                 run = Run(context.viewer, self.dialect, bound.arguments)
                 quick = coerced.cost <= QUICK and bound.is_quick and not context.viewer.grants
                 steps: Steps[Any] = plan.level.run(run, [row])
@@ -210,21 +225,6 @@ class Engine:
             plan = self._compile(prepared, operation, coerced, viewer, own)
             remember(prepared.plans, key, plan)
         return plan
-
-    def _root_row(self, columns: list[str], viewer: Viewer) -> list[Any]:
-        """What root fields take for their parent's row: who asks."""
-        return [viewer.user_id if name == "viewerId" else self._about(viewer) for name in columns]
-
-    def _about(self, viewer: Viewer) -> dict[str, Any]:
-        """The record behind `viewer`."""
-        user = self.schema.type_map["User"]
-        assert isinstance(user, GraphQLObjectType)
-        return {
-            "viewerId": viewer.user_id,
-            "permissions": sorted(viewer.somewhere),
-            "administeredOrganizationIds": [f"organization_{grant.organization_id}" for grant in viewer.grants],
-            "visibleUserFields": visible_fields(viewer, "User", user.fields),
-        }
 
     def _is_own(
         self, prepared: Prepared, operation: OperationDefinitionNode, coerced: VariableValues, viewer: Viewer

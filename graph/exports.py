@@ -14,7 +14,7 @@ from graph.collecting import Collector
 from graph.columns import Column, Table
 from graph.context import Context
 from graph.documents import RequestError
-from graph.errors import BadRequest, coded, discreet, public
+from graph.errors import BadRequest, coded, public
 from graph.executor import Answer, Engine
 from graph.export_columns import ArrowWriter, ParquetWriter
 from graph.export_reports import report, whole
@@ -134,12 +134,10 @@ async def export(
     """The rows of a query as a file whose first piece is made, or why there is none."""
     root: Root | None = None
     try:
-        prepared = engine.documents.prepare(query, lambda names: engine.admit(context.viewer, names))
+        prepared = await engine.documents.prepare(query, lambda names: engine.admit(context.viewer, names))
         operation = prepared.operation(operation_name)
         context.tell(operation)
-        values = engine.variables.coerced(operation, variables, most_errors=20)
-        if isinstance(values, list):
-            raise RequestError([discreet(error, "BAD_USER_INPUT") for error in values])
+        values = await engine.coerce(context, prepared, operation, variables)
         collector = Collector(prepared.fragments, values.coerced)
         root = root_of(engine, operation, collector)
         asking = Asking(engine, prepared, operation, values, context.viewer, root)

@@ -17,12 +17,14 @@ from graph.playground.page import page
 from graph.run_reports import question
 from models.watching import Asked
 from resolvers.known_keys import Proof
+from resolvers.policy import Viewer
 
 _STATUS = {
     "UNAUTHENTICATED": 401,
     "METHOD_NOT_ALLOWED": 405,
     "SERVICE_UNAVAILABLE": 503,
     "BODY_TOO_LARGE": 413,
+    "QUERY_TOO_LARGE": 413,
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "NOT_ACCEPTABLE": 406,
     "INTERNAL": 500,
@@ -84,16 +86,24 @@ class Endpoint:
         """None where an export was sent."""
         if media is None and format is None:
             raise BadRequest(f"Accept {GRAPHQL} or {JSON}.", "NOT_ACCEPTABLE")
-        query, variables, name, kept = await incoming.parameters(self._engine.settings.max_body)
+        viewer: Viewer | None = None
+
+        async def authenticate() -> bool:
+            nonlocal viewer
+            viewer = await self._entrance.viewer(incoming, asked.id)
+            return not viewer.is_stranger
+
+        engine = self._engine
+        query, variables, name, kept = await incoming.parameters(engine.settings, engine.offload, authenticate)
         asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
         read_only = incoming.method != "POST"
-        proof = self._proof(incoming, asked.id, query) if format is None else None
+        proof = self._proof(incoming, asked.id, query) if format is None and viewer is None else None
         if proof is not None:
             context = self._entrance.context(incoming, asked, proof.viewer, proof)
             answer = await self._engine.execute(context, query, variables, name, read_only=read_only)
             if proof.held or outcome_of(answer) == "unavailable":
                 return answer
-        viewer = await self._entrance.viewer(incoming, asked.id)
+        viewer = viewer or await self._entrance.viewer(incoming, asked.id)
         context = self._entrance.context(incoming, asked, viewer)
         if kept is not None:
             found = await question(self._engine, context, kept, variables)

@@ -32,6 +32,8 @@ def add_import(commands: Any) -> None:
     parser.add_argument("--encoding", help="instead of finding it out")
     meaning = "what a column means; repeatable"
     parser.add_argument("--map", action="append", default=[], metavar="COLUMN=FIELD", help=meaning)
+    whose = "whose ids the column external_id has, such as hr; api if absent"
+    parser.add_argument("--source", metavar="NAME", help=whose)
     parser.add_argument("--role", help="platform role of new users whose row names none")
     parser.add_argument("--ldap-server", type=int, metavar="N", help="new users of an LDIF sign in at LDAP server N")
     parser.add_argument("--no-create-groups", action="store_true", help="refuse rows whose group is not there")
@@ -83,6 +85,7 @@ async def _import(given: argparse.Namespace, settings: Settings, source: Source,
         sealer=sealer(settings.secret_key, database.file),
         hasher=hasher,
         username=given.username,
+        source=given.source,
         role=given.role,
         create_groups=not given.no_create_groups,
         dry_run=given.dry_run,

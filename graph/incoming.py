@@ -1,8 +1,9 @@
 """Requests as they come: bodies read within bounds, media types and parameters as GraphQL over HTTP has them."""
 
+import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -13,7 +14,10 @@ from starlette.types import Receive, Scope
 
 from graph.attention import Attention
 from graph.errors import BadRequest
+from graph.input_limits import PIECE, ValueEstimate, check_body, too_many_values
+from graph.offload import Offload
 from models.errors import Unauthenticated
+from models.settings import Settings
 from models.values import UNUSABLE
 from resolvers.tokens import Purpose
 
@@ -24,6 +28,9 @@ MOST_BASIC = 1_000  # characters: the name before the key may be any
 COOKIE = "usergraph_session"
 MOST_URL = 64_000
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")  # the only ways for either into a text of JSON
+
+
+Authenticate = Callable[[], Awaitable[bool]]
 
 
 class Parameters(NamedTuple):
@@ -43,6 +50,7 @@ class Incoming:
         self.method: str = scope["method"]
         self.receive = receive
         self.attention = Attention(receive)
+        self.size = 0  # of the body, once it was read
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
 
     def header(self, name: bytes, default: str = "") -> str:
@@ -98,20 +106,28 @@ class Incoming:
             return site in ("same-origin", "none")
         return self.method == "POST" and self.header(b"origin") == origin
 
-    async def parameters(self, most: int) -> Parameters:
-        """Query, variables and operation name, of a body of at most so many bytes. Raises BadRequest."""
+    async def parameters(self, limits: Settings, offload: Offload, authenticate: Authenticate) -> Parameters:
+        """Query, variables and operation name, of a body within its limits. Raises BadRequest.
+
+        `authenticate` tells whether somebody known sends it, and is called for bodies that only they may send.
+        """
         if self.method in ("GET", "HEAD"):
             return _from_url(Request(self.scope))
         if self.method != "POST":
             raise BadRequest("Send GraphQL by POST, or queries by GET.", "METHOD_NOT_ALLOWED")
         _check_media(self.header(b"content-type"), self.header(b"content-encoding", "identity"))
-        return _from_body(await self._body(most))
+        body = await self._body(limits, authenticate)
+        self.size = len(body)
+        if self.size > limits.max_query_body:
+            await _check_values(body, 2 * limits.max_bulk_values)
+        found = await offload.run(self.size // 64, lambda: _from_body(body))
+        check_body(len(found.query), limits.max_query_body, is_bulk=False)  # rows are sent as variables
+        return found
 
-    async def _body(self, most: int) -> bytes:
-        too_large = f"The body is larger than {most} bytes."
+    async def _body(self, limits: Settings, authenticate: Authenticate) -> bytes:
         declared = self.header(b"content-length", "0")
-        if not declared.isdecimal() or int(declared) > most:
-            raise BadRequest(too_large, "BODY_TOO_LARGE")
+        size = int(declared) if declared.isdecimal() and len(declared) < 20 else limits.max_body + 1
+        most = await _allowed(size, min(limits.max_stranger_body, limits.max_body), limits, authenticate)
         parts, size, more = [], 0, True
         while more:
             message = await self.receive()
@@ -119,11 +135,32 @@ class Incoming:
                 raise ClientDisconnect
             part = message.get("body", b"")
             size += len(part)
-            if size > most:
-                raise BadRequest(too_large, "BODY_TOO_LARGE")
+            most = await _allowed(size, most, limits, authenticate)
             parts.append(part)
             more = message.get("more_body", False)
         return b"".join(parts)
+
+
+async def _allowed(size: int, most: int, limits: Settings, authenticate: Authenticate) -> int:
+    """How many bytes this body may have, at least `size`. Raises BadRequest where there is no such limit."""
+    if size <= most:
+        return most
+    if size > limits.max_body:
+        raise BadRequest(f"A body has at most {limits.max_body} bytes.", "BODY_TOO_LARGE", limit=limits.max_body)
+    if await authenticate():
+        return limits.max_body
+    message = f"Without a valid key or session, a body has at most {most} bytes."
+    raise BadRequest(message, "BODY_TOO_LARGE", limit=most)
+
+
+async def _check_values(body: bytes, most: int) -> None:
+    """Refuse what would take long to parse."""
+    estimate = ValueEstimate()
+    for first in range(0, len(body), PIECE):
+        estimate.add(body[first : first + PIECE])
+        if estimate.count > most:
+            raise too_many_values(most // 2)
+        await asyncio.sleep(0)
 
 
 @lru_cache(maxsize=100)

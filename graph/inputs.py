@@ -213,6 +213,16 @@ OPERATORS["VariableListFilter"] = _input(
     "Conditions on the custom variables.",
     {"some": (_VARIABLE, "One of them is so."), "none": (_VARIABLE, "None of them is so.")},
 )
+_EXTERNAL_ID = _input(
+    "ExternalIdFilter",
+    "Conditions on one external id.",
+    {"source": (StringFilter, "Its source, case-sensitive."), "value": (StringFilter, "The id, case-sensitive.")},
+)
+OPERATORS["ExternalIdListFilter"] = _input(
+    "ExternalIdListFilter",
+    "Conditions on the external ids.",
+    {"some": (_EXTERNAL_ID, "One of them is so."), "none": (_EXTERNAL_ID, "None of them is so.")},
+)
 
 
 @cache

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from graph.fields import Connection, Node, argument, connection, lookup, plain, to_one
+from graph.fields import Connection, Node, argument, connection, lookup, plain, to_one, values
 from graph.inputs import DateTime, DeliveryState, InvitationStatus, ProviderKindEnum
 from resolvers import invitations as invitations_read
 from resolvers import open_invitations
@@ -44,6 +44,9 @@ class OpenInvitation:
     name: str | None = plain("What the invited user is called.")
     username: str = plain("What they will sign in with.")
     platform: str = plain("Where they are invited to: the name of the root organization.")
+    organizations: list[str] = values(
+        lambda: open_invitations.ORGANIZATIONS, "The names of the organizations that they will belong to."
+    )
     invited_by: str | None = plain("The name of who invited them.")
     provider_kind: ProviderKindEnum | None = plain("How they will sign in: LOCAL needs a password of their choice.")
     provider_name: str | None = plain("The name of their identity provider.")

@@ -12,6 +12,7 @@ from graph.payloads import (
     BulkChanging,
     BulkPayload,
     Changing,
+    ExternalIdInput,
     Payload,
     RoleRef,
     RowResult,
@@ -37,7 +38,10 @@ class InviteUserInput:
     name: str | None = given("What they are called.")
     first_name: str | None = given("Given name.")
     last_name: str | None = given("Family name.")
-    external_id: str | None = given("Their key in the system they come from.")
+    external_id: str | None = given("Their id of the source `api`, unique there.")
+    external_ids: list[ExternalIdInput] | None = given(
+        "Ids in other source systems to add or replace. Needs UPDATE_USERS everywhere."
+    )
     can_create_projects_in_root: bool | None = given("For IT and Project managers; ignored for others.")
     organization_ids: list[strawberry.ID] | None = given("Organizations they belong to.")
     group_ids: list[strawberry.ID] | None = given("Groups they are in.")

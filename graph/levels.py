@@ -236,4 +236,5 @@ class RecordChild(Child):
 
 
 def as_rows(level: Level, records: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    return [(None, *(record.get(name) for name in level.selected.names)) for record in records]
+    names = level.selected.names
+    return [(None, *[record.get(name) for name in names]) for record in records]

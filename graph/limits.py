@@ -29,7 +29,10 @@ MOST_FIELDS = 3_000
 MOST_DIRECTIVES = 200
 MOST_RESULTS = 10_000  # what is longer is refused by the mutation itself, as too many rows
 A_REPORT = 1_000  # rows that a report counts as, beside those that it may answer, however many it reads
-LISTS = {"roles": 50, "identityProviders": 20, "tags": 5, "aliases": 5, "variables": 5, "synonyms": 5, "sharedWith": 5}
+LISTS = {
+    **{"roles": 50, "identityProviders": 20},
+    **dict.fromkeys(("tags", "aliases", "variables", "externalIds", "synonyms", "sharedWith"), 5),
+}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from graph.levels import Child, Level
 from graph.runs import Run
 from models.database import Record, Steps
 from models.dialects import Dialect
-from resolvers import history, users
+from resolvers import history, user_keys
 from resolvers.filters import number_of
 from resolvers.node_ids import split_id
 
@@ -40,7 +40,7 @@ class LookupChild(Child):
     def _by_keys(self, run: Run, keys: Sequence[tuple[str, str]]) -> Steps[list[Any]]:
         """Ids of rows as of a time are read as of then, in a statement for each time."""
         split = [(kind, *(split_id(text) if kind == "id" else (text, None))) for kind, text in keys]
-        ids = yield from users.ids_by_keys(run.dialect, [(kind, text) for kind, text, _ in split])
+        ids = yield from user_keys.ids_by_keys(run.dialect, [(kind, text) for kind, text, _ in split])
         named = [(number, as_of) for number, (_, _, as_of) in zip(ids, split, strict=True)]
         found: dict[datetime | None, dict[int, Any]] = {}
         for time in dict.fromkeys(as_of for _, as_of in named):

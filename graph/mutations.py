@@ -9,9 +9,9 @@ from typing import Any
 from graphql import GraphQLResolveInfo
 
 from graph.context import Context
-from graph.executor import Complete
 from graph.fields import Change as ChangeSpec
 from graph.levels import Level, as_rows
+from graph.raw_results import Complete
 from graph.runs import Run
 from graph.scalars import Verbatim
 from models.database import Transaction
@@ -64,14 +64,19 @@ class _Call:
         self._spec = spec
         self._level = level
         self._context = context
-        values = pythonic(given)
+        self._field = key
+        self._given = given
+
+    def _read(self) -> None:
+        spec, context, values = self._spec, self._context, pythonic(self._given)
         self._dry_run: bool = not spec.keeps_dry_runs and (values.pop("dry_run", None) or False)
         self._key: str | None = values.pop("idempotency_key", None)
         self._values = values
-        self._content = content_of(key, context.document, context.variables) if self._key is not None else b""
+        self._content = content_of(self._field, context.document, context.variables) if self._key is not None else b""
 
     async def answer(self) -> Any:
         services = self._context.services
+        await services.offload.run(self._context.values, self._read)
         try:
             if self._key is not None and self._context.viewer.is_stranger:
                 raise Invalid("idempotencyKey", reason="An idempotencyKey needs an API key beside it.")
@@ -130,4 +135,5 @@ class _Call:
         viewer = (change.reader or change.viewer) if change else self._context.viewer
         run = Run(viewer, self._context.database.dialect, self._context.arguments)
         steps = self._level.run(run, as_rows(self._level, [outcome]))
-        return await (change.tx.run(steps) if change else self._context.database.read(steps))
+        size = len(outcome.get("results") or ())
+        return await (change.tx.run(steps, size) if change else self._context.database.read(steps))

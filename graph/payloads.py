@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 
 from graph.fields import plain, record, subject
-from graph.inputs import described
+from graph.inputs import JSON, described
 from models.errors import ErrorCode
 from resolvers import users as users_read
 
@@ -27,6 +27,7 @@ ErrorCodeEnum: Any = described(
         "INVALID_CREDENTIALS": "This did not sign anybody in; no reason is told.",
         "INVALID_TOKEN": "The link is unknown, used, revoked or expired.",
         "IN_USE": "Something still needs it.",
+        "KEY_NOT_CONFIRMED": "The user's email, external id or login DN was set by somebody who may not grant this.",
         "LAST_ADMINISTRATOR": "Nobody could administer any more.",
         "NOT_FOUND": "There is none, or none that you may see.",
         "NOT_LDAP": "Only LDAP users have this.",
@@ -117,6 +118,10 @@ class UserError:
     message: str = plain("The same for people, with what to do.")
     path: list[str] = plain("Where in the input, from `input` down.")
     index: int | None = plain("Row of a bulk call, counted from 0.")
+    values: JSON = plain(
+        "The names and numbers in the message, such as `{limit: 100}` or `{weight: 100, own: 80}`, for messages in"
+        " other languages."
+    )
 
 
 @strawberry.type(description="How many rows of a call came to what.")
@@ -212,6 +217,14 @@ class AuthenticationInput:
     ldap: LdapInput | None = given("Through an LDAP server.")
     saml: SamlInput | None = given("Through a SAML provider.")
     api_only: bool | None = given("Not at all: API keys only.")
+
+
+@strawberry.input(description="The id of a user in a source system.")
+class ExternalIdInput:
+    source: str = needed(
+        "Whose id it is: `api`, or a name of your own. Mutations do not set ids of `provider_…` and `scim:…`."
+    )
+    value: str | None = needed("The id, unique within the source; null clears it.")
 
 
 @strawberry.input(description="A custom variable.")

@@ -64,6 +64,8 @@ def run_reconcile(given: argparse.Namespace, settings: Settings) -> int:
         columns = mapping(given.map)
         how = {"format": given.format, "encoding": given.encoding, "ldap_server": given.ldap_server}
         source = open_rows(given.file, mapping=columns, **how)
+        if source.incomplete:
+            raise UnreadableFile(f"{given.file} does not hold everybody: {source.incomplete}. Export it whole.")
     except (UnreadableFile, OSError) as error:
         print(f"usergraph: {error}", file=sys.stderr)
         return 1

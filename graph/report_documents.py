@@ -29,7 +29,7 @@ async def checking(before: Before, values: dict[str, Any]) -> None:
 def check(schema: GraphQLSchema, settings: Settings, document: str, variables: Mapping[str, Any]) -> None:
     """Raises Invalid with what GraphQL says about the document, or about its variables."""
     try:
-        prepared = Documents(schema, settings).prepare(document, lambda names: None)
+        prepared = Documents(schema, settings).parse(document, lambda names: None)
     except RequestError as error:
         raise Invalid("document", reason=_told(error.errors)) from error
     operation = the_query(prepared)

@@ -30,6 +30,7 @@ UserDimensionField: Any = described(
         "GROUP": "Each group they are in: name and id; null where there is none.",
         "TAG": "Each tag they have, whatever the case; null where there is none.",
         "VARIABLE": "The value of one custom variable; null where they lack it.",
+        "EXTERNAL_ID_SOURCE": "Each source that has an id of them; null where there is none.",
         "EMAIL_DOMAIN": "What stands behind the @ of their address, in small letters; domains of the world in IDNA.",
         "CREATED_AT": "When they were made.",
         "UPDATED_AT": "When they last changed.",

@@ -43,7 +43,7 @@ async def question(
     if report is None:
         return _absent(name)
     try:
-        operation = the_query(engine.documents.prepare(report["document"], lambda names: None))
+        operation = the_query(await engine.documents.prepare(report["document"], lambda names: None))
         values = given if isinstance(given, Mapping) else of_texts(engine.schema, operation, given)
     except RequestError as refused:  # the schema has changed since it was saved
         return Answer(errors=refused.errors)

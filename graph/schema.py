@@ -22,7 +22,6 @@ from graph.create_users import CreateUserMutations
 from graph.delete_users import DeleteUserMutations
 from graph.directories import DirectoryQueries
 from graph.erase_users import EraseUserMutations
-from graph.executor import Complete
 from graph.groups import GroupQueries
 from graph.inputs import SCALARS
 from graph.invitations import InvitationQueries
@@ -32,6 +31,7 @@ from graph.organizations import OrganizationQueries
 from graph.passwords import PasswordMutations
 from graph.probe_providers import ProbeProviderMutations
 from graph.providers import ProviderQueries
+from graph.raw_results import Complete
 from graph.reconcile_users import ReconcileUserMutations
 from graph.reports import ReportQueries
 from graph.roles import RoleQueries

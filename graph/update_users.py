@@ -3,7 +3,7 @@
 import strawberry
 
 from graph.fields import mutation, plain, subject
-from graph.payloads import Changing, Payload, RoleRef, VariableInput, given, needed
+from graph.payloads import Changing, ExternalIdInput, Payload, RoleRef, VariableInput, given, needed
 from graph.users import User
 from resolvers import update_users as resolve
 from resolvers import users as users_read
@@ -18,7 +18,10 @@ class UpdateUserInput(Changing):
     name: str | None = given("What they are called.")
     first_name: str | None = given("Given name.")
     last_name: str | None = given("Family name.")
-    external_id: str | None = given("Their key in the system they come from.")
+    external_id: str | None = given("Their id of the source `api`, unique there.")
+    external_ids: list[ExternalIdInput] | None = given(
+        "Ids in other source systems to add or replace. Needs UPDATE_USERS everywhere."
+    )
     role: RoleRef | None = given("Their platform role.")
     can_create_projects_in_root: bool | None = given("For IT and Project managers; ignored for others.")
     ldap_server_number: int | None = given("Number of the LDAP server; LDAP users only.")

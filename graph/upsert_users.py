@@ -8,6 +8,7 @@ from graph.payloads import (
     AuthenticationInput,
     BulkChanging,
     BulkPayload,
+    ExternalIdInput,
     MatchedBy,
     RoleRef,
     RowResult,
@@ -23,7 +24,13 @@ from resolvers import upsert_users as resolve
 )
 class UpsertUserInput:
     email: str = needed("Their address, by which they are found.")
-    external_id: str | None = given("Their key in the other system; found by first, where it is known.")
+    external_id: str | None = given(
+        "Their id of the call's source. Users are found by it first. A user whom that source knows by another id is"
+        " another person, also with the same email."
+    )
+    external_ids: list[ExternalIdInput] | None = given(
+        "Ids in other source systems to add or replace. Needs UPDATE_USERS everywhere."
+    )
     ref: str | None = given("Your own reference of this row; the answer repeats it.")
     role: RoleRef | None = given("Platform role; “Deactivated” takes access away and keeps the role.")
     username: str | None = given("What they sign in with; the email address if not said.")
@@ -44,6 +51,9 @@ class UpsertUserInput:
 @strawberry.input(description="Users to create or update.")
 class UpsertUsersInput(BulkChanging):
     users: list[UpsertUserInput] = needed("The rows, at most 10,000 by default.")
+    source: str | None = given(
+        "Whose ids the rows' externalId are, such as `hr`; `api` if absent. Another one needs UPDATE_USERS everywhere."
+    )
     create_missing_groups: bool | None = given("Make groups that are named and not there. Needs MANAGE_GROUPS.")
 
 

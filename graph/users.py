@@ -44,6 +44,15 @@ class Variable:
     value: str = plain("Its value.")
 
 
+@strawberry.type(description="The id of a user in one source system.")
+class ExternalId:
+    source: str = plain(
+        "Whose id it is: `api` for ids set without a source, `provider_5` for those that the synchronization of that"
+        " provider reads, else the name that an integrator gave."
+    )
+    value: str = plain("The id; unique within the source.")
+
+
 @strawberry.type(description="A person or a program that may use the platform.")
 class User(Node):
     id: strawberry.ID = plain("Typed id, such as `user_18`.")
@@ -52,7 +61,10 @@ class User(Node):
     name: str = plain("What they are called.")
     first_name: str | None = plain("Given name.")
     last_name: str | None = plain("Family name.")
-    external_id: str | None = plain("Their key in the system they come from; unique.")
+    external_id: str | None = plain(
+        "Their id of the source `api`: the one that mutations set without a source. Unique. For all sources see"
+        " externalIds."
+    )
     state: UserStateEnum = plain("Invited, active or deactivated.")
     accessibility: Accessibility = plain("How they can get in: interactively, by API key only, or not at all.")
     is_active: bool = plain("Whether the state is ACTIVE.")
@@ -85,6 +97,9 @@ class User(Node):
     aliases: list[str] = values(
         lambda: users_read.ALIASES, "Names by which other systems know them; each names one user."
     )
+    external_ids: list[ExternalId] = values(
+        lambda: users_read.EXTERNAL_IDS, "Their ids in all source systems that know them, by source; one each.", None
+    )
     variables: list[Variable] = values(lambda: users_read.VARIABLES, "Custom variables, by name.", None)
     group_count: int = count(lambda: groups_read.OF_USER, "Number of groups.")
     groups: Connection[Annotated["Group", lazy("graph.groups")]] = connection(
@@ -109,13 +124,22 @@ class User(Node):
     )
 
 
+@strawberry.input(description="An external id with its source.")
+class ExternalIdKey:
+    source: str = strawberry.field(description="Whose id it is, as in externalIds.")
+    value: str = strawberry.field(description="The id.")
+
+
 @strawberry.input(description="Names one user in one of these ways.", one_of=True)
 class UserKey:
     id: strawberry.ID | None = strawberry.field(description="Typed id.", default=strawberry.UNSET)
     email: str | None = strawberry.field(description="Email address.", default=strawberry.UNSET)
     username: str | None = strawberry.field(description="Username.", default=strawberry.UNSET)
     alias: str | None = strawberry.field(description="Alias.", default=strawberry.UNSET)
-    external_id: str | None = strawberry.field(description="External id.", default=strawberry.UNSET)
+    external_id: str | None = strawberry.field(description="External id of the source `api`.", default=strawberry.UNSET)
+    external_id_of: ExternalIdKey | None = strawberry.field(
+        description="External id of any source.", default=strawberry.UNSET
+    )
 
 
 @strawberry.type

@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import Callable, Generator, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
 from models.dialects import Dialect
-from models.pools_sqlite import Reader
+from models.pools_sqlite import Reader, ended
 from models.watching import CURRENT, Observer, Tally, writes
 
+AT_ONCE = 1_000  # rows that are shaped on the event loop; more are shaped in a thread
 MOST_ARGUMENTS = 100  # of a function of SQLite; one built with more takes them too
 
 T = TypeVar("T")
@@ -36,6 +37,24 @@ class Statement(NamedTuple):
 
 # A plan for reading that knows no connection: it yields statements and is sent their rows.
 Steps = Generator[Statement, Sequence[Record], T]
+
+
+def _send(steps: Steps[T], rows: Any) -> tuple[Statement | None, T | None]:
+    """The next statement, or the result of the last step."""
+    try:
+        return steps.send(rows), None
+    except StopIteration as done:
+        return None, done.value
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """What `work` makes in a thread; a caller that is cancelled meanwhile goes when the thread has ended."""
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await ended(future)
+        raise
 
 
 class Connection:
@@ -91,15 +110,21 @@ class Connection:
             finally:
                 self._ran(sql, begun, failure)
 
-    async def run(self, steps: Steps[T]) -> T:
-        """What `steps` returns, once every statement that it yields was run and its rows were sent back."""
+    async def run(self, steps: Steps[T], size: int = 0) -> T:
+        """What `steps` returns, once every statement that it yields was run and its rows were sent back.
+
+        `size` is how many rows it has in memory already.
+        """
         rows: Any = None
-        try:
-            while True:
-                statement = steps.send(rows)
-                rows = await self.rows(statement.sql, *statement.values, plan_anew=statement.anew)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
+        longest = size
+        while True:
+            # What was read is shaped at a later step, too.
+            longest = max(longest, len(rows or ()))
+            step = partial(_send, steps, rows)
+            statement, result = step() if longest <= AT_ONCE else await in_thread(step)
+            if statement is None:
+                return result  # type: ignore[return-value]
+            rows = await self.rows(statement.sql, *statement.values, plan_anew=statement.anew)
 
     async def one(self, sql: str, *values: Any) -> Record | None:
         found = await self.rows(sql, *values)
@@ -118,7 +143,7 @@ class Threaded(Connection):
     async def rows(self, sql: str, *values: Any, plan_anew: bool = False) -> Sequence[Record]:
         return await self.raw.do(lambda: self._fetch(Statement(sql, values)))
 
-    async def run(self, steps: Steps[T]) -> T:
+    async def run(self, steps: Steps[T], size: int = 0) -> T:
         return await self.raw.do(lambda: self._drive(steps, self._fetch_at_once))
 
     def drive(self, steps: Steps[T]) -> T:

@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
     INVALID_TOKEN = "INVALID_TOKEN"  # noqa: S105
     IN_USE = "IN_USE"
+    KEY_NOT_CONFIRMED = "KEY_NOT_CONFIRMED"
     LAST_ADMINISTRATOR = "LAST_ADMINISTRATOR"
     NOT_FOUND = "NOT_FOUND"
     NOT_LDAP = "NOT_LDAP"
@@ -42,8 +43,15 @@ class ErrorCode(StrEnum):
     WRONG_STATE = "WRONG_STATE"
 
 
+# Values that are English and not a name or a number: whoever writes the message in another language needs none of them.
+SENTENCES = frozenset({"advice", "reason"})
+
+
 class Refusal(Exception):
-    """An expected no. `path` leads into the input, as GraphQL names; `index` is the row of a bulk call."""
+    """An expected no. `path` leads into the input, as GraphQL names; `index` is the row of a bulk call.
+
+    `values` are what the message says, by name. More than its template takes may be given, for messages that are whole.
+    """
 
     code: ClassVar[ErrorCode]
     template: ClassVar[str] = "{reason}"
@@ -51,6 +59,7 @@ class Refusal(Exception):
     def __init__(self, *path: str | int, **values: object) -> None:
         self.path: Sequence[str | int] = path
         self.message = self.template.format(**values)
+        self.values = {name: value for name, value in values.items() if name not in SENTENCES}
         super().__init__(self.message)
 
     def below(self, *prefix: str | int) -> "Refusal":
@@ -114,6 +123,17 @@ class InvalidToken(Refusal):
 class InUse(Refusal):
     code = ErrorCode.IN_USE
     template = "{what} is still in use: {by}. Change those first."
+
+
+class KeyNotConfirmed(Refusal):
+    """A row found its user by a key that was set by somebody who could not grant what the row gives."""
+
+    code = ErrorCode.KEY_NOT_CONFIRMED
+    template = (
+        "This row matched user_{number} by {key}, set by somebody who may not grant {what}. Check that user_{number} is"
+        " the person meant. Then an administrator confirms it with updateUser (id: user_{number} and the same"
+        " {fields}), and you send the row again."
+    )
 
 
 class LastAdministrator(Refusal):

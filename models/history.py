@@ -68,6 +68,15 @@ class UserAliasVersion(Version):
         table = "user_aliases_history"
 
 
+class UserExternalIdVersion(Version):
+    user_id = fields.BigIntField()
+    source = KeyField(max_length=LABEL)
+    value = KeyField(max_length=LABEL)
+
+    class Meta:
+        table = "user_external_ids_history"
+
+
 class UserVariableVersion(Version):
     user_id = fields.BigIntField()
     name = KeyField(max_length=LABEL)

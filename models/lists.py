@@ -35,3 +35,12 @@ def separated(text: str) -> list[str]:
         elif mark:
             parts.append("")
     return parts
+
+
+def pair(text: str) -> tuple[str, str] | None:
+    r"""A name and a value, with the first `=` that is not written `\=` between them; None where there is none."""
+    for found in re.finditer(r"(\\*)=", text):
+        if len(found[1]) % 2 == 0:
+            name = text[: found.start()] + found[1][: len(found[1]) // 2]
+            return re.sub(r"(\\*)\\=", lambda mark: mark[1][: len(mark[1]) // 2] + "=", name), text[found.end() :]
+    return None

@@ -51,6 +51,11 @@ class Settings:
         "http://127.0.0.1:8000",
         "Address that invitation and reset links begin with; never taken from a request.",
     )
+    sign_in_url: str = setting(
+        "",
+        "Address where users sign in, such as your application's: invitation and password pages end with a link to it; "
+        "empty: the service's own page.",
+    )
     secret_key: str = setting(
         "",
         "Key that seals tokens waiting in the outbox (32 bytes, URL-safe base64); empty: a file beside the SQLite one.",
@@ -103,7 +108,20 @@ class Settings:
     read_seconds: int = setting(
         30, "Seconds for a client to send its headers, and again for the body, before it is cut off.", low=1, high=3_600
     )
-    max_body: int = setting(10_000_000, "Bytes of a request body.", low=1_000, high=1_000_000_000)
+    max_body: int = setting(10_000_000, "Bytes of the body of a bulk mutation.", low=1_000, high=1_000_000_000)
+    max_query_body: int = setting(1_000_000, "Bytes of the body of any other operation.", low=1_000, high=1_000_000_000)
+    max_stranger_body: int = setting(
+        64_000, "Bytes of a body that comes without a valid key or session.", low=1_000, high=1_000_000_000
+    )
+    max_values: int = setting(
+        5_000,
+        "Values (scalars, lists, objects) in the variables and literals of an operation.",
+        low=100,
+        high=10_000_000,
+    )
+    max_bulk_values: int = setting(
+        500_000, "Values in the variables and literals of a bulk mutation.", low=100, high=10_000_000
+    )
     max_tokens: int = setting(20_000, "Tokens of a GraphQL document.", low=100, high=1_000_000)
     max_depth: int = setting(15, "Nesting of a GraphQL document.", low=3, high=200)
     max_aliases: int = setting(50, "Aliases in an operation.", low=0, high=10_000)

@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from time import perf_counter
 from typing import Any, TypeVar
 
-from models.connections import Connection, Record, Statement, Steps, Threaded
-from models.pools_sqlite import ended
+from models.connections import Connection, Record, Statement, Steps, Threaded, in_thread
 
 T = TypeVar("T")
 Plan = Callable[[Sequence[Record]], Steps[T]]
@@ -125,11 +124,4 @@ class ThreadedStream(Threaded):
         return True
 
 
-async def in_thread(work: Callable[[], T]) -> T:
-    """What `work` makes in a thread; a caller that is cancelled meanwhile goes when the thread has ended."""
-    future = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await ended(future)
-        raise
+__all__ = ["Stream", "ThreadedStream", "in_thread"]

@@ -4,6 +4,7 @@ from models.api_keys import ApiKey
 from models.audit import AuditEvent, StoredAnswer
 from models.credentials import PasswordReset, RecoveryCode, SignInFailure
 from models.directories import DirectoryEntry, DirectoryJob, DirectoryJobRow
+from models.grant_limits import KeyGrantLimit
 from models.groups import Group, GroupMember
 from models.history import (
     ApiKeyVersion,
@@ -15,6 +16,7 @@ from models.history import (
     RoleNameVersion,
     RoleVersion,
     UserAliasVersion,
+    UserExternalIdVersion,
     UserTagVersion,
     UserVariableVersion,
     UserVersion,
@@ -27,7 +29,7 @@ from models.roles import Role, RoleName
 from models.saml import SamlAssertion, SamlRequest
 from models.saved_reports import SavedReport, SavedReportRole
 from models.sessions import Session
-from models.users import PreviousIdentity, User, UserAlias, UserTag, UserVariable
+from models.users import PreviousIdentity, User, UserAlias, UserExternalId, UserTag, UserVariable
 
 __all__ = [
     "ApiKey",
@@ -43,6 +45,7 @@ __all__ = [
     "IdentityProvider",
     "IdentityProviderVersion",
     "Invitation",
+    "KeyGrantLimit",
     "Letter",
     "Organization",
     "OrganizationMember",
@@ -65,6 +68,8 @@ __all__ = [
     "User",
     "UserAlias",
     "UserAliasVersion",
+    "UserExternalId",
+    "UserExternalIdVersion",
     "UserTag",
     "UserTagVersion",
     "UserVariable",

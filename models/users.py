@@ -27,7 +27,7 @@ class User(Row):
     first_name_key = KeyField(max_length=LABEL, null=True)
     last_name = KeyField(max_length=LABEL, null=True)
     last_name_key = KeyField(max_length=LABEL, null=True)
-    external_id = KeyField(max_length=LABEL, null=True, unique=True)
+    external_id = KeyField(max_length=LABEL, null=True, unique=True)  # the one of the source `api`, repeated to sort by
     state = KeyField(max_length=WORD)
     role = parent("Role")
     provider = parent("IdentityProvider", null=True)
@@ -50,6 +50,7 @@ class User(Row):
     updated_by = parent("User", null=True, on_delete=fields.SET_NULL)
     version = fields.IntField(default=1)
     search_key = fields.TextField(default="", db_default="")  # models/values.py: search_key()
+    match_key_limits = fields.TextField(null=True)  # resolvers/match_keys.py: who could grant what and set which key
 
     class Meta:
         table = "users"
@@ -84,6 +85,18 @@ class UserAlias(Row):
     class Meta:
         table = "user_aliases"
         indexes = (("user_id",),)
+
+
+class UserExternalId(Row):
+    """The id that a source system has for a user. A user has one id per source, and a source uses an id once."""
+
+    user = parent("User", on_delete=fields.CASCADE)
+    source = KeyField(max_length=LABEL)
+    value = KeyField(max_length=LABEL)
+
+    class Meta:
+        table = "user_external_ids"
+        unique_together = (("source", "value"), ("user_id", "source"))
 
 
 class UserVariable(Row):

@@ -66,6 +66,46 @@ def key(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).split())
 
 
+def spelling(text: str) -> str:
+    """What two texts have in common if they are one name, in upper or lower case: who somebody is goes by this.
+
+    The normal form finds look-alikes, too: it is the same for `weiß` and `weiss`, or the Kelvin sign and `k`. Those
+    are different names here. Only the case is ignored, and whether a letter and its accent are one character or two.
+    """
+    if text.isascii():
+        return " ".join(text.lower().split())
+    return " ".join(composed("".join(map(_lower, text))).split())
+
+
+@lru_cache(maxsize=4096)
+def _lower(character: str) -> str:
+    """The small letter, where there is one that is no letter of another alphabet or width."""
+    small = character.lower()
+    if len(small) != 1 or small.isascii() is not character.isascii() or _is_other_sign(character):
+        return character
+    return "σ" if small == "ς" else small  # one letter, written differently at the end of a word
+
+
+def composed(text: str) -> str:
+    """NFC, but signs that it would replace by a letter (Kelvin, ohm, old ideographs) stay as typed."""
+    if not any(map(_is_other_sign, text)):
+        return unicodedata.normalize("NFC", text)
+    pieces = "".join(f"\x00{each}\x00" if _is_other_sign(each) else each for each in text).split("\x00")
+    return "".join(each if _is_other_sign(each) else unicodedata.normalize("NFC", each) for each in pieces)
+
+
+@lru_cache(maxsize=4096)
+def _is_other_sign(character: str) -> bool:
+    """Whether Unicode takes a character for another one alone, as the Kelvin sign for K."""
+    found = "" if len(character) != 1 else unicodedata.decomposition(character)
+    return bool(found) and " " not in found
+
+
+def is_same_email(one: str, other: str) -> bool:
+    """Whether two addresses with the same normal form, which includes the domain, are one address."""
+    return spelling(one.rpartition("@")[0]) == spelling(other.rpartition("@")[0])
+
+
 def clean(text: str, *path: str | int, what: str, limit: int = LABEL) -> str:
     """`text` as it is kept: trimmed, one line, nothing invisible. Raises Required and Invalid."""
     kept = text.strip()
@@ -74,12 +114,12 @@ def clean(text: str, *path: str | int, what: str, limit: int = LABEL) -> str:
     if kept.isascii() and kept.isprintable() and len(kept) <= limit:  # nothing below can be wrong with it
         return kept
     if len(kept) > limit or len(key(kept)) > limit:
-        raise Invalid(*path, reason=f"{what} is longer than {limit} characters.")
+        raise Invalid(*path, reason=f"{what} is longer than {limit} characters.", limit=limit)
     if _INVISIBLE.search(kept) or _INVISIBLE.search(unicodedata.normalize("NFKC", kept)) or _CONTROL.search(kept):
         raise Invalid(*path, reason=f"{what} holds an invisible or control character. Type it again.")
     if not key(kept):
         raise Required(*path, what=what)
-    return unicodedata.normalize("NFC", kept)
+    return composed(kept)
 
 
 def username(text: str, *path: str | int) -> str:
@@ -136,6 +176,12 @@ def email_key(text: str) -> str:
         return key(text)
 
 
+def email_spelling(text: str) -> str:
+    """An address as `is_same_email` compares it, as one text."""
+    _, at, domain = email_key(text).rpartition("@")
+    return f"{spelling(text.rpartition('@')[0])}@{domain}" if at else spelling(text)
+
+
 def email_part(text: str) -> str:
     """A piece of an address as it stands in the normal form: a whole domain behind `@` turns into its IDNA form."""
     local, at, domain = key(text).rpartition("@")
@@ -165,6 +211,24 @@ def login_dn(text: str, *path: str | int) -> tuple[str, str]:
     if not all(re.match(r"\s*[A-Za-z][A-Za-z0-9.-]*\s*=\s*\S", part) for part in parts):
         raise Invalid(*path, reason="A login DN looks like cn=jane,ou=users,dc=example,dc=com.")
     return kept, key(_DN_SPACES.sub(r"\1", kept))
+
+
+API = "api"  # the source of external ids that come by no other source's way
+_PROGRAMS = re.compile(r"provider_\d+|scim:.*", re.IGNORECASE)
+
+
+def is_set_by_program(source: str) -> bool:
+    """Whether ids of this source are set by synchronizations alone."""
+    return _PROGRAMS.fullmatch(source) is not None
+
+
+def source_name(text: str, *path: str | int) -> str:
+    """The name of a source of external ids, as integrators choose it. Raises Required and Invalid."""
+    kept = clean(text, *path, what="The source")
+    if is_set_by_program(kept):
+        reason = f"{kept} is the source of an identity provider or of SCIM, which sets these ids. Choose another name."
+        raise Invalid(*path, reason=reason)
+    return kept
 
 
 def split(values: list[str] | None) -> list[str]:

@@ -10,10 +10,11 @@ from models.users import User, UserState
 from resolvers import references, targets
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
-from resolvers.drafts import Draft
+from resolvers.drafts import Draft, row_name
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
 from resolvers.references import Roles
+from resolvers.turns import in_turns
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,18 @@ async def end_access(change: Change, ids: Sequence[int]) -> dict[int, Ended]:
     await _end(change, ids, "password_resets", "closed_at = $2", "closed_at IS NULL", moment)
     await drop_letters(change, ids)
     return {each: Ended(sessions.get(each, 0), keys.get(each, 0), invitations.get(each, 0)) for each in ids}
+
+
+async def end_keys(change: Change, drafts: Sequence[Draft]) -> dict[int, int]:
+    """End the API keys of users for whom somebody else is answerable from now on; count them, also in the drafts."""
+    users = {draft.user_id: draft for draft in drafts if draft.user_id is not None}
+    if not users:
+        return {}
+    moment = change.moment
+    ended = await _end(change, list(users), "api_keys", "revoked_at = $2", "revoked_at IS NULL", moment)
+    for user_id, count in ended.items():
+        users[user_id].changes["open_api_keys"] = (count, 0)
+    return ended
 
 
 async def forget_absence(change: Change, ids: Sequence[int]) -> None:
@@ -85,7 +98,7 @@ def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> No
     if draft.target is None:
         raise NotFound(*draft.path, what="user", key=draft.given["ref"])
     if first != draft.index:
-        raise Duplicate(*draft.path, what="This user", first=f"row {first}")
+        raise Duplicate(*draft.path, what="This user", first=row_name(first))
     targets.require_manageable(change, draft.target, where, *draft.path)
 
 
@@ -102,7 +115,7 @@ async def deactivate_users(change: Change, *, ids: Sequence[str], error_policy: 
     changed = [draft for draft in good if draft.target and draft.target["state"] != UserState.DEACTIVATED]
     await _set_state(change, changed, UserState.DEACTIVATED, Action.DEACTIVATED)
     ended = await end_access(change, [draft.user_id for draft in changed if draft.user_id])
-    return payload([_deactivated(draft, ended.get(draft.user_id or 0, Ended())) for draft in drafts])
+    return payload([_deactivated(draft, ended.get(draft.user_id or 0, Ended())) async for draft in in_turns(drafts)])
 
 
 def _deactivated(draft: Draft, ended: Ended) -> Mapping[str, Any]:
@@ -133,7 +146,7 @@ async def activate_users(change: Change, *, ids: Sequence[str], error_policy: st
     changed = [draft for draft in good if draft.target and draft.target["state"] == UserState.DEACTIVATED]
     await _set_state(change, changed, UserState.ACTIVE, Action.ACTIVATED)
     await forget_absence(change, [draft.user_id for draft in changed if draft.user_id])
-    return payload([result(draft, "UPDATED" if draft.changed else "UNCHANGED") for draft in drafts])
+    return payload([result(draft, "UPDATED" if draft.changed else "UNCHANGED") async for draft in in_turns(drafts)])
 
 
 def _may_activate(change: Change, draft: Draft) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from resolvers.conditions import One, Some, SomeText
+from resolvers.conditions import One, Some, SomeRow, SomeText
 from resolvers.filters import Text, Where
 from resolvers.loaders import Page
 from resolvers.sources import Source
@@ -96,8 +96,8 @@ def _helps(source: Source, name: str, given: Any) -> bool:
         return given.get("some") is not None and _inner(declared.source(), given["some"])
     if isinstance(declared, SomeText):
         return not FOUND.isdisjoint(given.get("some") or ())
-    if name == "variables":
-        return not FOUND.isdisjoint((given.get("some") or {}).get("name") or ())
+    if isinstance(declared, SomeRow):
+        return not FOUND.isdisjoint((given.get("some") or {}).get(next(iter(declared.fields))) or ())
     operators = declared.found if isinstance(declared, Text) else RANGES | FOUND
     return name in source.indexed and not operators.isdisjoint(given)
 

@@ -16,12 +16,13 @@ from resolvers.activate_users import drop_letters
 from resolvers.audit import Action, Event, Subject
 from resolvers.changed_addresses import turn_back
 from resolvers.changes import Before, Change, number
-from resolvers.drafts import Draft
+from resolvers.drafts import Draft, row_name
 from resolvers.invite_users import issued
 from resolvers.ldap_settings import opened_settings
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right, Viewer
 from resolvers.strength import check_password
+from resolvers.turns import in_turns
 from resolvers.viewers import as_time
 
 
@@ -134,7 +135,7 @@ async def _pending(change: Change, ids: Sequence[str]) -> list[Draft]:
 
 def refuse_repeated(draft: Draft, first: int, what: str) -> None:
     if first != draft.index:
-        raise Duplicate(*draft.path, what=what, first=f"row {first}")
+        raise Duplicate(*draft.path, what=what, first=row_name(first))
 
 
 def _check(
@@ -181,7 +182,7 @@ async def resend_invitations(change: Change, *, ids: Sequence[str], error_policy
     await letters.post(change, posts)
     await _record(change, good, Action.INVITATION_RESENT)
     given = {d.index: issued(change, d.columns["id"], links[d.index], expires) for d in good}
-    return payload([result(draft, "UPDATED", invitation=given.get(draft.index)) for draft in drafts])
+    return payload([result(draft, "UPDATED", invitation=given.get(draft.index)) async for draft in in_turns(drafts)])
 
 
 async def revoke_invitations(change: Change, *, ids: Sequence[str], error_policy: str | None = None) -> dict[str, Any]:
@@ -192,7 +193,7 @@ async def revoke_invitations(change: Change, *, ids: Sequence[str], error_policy
     await _close(change, [draft.columns["id"] for draft in good], InvitationState.REVOKED)
     await _end_links(change, good)
     await _record(change, good, Action.INVITATION_REVOKED)
-    return payload([result(draft, "UPDATED", invitation=_revoked(draft)) for draft in drafts])
+    return payload([result(draft, "UPDATED", invitation=_revoked(draft)) async for draft in in_turns(drafts)])
 
 
 async def _end_links(change: Change, good: Sequence[Draft]) -> None:

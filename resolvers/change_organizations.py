@@ -44,7 +44,7 @@ async def _parent(change: Change, typed: str | None, height: int = 1) -> int:
         parent,
     )
     if levels + height > MOST_LEVELS:
-        raise Invalid("parentId", reason=f"Organizations nest at most {MOST_LEVELS} levels deep.")
+        raise Invalid("parentId", reason=f"Organizations nest at most {MOST_LEVELS} levels deep.", limit=MOST_LEVELS)
     return parent
 
 

@@ -60,7 +60,7 @@ def _check_number(kind: str, server_number: int | None) -> None:
     if kind != ProviderKind.LDAP and server_number is not None:
         raise Invalid("serverNumber", reason="Only an LDAP provider has a server number.")
     if server_number is not None and not 1 <= server_number <= 9:
-        raise Invalid("serverNumber", reason="An LDAP server number is 1 to 9.")
+        raise Invalid("serverNumber", reason="An LDAP server number is 1 to 9.", minimum=1, limit=9)
 
 
 def _prefix(text: str) -> str:

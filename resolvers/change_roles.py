@@ -55,7 +55,7 @@ async def create_role(
 
 def _rights(change: Change, name: str, weight: int, permissions: Sequence[str]) -> list[str]:
     if not 1 <= weight <= 100:
-        raise Invalid("weight", reason="A role's weight is 1 to 100.")
+        raise Invalid("weight", reason="A role's weight is 1 to 100.", minimum=1, limit=100)
     rights = {Right(each) for each in permissions}
     require_grantable(change.viewer, name, weight, rights, "permissions")
     return sorted(rights)

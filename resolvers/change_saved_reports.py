@@ -22,6 +22,7 @@ from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
 from resolvers.saved_reports import SOURCE
 from resolvers.sources import Sql
+from resolvers.turns import in_turns
 
 MOST_REPORTS = 100  # of one owner
 MOST_ROLES = 50  # that one is shared with
@@ -95,7 +96,9 @@ def _description(text: str | None) -> str | None:
 def _question(check: Check, document: str, variables: Any) -> dict[str, Any]:
     """Document and variables as they are kept, checked together."""
     if len(document) > LONGEST_DOCUMENT:
-        raise Invalid("document", reason=f"A report's document has at most {LONGEST_DOCUMENT} characters.")
+        raise Invalid(
+            "document", reason=f"A report's document has at most {LONGEST_DOCUMENT} characters.", limit=LONGEST_DOCUMENT
+        )
     given = {} if variables is None else variables
     if not isinstance(given, dict):
         raise Invalid("variables", reason='variables is an object, such as {"since": "-P90D"}.')
@@ -106,7 +109,9 @@ def _question(check: Check, document: str, variables: Any) -> dict[str, Any]:
             "variables", reason="variables holds what JSON cannot: too deep, or a number too large."
         ) from error
     if size > LONGEST_VARIABLES:
-        raise Invalid("variables", reason=f"A report's variables have at most {LONGEST_VARIABLES} bytes.")
+        raise Invalid(
+            "variables", reason=f"A report's variables have at most {LONGEST_VARIABLES} bytes.", limit=LONGEST_VARIABLES
+        )
     check(document, given)
     return {"document": document, "variables": given}
 
@@ -121,7 +126,7 @@ async def _refuse_taken(change: Change, name: str, own: int | None) -> None:
 async def _roles(change: Change, given: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     """Names of the roles to share with, by id."""
     if len(given) > MOST_ROLES:
-        raise Invalid("sharedWith", reason=f"A report is shared with at most {MOST_ROLES} roles.")
+        raise Invalid("sharedWith", reason=f"A report is shared with at most {MOST_ROLES} roles.", limit=MOST_ROLES)
     known = await references.roles(change.tx)
     found = [known.find(each, "sharedWith", place) for place, each in enumerate(given)]
     return {role.id: role.name for role in found}
@@ -220,7 +225,7 @@ async def delete_saved_reports(
     good = [own[draft.index] for draft in accepted(change, drafts, error_policy)]
     await bulk.delete(change.tx, SavedReport, [report["id"] for report in good])
     await change.record([_deleted(report) for report in good])
-    return payload([result(draft, "DELETED", deletedId=draft.given["ref"]) for draft in drafts])
+    return payload([result(draft, "DELETED", deletedId=draft.given["ref"]) async for draft in in_turns(drafts)])
 
 
 def _deleted(report: Mapping[str, Any]) -> Event:

@@ -20,6 +20,7 @@ from resolvers.policy import Right
 from resolvers.proofs import counted
 from resolvers.sessions import end_sessions
 from resolvers.strength import check_password
+from resolvers.turns import in_turns
 
 OFF: dict[str, Any] = dict.fromkeys(("totp_secret", "totp_pending", "totp_enabled_at", "totp_last_step"))
 COLUMNS = (
@@ -232,7 +233,7 @@ async def reset_second_factor(change: Change, *, ids: Sequence[str], error_polic
     for draft in changed:
         draft.changed.append("is2fa_enabled")
     await _take_away(change, changed, found)
-    return payload([result(draft, "UPDATED" if draft.changed else "UNCHANGED") for draft in drafts])
+    return payload([result(draft, "UPDATED" if draft.changed else "UNCHANGED") async for draft in in_turns(drafts)])
 
 
 def _may_reset(change: Change, draft: Draft, where: targets.Scope) -> None:

@@ -13,6 +13,7 @@ from resolvers.changes import Change, number
 from resolvers.drafts import Draft
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
+from resolvers.turns import in_turns
 
 
 async def sign_out(change: Change) -> dict[str, Any]:
@@ -49,7 +50,7 @@ async def end_sessions(change: Change, *, ids: Sequence[str], error_policy: str 
     ended = [draft for draft in good if draft.columns["ended_at"] is None]
     await bulk.update(change.tx, Session, [{"id": d.columns["id"], "ended_at": change.moment} for d in ended])
     await change.record(_events(ended))
-    return payload([_result(draft, draft in ended) for draft in drafts])
+    return payload([_result(draft, draft in ended) async for draft in in_turns(drafts)])
 
 
 def _check(change: Change, draft: Draft, row: Any, owners: Mapping[int, targets.Target], where: targets.Scope) -> None:

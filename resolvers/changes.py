@@ -97,7 +97,7 @@ def content_of(field: str, document: str, variables: Mapping[str, Any]) -> bytes
 async def first_answer(connection: Connection, viewer: Viewer, sealer: Sealer, key: str, content: bytes) -> Any:
     """What this key was answered before, or None. Raises IdempotencyKeyReused where the call was another one."""
     if not 1 <= len(key) <= 255:
-        raise Invalid("idempotencyKey", reason="An idempotencyKey has 1 to 255 characters.")
+        raise Invalid("idempotencyKey", reason="An idempotencyKey has 1 to 255 characters.", minimum=1, limit=255)
     found = await connection.one(
         "SELECT fingerprint, answer FROM stored_answers WHERE actor_id = $1 AND key_digest = $2 AND created_at > $3",
         viewer.user_id,

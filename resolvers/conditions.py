@@ -1,10 +1,11 @@
 """From a `where` to SQL: conditions joined, over relations too, each checked against what the viewer may read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from resolvers.filters import Text, Where, each_operator, exact
+from resolvers.filters import Text, Where, each_operator
 from resolvers.policy import Viewer, may_read
 from resolvers.sources import Source, Sql
 
@@ -78,18 +79,22 @@ class SomeText:
         return _some_or_none(f"{alias}.id", given, owners)
 
 
-@dataclass(frozen=True)
-class SomeVariable:
-    operators: str = "VariableListFilter"
+@dataclass(frozen=True, eq=False)
+class SomeRow:
+    """A list of rows of texts kept in a table of their own (variables, external ids).
+
+    `fields` are by their GraphQL name; an index finds rows by the first one.
+    """
+
+    table: str
+    fields: Mapping[str, Text]
+    operators: str
 
     def sql(self, sql: Sql, alias: str, given: Where) -> str:
         def owners(where: Where) -> str:
             inner = sql.alias()
-            parts = {
-                "name": lambda text: Text("").on(sql, f"{inner}.name_key", text),
-                "value": lambda text: Text("", normal=exact, part=exact).on(sql, f"{inner}.value", text),
-            }
-            return f"IN (SELECT {inner}.user_id FROM user_variables {inner} WHERE {each_operator(where, parts)})"
+            parts = {name: partial(text.sql, sql, inner) for name, text in self.fields.items()}
+            return f"IN (SELECT {inner}.user_id FROM {self.table} {inner} WHERE {each_operator(where, parts)})"
 
         return _some_or_none(f"{alias}.id", given, owners)
 

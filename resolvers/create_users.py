@@ -7,10 +7,10 @@ from models.errors import Invalid, Required, WeakPassword
 from resolvers import existing_users, foreign_hashes, store_users
 from resolvers.audit import Action
 from resolvers.changes import Before, Change
-from resolvers.drafts import Draft, read
+from resolvers.drafts import Draft, read, require_for_sources
 from resolvers.outcomes import error
+from resolvers.placing import Placing
 from resolvers.policy import Right
-from resolvers.store_users import Placing
 from resolvers.strength import check_password
 
 
@@ -50,6 +50,7 @@ async def create_user(change: Change, **given: Any) -> dict[str, Any]:
     change.viewer.require(Right.CREATE_USERS)
     draft = Draft(0, given)
     read(draft)
+    draft.attempt(require_for_sources, change.viewer, draft)
     placing = await Placing.load(change, Right.CREATE_USERS, [draft])
     role = placing.role(draft, given.get("role"))
     placing.identity(draft, given.get("authentication"))

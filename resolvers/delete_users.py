@@ -13,6 +13,7 @@ from resolvers.changes import Change
 from resolvers.drafts import Draft
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
+from resolvers.turns import in_turns
 
 
 async def delete_users(change: Change, *, ids: Sequence[str], error_policy: str | None = None) -> dict[str, Any]:
@@ -29,7 +30,7 @@ async def delete_users(change: Change, *, ids: Sequence[str], error_policy: str 
     good = accepted(change, drafts, error_policy)
     await change.record([_event(draft) for draft in good])
     await bulk.delete(change.tx, User, [draft.user_id for draft in good if draft.user_id])
-    return payload([result(draft, "DELETED", deletedId=draft.given["ref"]) for draft in drafts])
+    return payload([result(draft, "DELETED", deletedId=draft.given["ref"]) async for draft in in_turns(drafts)])
 
 
 def _may_delete(change: Change, draft: Draft, remaining: set[int]) -> None:

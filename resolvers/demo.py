@@ -11,7 +11,7 @@ from models.groups import Group, GroupMember
 from models.invitations import Invitation
 from models.organizations import Organization, OrganizationMember
 from models.providers import IdentityProvider
-from models.users import User, UserAlias, UserTag, UserVariable
+from models.users import User, UserAlias, UserExternalId, UserTag, UserVariable
 from models.values import key
 from resolvers import tokens
 from resolvers.audit import Action, Event, Subject, record
@@ -27,7 +27,8 @@ from resolvers.demo_people import (
     household,
     person,
 )
-from resolvers.policy import NOBODY
+from resolvers.match_keys import limit_ids
+from resolvers.policy import NOBODY, PROVED
 
 CHUNK = 5_000
 GROUPS = (
@@ -68,6 +69,7 @@ async def furnish(tx: Transaction) -> Furniture:
         organizations=await _organizations(tx, stamps),
         groups=sorted(row[0] for row in await bulk.insert(tx, Group, groups)),
         admin=await tx.scalar("SELECT MIN(id) FROM users"),
+        key_limit=(await limit_ids(tx, [PROVED]))[PROVED],
     )
 
 
@@ -78,9 +80,9 @@ async def _date_back(tx: Transaction, moment: datetime) -> None:
 
 
 async def _have_had(tx: Transaction, first: int) -> None:
-    """Tags, aliases and variables as long as there were those who have them, from user `first` on."""
+    """Tags, aliases, variables and external ids as long as there were those who have them, from user `first` on."""
     since = "SELECT u.created_at FROM users u WHERE u.id = h.user_id"
-    for table in ("user_tags", "user_aliases", "user_variables"):
+    for table in ("user_tags", "user_aliases", "user_variables", "user_external_ids"):
         await tx.rows(f"UPDATE {table}_history AS h SET valid_from = ({since}) WHERE h.user_id >= $1", first)
 
 
@@ -106,6 +108,7 @@ async def settle(
     await bulk.load(tx, UserTag, ("user_id", "value", "value_key"), made.tags)
     await bulk.load(tx, UserAlias, ("user_id", "value", "value_key"), made.aliases)
     await bulk.load(tx, UserVariable, ("user_id", "name", "name_key", "value"), made.variables)
+    await bulk.load(tx, UserExternalId, ("user_id", "source", "value"), made.external_ids)
     await _have_had(tx, known[0][0])
     await bulk.load(tx, GroupMember, ("group_id", "user_id", "created_at"), made.groups)
     await bulk.load(tx, OrganizationMember, ("organization_id", "user_id", "created_at"), made.members)

@@ -7,7 +7,7 @@ from typing import Any
 from models.database import Connection
 from models.directories import JobKind
 from models.errors import Refusal
-from models.values import email_key, key, login_dn
+from models.values import email_key, login_dn, spelling
 from resolvers import entry_ids
 from resolvers.directories_store import Job, JobRow
 
@@ -27,22 +27,23 @@ class Found:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A user whom an entry could mean. `entry_id` is the one that is stored with them."""
+    """A user whom an entry could mean. `entry_id` and `external_id`, the source's own, are stored with them."""
 
     entry_key: str
     user_id: int
     entry_id: str | None
+    external_id: str | None = None
 
 
 async def found(connection: Connection, job: Job, rows: Sequence[JobRow]) -> Found:
     """What tells most goes last. A user whose entry is known by its id is meant by no other entry, whatever its DN."""
+    wanted = {row.entry_key: row.wanted or {} for row in rows}
     known = await _named_before(connection, job, [row.entry_key for row in rows])
     if job.kind != JobKind.SYNC:
-        return Found({each.entry_key: each.user_id for each in known})
-    wanted = {row.entry_key: row.wanted or {} for row in rows}
+        return Found({each.entry_key: each.user_id for each in known if not _has_other_id(each, wanted)})
     ids = {kept: each for kept, each in _keys(wanted, "entry_id").items() if entry_ids.to_keep(kept)}
     by_dn = await _by_column(connection, job, "login_dn_key", {dn: each for each, dn in _dns(wanted)}, PROVISIONED)
-    by_external_id = await _by_column(connection, job, "external_id", _keys(wanted, "external_id"), EITHER)
+    by_external_id = await _by_external_id(connection, job, _keys(wanted, "external_id"))
     by_entry_id = await _by_column(connection, job, "entry_id", ids, EITHER)
     having = {each.user_id for each in by_dn}  # of two users who are one entry, the one who has its DN
     by_entry_id.sort(key=lambda each: each.user_id in having)
@@ -60,9 +61,18 @@ def _is_another(candidate: Candidate, wanted: Mapping[str, Mapping[str, Any]]) -
     return entry_ids.is_another(candidate.entry_id, wanted[candidate.entry_key].get("entry_id") or "")
 
 
+def _has_other_id(candidate: Candidate, wanted: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the source knows the user by another id than the row's, which is somebody else's then."""
+    external_id = (wanted[candidate.entry_key].get("external_id") or "").strip()
+    return bool(external_id) and candidate.external_id not in (None, external_id)
+
+
 async def _named_before(connection: Connection, job: Job, keys: Sequence[str]) -> list[Candidate]:
     among = connection.dialect.among("e.entry_key", "$2", "text")
-    sql = "SELECT e.entry_key, e.user_id, u.entry_id FROM directory_entries e JOIN users u ON u.id = e.user_id"
+    sql = (
+        "SELECT e.entry_key, e.user_id, u.entry_id, x.value FROM directory_entries e JOIN users u ON u.id = e.user_id"
+        " LEFT JOIN user_external_ids x ON x.user_id = e.user_id AND x.source = e.source"
+    )
     rows = await connection.rows(f"{sql} WHERE e.source = $1 AND {among}", job.source, list(keys))
     return [Candidate(*row) for row in rows]
 
@@ -80,6 +90,18 @@ async def _by_column(
     among = connection.dialect.among(column, "$2", "text")
     sql = f"SELECT {column}, id, entry_id FROM users WHERE {those} AND {among} ORDER BY id"
     return [Candidate(keys[row[0]], row[1], row[2]) for row in await connection.rows(sql, job.provider_id, list(keys))]
+
+
+async def _by_external_id(connection: Connection, job: Job, keys: Mapping[str, str]) -> list[Candidate]:
+    """By the ids that earlier runs of the same directory have stored."""
+    if not keys:
+        return []
+    among = connection.dialect.among("x.value", "$3", "text")
+    sql = f"SELECT x.value, u.id, u.entry_id FROM user_external_ids x JOIN users u ON u.id = x.user_id WHERE {EITHER}"
+    rows = await connection.rows(
+        f"{sql} AND x.source = $2 AND {among} ORDER BY u.id", job.provider_id, job.source, list(keys)
+    )
+    return [Candidate(keys[row[0]], row[1], row[2]) for row in rows]
 
 
 def _dns(wanted: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, str]]:
@@ -104,18 +126,21 @@ async def _by_address(connection: Connection, job: Job, wanted: Mapping[str, Map
     They sign in by that name, so that the entry could be them already. Not where two entries have the address, which
     only a full run can tell. Addresses of LDAP are ASCII (RFC 4524); others are not compared.
     """
-    keys = {email_key(each["email"]): entry_key for entry_key, each in wanted.items() if each.get("email")}
-    keys = {address: entry_key for address, entry_key in keys.items() if address.isascii()} if job.is_full else {}
+    addresses = {entry_key: each["email"] for entry_key, each in wanted.items() if each.get("email")}
+    keys = {email_key(each): entry_key for entry_key, each in addresses.items() if each.isascii()}
+    keys = keys if job.is_full else {}
     if not keys:
         return []
     among = connection.dialect.among("email_key", "$2", "text")
-    sql = f"SELECT email_key, id, entry_id, username_key FROM users WHERE {INVITED} AND {among}"
+    sql = f"SELECT email_key, id, entry_id, email, username FROM users WHERE {INVITED} AND {among}"
     rows = await connection.rows(sql, job.provider_id, list(keys))
     alone = await _alone(connection, job, [row[0] for row in rows]) if rows else set()
     return [
         Candidate(keys[address], user_id, entry_id)
-        for address, user_id, entry_id, username in rows
-        if address in alone and username in (address, key(wanted[keys[address]].get("username") or ""))
+        for address, user_id, entry_id, email, username in rows
+        if address in alone
+        and email.isascii()
+        and spelling(username) in (address, spelling(wanted[keys[address]].get("username") or ""))
     ]
 
 

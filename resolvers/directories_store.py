@@ -12,7 +12,7 @@ from models.base import LABEL, LONG
 from models.database import Connection, Record, Transaction
 from models.directories import DirectoryAction, DirectoryJob, DirectoryJobRow, JobState
 from models.errors import Invalid, Refusal
-from models.values import email_key, from_json
+from models.values import email_spelling, from_json
 from resolvers.outcomes import error
 from resolvers.viewers import as_time
 
@@ -135,7 +135,7 @@ def staged(given: Mapping[str, Any], entry_key: str | None, label: str | None, *
 def key_of(user: Mapping[str, Any]) -> str:
     """By what a source knows a user that a client sent: their external id, else their address."""
     external = (user.get("external_id") or "").strip()
-    return external or email_key(user.get("email") or "")
+    return external or email_spelling(user.get("email") or "")
 
 
 def _is_storable(given: Mapping[str, Any]) -> bool:

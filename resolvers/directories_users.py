@@ -13,7 +13,8 @@ from resolvers.changes import Change
 from resolvers.directories_entries import deactivated_by
 from resolvers.directories_found import found
 from resolvers.directories_store import Job, JobRow
-from resolvers.drafts import Draft
+from resolvers.drafts import Draft, row_name
+from resolvers.match_keys import LOGIN_DN
 from resolvers.references import Roles, is_deactivated, number_or_none, roles
 from resolvers.upsert_users import Planned, plan
 from resolvers.user_details import LEAVABLE
@@ -60,7 +61,10 @@ async def drafted(change: Change, job: Job, rows: Sequence[JobRow], limits: Limi
     async def settle(drafts: Sequence[Draft]) -> None:
         await _settle(change, job, rows, drafts, limits)
 
-    made = await plan(change, users, create_missing_groups=making, matched=settle)
+    directory = job.provider_id if job.kind == JobKind.SYNC else None
+    made = await plan(
+        change, users, source=job.source, create_missing_groups=making, matched=settle, directory=directory
+    )
     for row, draft in zip(rows, made.drafts, strict=True):
         _explain(draft, known.replaced.get(row.entry_key))
     return made
@@ -76,7 +80,7 @@ def _explain(draft: Draft, owner: int | None) -> None:
 def _upsert_row(job: Job, row: JobRow, matched: Mapping[str, int], limits: Limits) -> dict[str, Any]:
     wanted = dict(row.wanted or {})
     dn, entry_id = wanted.pop("login_dn", None), entry_ids.to_keep(wanted.pop("entry_id", None) or "")
-    given = {**wanted, "place": f"row {row.position}"}
+    given = {**wanted, "place": row_name(row.position)}
     if job.kind == JobKind.SYNC:
         ldap = {"server_number": limits.server_number, "login_dn": dn, "entry_id": entry_id}
         given["authentication"] = {"ldap": ldap}
@@ -119,7 +123,7 @@ async def _refuse_repeated(change: Change, job: Job, rows: Sequence[JobRow], dra
     for row, draft in zip(rows, drafts, strict=True):
         before = min(keys[row.entry_key], users.get(draft.user_id or 0, row.position))
         if before < row.position and not any(isinstance(each, Duplicate) for each in draft.refusals):
-            draft.refusals.append(Duplicate(*draft.path, what="This user", first=f"row {before}"))
+            draft.refusals.append(Duplicate(*draft.path, what="This user", first=row_name(before)))
 
 
 def _keep_deactivated(draft: Draft, back: set[int]) -> None:
@@ -146,6 +150,10 @@ def _provision(job: Job, draft: Draft, limits: Limits) -> None:
         return
     ldap = draft.given["authentication"]["ldap"]
     named = draft.attempt(lambda: login_dn(ldap["login_dn"] or "", *draft.path, "loginDn"))
+    if named is not None and target["login_dn_key"] is not None:
+        is_same_entry = ldap["entry_id"] is not None and ldap["entry_id"] == target["entry_id"]
+        if is_same_entry or named[1] == target["login_dn_key"]:
+            draft.agreed.add(LOGIN_DN)
     if named is not None and named[0] != target["login_dn"]:
         draft.columns["login_dn"], draft.columns["login_dn_key"] = named
         draft.columns["ldap_provider_id"] = job.provider_id

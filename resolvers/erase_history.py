@@ -34,6 +34,7 @@ REPLACED: Mapping[str, tuple[str, Mapping[str, str]]] = {
         },
     ),
     "user_aliases_history": ("user_id", {"value": _NAME, "value_key": _NAME}),
+    "user_external_ids_history": ("user_id", {"value": _NAME}),
     "api_keys_history": ("user_id", {"name": _NAME, "prefix": "''"}),
 }
 # Values that are personal only where nobody else has, or ever had, the same: a label of many identifies nobody, and
@@ -57,7 +58,8 @@ async def learn_past(tx: Transaction, people: Mapping[int, Person]) -> dict[int,
         people[row[0]].learn(row[2:])
     of_users = tx.dialect.among("user_id", "$1", "bigint")
     aliases = await tx.rows(f"SELECT user_id, value, value_key FROM user_aliases_history WHERE {of_users}", ids)
-    for row in aliases:
+    external_ids = await tx.rows(f"SELECT user_id, value FROM user_external_ids_history WHERE {of_users}", ids)
+    for row in [*aliases, *external_ids]:
         people[row[0]].learn(row[1:])
     return {row[0]: row[1] for row in rows}
 

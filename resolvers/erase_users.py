@@ -18,6 +18,7 @@ from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right, require_weight
 from resolvers.pseudonyms import Person
 from resolvers.references import Roles
+from resolvers.turns import in_turns
 
 Counts = dict[str, dict[int, int]]  # rows by table and user
 
@@ -26,6 +27,7 @@ IDENTIFIERS = (
     ("users", "id", ("username", "username_key", "email", "email_key", "external_id", "login_dn", "login_dn_key")),
     ("users", "id", ("name_id", "entry_id")),
     ("user_aliases", "user_id", ("value", "value_key")),
+    ("user_external_ids", "user_id", ("value",)),
     ("previous_identities", "user_id", ("login_dn", "name_id", "entry_id")),
     ("directory_entries", "user_id", ("entry_key",)),
     ("letters", "user_id", ("to_address",)),
@@ -56,7 +58,7 @@ async def erase_users(change: Change, *, ids: Sequence[str], error_policy: str |
             draft.attempt(_may_erase, change, draft, first, known, _weight(draft, past_roles, roles), remaining)
     good = {draft.user_id: draft for draft in accepted(change, drafts, error_policy) if draft.user_id}
     counts = await _erase(change, {user_id: people[user_id] for user_id in good})
-    return payload([_result(draft, people, counts) for draft in drafts])
+    return payload([_result(draft, people, counts) async for draft in in_turns(drafts)])
 
 
 async def _in_audit_log(change: Change, ids: Sequence[int]) -> set[int]:

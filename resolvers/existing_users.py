@@ -5,17 +5,27 @@ from dataclasses import dataclass
 
 from models.database import Connection
 from models.errors import Taken
-from models.values import camel, key
-from resolvers.drafts import Draft, login_dn_path, name_id_path
+from models.values import API, camel, is_same_email, key
+from resolvers.drafts import Draft, external_id_path, login_dn_path, name_id_path
+from resolvers.targets import Target
+
+OTHER_ID = (
+    " {source} knows its user by another external id, so this is another person. Give that user another email or delete"
+    " the user; or, if it is the same person, set that user's external id first."
+)
+LOOK_ALIKE = " An existing email is spelled differently and looks like it. Correct the spelling, or use another email."
 
 
 @dataclass(frozen=True)
 class Names:
-    """Normal forms in use and whose they are. A username may not be another user's email address either."""
+    """Normal forms in use and whose they are. A username may not be another user's email address either.
+
+    External ids are by source and id.
+    """
 
     usernames: Mapping[str, int]
     emails: Mapping[str, int]
-    external_ids: Mapping[str, int]
+    external_ids: Mapping[tuple[str, str], int]
     aliases: Mapping[str, int]
     login_dns: Mapping[tuple[int, str], int]
     name_ids: Mapping[tuple[int, str], int]
@@ -25,18 +35,32 @@ async def taken(connection: Connection, drafts: Sequence[Draft]) -> Names:
     """What of the drafts' names is in use: one statement for each kind of name."""
     usernames = {d.columns["username_key"] for d in drafts if d.columns.get("username_key")}
     emails = {d.columns["email_key"] for d in drafts if d.columns.get("email_key")}
-    externals = {d.columns["external_id"] for d in drafts if d.columns.get("external_id")}
+    externals = {(source, each) for d in drafts for source, each in d.external_ids.items() if each is not None}
     dns = {d.columns["login_dn_key"] for d in drafts if d.columns.get("login_dn_key")}
     name_ids = {d.columns["name_id"] for d in drafts if d.columns.get("name_id")}
     aliases = {key(alias) for d in drafts for alias in d.aliases}
     return Names(
         usernames=await _owners(connection, "username_key", "users", "id", usernames | emails),
         emails=await _owners(connection, "email_key", "users", "id", usernames | emails),
-        external_ids=await _owners(connection, "external_id", "users", "id", externals),
+        external_ids=await external_id_owners(connection, externals),
         aliases=await _owners(connection, "value_key", "user_aliases", "user_id", aliases),
         login_dns=await _login_dns(connection, dns),
         name_ids=await name_id_owners(connection, name_ids),
     )
+
+
+def by_external_id(draft: Draft, known: Names) -> int | None:
+    """The user whom the draft's source knows by its id, else whom another source that it has an id of does."""
+    ids = {**{draft.source: draft.external_ids.get(draft.source)}, **draft.external_ids}
+    found = (known.external_ids.get((source, value)) for source, value in ids.items() if value is not None)
+    return next((each for each in found if each is not None), None)
+
+
+def is_another(draft: Draft, target: Target) -> bool:
+    """Whether a user that was found by email is not the one that the draft means."""
+    ids = {source: value for source, value in draft.external_ids.items() if value is not None}
+    is_named_otherwise = any(target.external_ids.get(source, value) != value for source, value in ids.items())
+    return is_named_otherwise or not is_same_email(draft.columns["email"], target["email"])
 
 
 async def _owners(connection: Connection, column: str, table: str, owner: str, keys: Collection[str]) -> dict[str, int]:
@@ -47,6 +71,17 @@ async def _owners(connection: Connection, column: str, table: str, owner: str, k
         row[0]: row[1]
         for row in await connection.rows(f"SELECT {column}, {owner} FROM {table} WHERE {among}", sorted(keys))
     }
+
+
+async def external_id_owners(connection: Connection, ids: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Whose these ids are: (source, id) to user."""
+    if not ids:
+        return {}
+    values = connection.dialect.spread(sorted(ids), 2)
+    wanted = connection.dialect.unnest([f"${n + 1}" for n in range(len(values))], [("source", "text"), ("id", "text")])
+    sql = f"SELECT x.source, x.value, x.user_id FROM {wanted} JOIN user_external_ids x"
+    rows = await connection.rows(f"{sql} ON x.source = v.source AND x.value = v.id", *values)
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 async def _login_dns(connection: Connection, keys: Collection[str]) -> dict[tuple[int, str], int]:
@@ -69,22 +104,38 @@ async def _at_provider(
 
 
 def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
+    """Conflicts of login DNs and name ids only in rows with no other refusal: who may not link learns of no link."""
     for draft in drafts:
+        is_good = draft.is_good
         own = draft.target.id if draft.target else None
         if draft.given.get("username") is not None:
             _refuse(draft, own, "username", draft.columns.get("username_key"), known.usernames, known.emails)
         _refuse(draft, own, "email", draft.columns.get("email_key"), known.emails, known.usernames)
-        _refuse(draft, own, "external_id", draft.columns.get("external_id"), known.external_ids)
+        _explain(draft)
+        for source, value in draft.external_ids.items():
+            if value is not None and known.external_ids.get((source, value), own) != own:
+                path = (*draft.path, *external_id_path(draft, source))
+                what = "external id" if source == API else f"id at {source}"
+                draft.refusals.append(Taken(*path, what=what, value=value))
         for alias in draft.aliases:
             if known.aliases.get(key(alias), own) != own:
                 draft.refusals.append(Taken(*draft.path, "aliases", what="alias", value=alias))
         dn = (draft.columns.get("ldap_provider_id") or 0, draft.columns.get("login_dn_key") or "")
-        if dn in known.login_dns and known.login_dns[dn] != own:
+        if is_good and dn in known.login_dns and known.login_dns[dn] != own:
             path = (*draft.path, *login_dn_path(draft))
             draft.refusals.append(Taken(*path, what="login DN", value=draft.columns["login_dn"]))
         name_id = (draft.columns.get("provider_id") or 0, draft.columns.get("name_id") or "")
-        if name_id in known.name_ids and known.name_ids[name_id] != own:
+        if is_good and name_id in known.name_ids and known.name_ids[name_id] != own:
             draft.refusals.append(Taken(*draft.path, *name_id_path(draft), what="name id", value=name_id[1]))
+
+
+def _explain(draft: Draft) -> None:
+    """Say why the address did not find its user."""
+    target = draft.mistaken_for
+    for refusal in draft.refusals:
+        if target is not None and isinstance(refusal, Taken) and refusal.path[-1] == "email":
+            is_same = is_same_email(draft.columns["email"], target["email"])
+            refusal.message += (OTHER_ID if is_same else LOOK_ALIKE).format(source=draft.source)
 
 
 def _refuse(draft: Draft, own: int | None, name: str, normal: str | None, *owners: Mapping[str, int]) -> None:

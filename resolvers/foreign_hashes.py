@@ -1,6 +1,7 @@
 """Password hashes that other systems made: which are taken in, at what cost at most, and whether a password is theirs.
 
-Forms: argon2 (PHC string), bcrypt, PBKDF2 and scrypt as passlib, Django and OpenLDAP write them.
+Forms: argon2 (PHC string), bcrypt, PBKDF2 and scrypt as passlib, Django, OpenLDAP and 389 Directory Server write
+them.
 """
 
 import base64
@@ -35,11 +36,17 @@ _PBKDF2 = (
     re.compile(r"\{PBKDF2(?:-(?P<kind>SHA1|SHA256|SHA512))?\}(?P<n>\d{1,10})\$(?P<salt>[^$]*)\$(?P<sum>[^$]+)"),
 )
 _DJANGO_PBKDF2 = re.compile(r"pbkdf2_(?P<kind>sha1|sha256)\$(?P<n>\d{1,10})\$(?P<salt>[^$]+)\$(?P<sum>[^$]+)")
+# 389 Directory Server: base64 of the number of iterations (4 bytes), the salt (64 bytes) and the digest (256 bytes).
+_BINARY_PBKDF2 = re.compile(r"\{PBKDF2_(?P<kind>SHA1|SHA256|SHA512)\}(?P<data>[A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
+_BINARY_SALT = 64
 _SCRYPT = re.compile(r"\$scrypt\$ln=(?P<ln>\d{1,2}),r=(?P<r>\d{1,6}),p=(?P<p>\d{1,6})\$(?P<salt>[^$]*)\$(?P<sum>[^$]+)")
 _DJANGO_SCRYPT = re.compile(r"scrypt\$(?P<n>\d{1,10})\$(?P<salt>[^$]+)\$(?P<r>\d{1,6})\$(?P<p>\d{1,6})\$(?P<sum>[^$]+)")
 _argon2 = PasswordHasher()
 
-KNOWN = "bcrypt ($2b$…), argon2 ($argon2id$…), PBKDF2 (pbkdf2_sha256$…, $pbkdf2-sha256$…) or scrypt ($scrypt$…)"
+KNOWN = (
+    "bcrypt ($2b$…), argon2 ($argon2id$…), PBKDF2 (pbkdf2_sha256$…, $pbkdf2-sha256$…, {PBKDF2_SHA256}…)"
+    " or scrypt ($scrypt$…)"
+)
 
 
 class _TooCostly(Exception):
@@ -58,7 +65,8 @@ class _Pbkdf2:
     digest: bytes
 
     def check(self) -> None:
-        _bounded("iterations", self.iterations, MOST_ITERATIONS)
+        blocks = -(-len(self.digest) // hashlib.new(self.kind).digest_size)
+        _bounded("iterations", self.iterations * blocks, MOST_ITERATIONS)
 
     def fits(self, password: bytes) -> bool:
         made = hashlib.pbkdf2_hmac(self.kind, password, self.salt, self.iterations, len(self.digest))
@@ -173,6 +181,14 @@ def _django_pbkdf2(found: Mapping[str, str]) -> _Form:
     return _Pbkdf2(found["kind"], _number(found["n"]), found["salt"].encode(), _digest(found["sum"]))
 
 
+def _binary_pbkdf2(found: Mapping[str, str]) -> _Form:
+    data = _bytes(found["data"])
+    iterations, salt, digest = int.from_bytes(data[:4], "big"), data[4 : 4 + _BINARY_SALT], data[4 + _BINARY_SALT :]
+    if iterations < 1 or len(digest) < FEWEST_BYTES:
+        raise _Unknown
+    return _Pbkdf2(found["kind"].lower(), iterations, salt, digest)
+
+
 def _scrypt(found: Mapping[str, str]) -> _Form:
     costs = 2 ** _number(found["ln"]), _number(found["r"]), _number(found["p"])
     return _Scrypt(*costs, _bytes(found["salt"]), _digest(found["sum"]))
@@ -186,6 +202,7 @@ def _django_scrypt(found: Mapping[str, str]) -> _Form:
 _READERS: dict[re.Pattern[str], Callable[[Mapping[str, str]], _Form]] = {
     **dict.fromkeys(_PBKDF2, _pbkdf2),
     _DJANGO_PBKDF2: _django_pbkdf2,
+    _BINARY_PBKDF2: _binary_pbkdf2,
     _SCRYPT: _scrypt,
     _DJANGO_SCRYPT: _django_scrypt,
 }

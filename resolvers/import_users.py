@@ -10,7 +10,7 @@ from models.database import Connection, Database, Transaction
 from models.errors import Duplicate, NotFound
 from models.secrets import Sealer
 from models.settings import Settings
-from models.values import camel, key
+from models.values import camel, is_set_by_program, key
 from resolvers.changes import Before, Change
 from resolvers.hashing import Hasher
 from resolvers.importers import Problem, Row
@@ -34,12 +34,13 @@ class Tally:
 
 @dataclass(frozen=True)
 class Import:
-    """How to bring rows in: as whom, with what role where a row names none, and whether for real."""
+    """How to bring rows in: as whom, of which source, with what role where a row names none, and whether for real."""
 
     settings: Settings
     sealer: Sealer
     hasher: Hasher
     username: str
+    source: str | None = None
     role: str | None = None
     create_groups: bool = True
     dry_run: bool = False
@@ -130,6 +131,7 @@ async def _chunk(
     answer = await upsert_users(
         change,
         users=await with_organizations(tx, users),
+        source=how.source,
         error_policy="REJECT_FAILED",
         create_missing_groups=how.create_groups,
     )
@@ -147,10 +149,14 @@ def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
         given["role"] = {"name": user["role"]}
     given["default_role"] = {"name": how.role} if how.role else None
     given["variables"] = [{"name": name, "value": value} for name, value in user.get("variables", {}).items()]
-    if "ldap" in user:
-        given["authentication"] = {"ldap": dict(user["ldap"])}
+    ids = user.get("external_ids", {}).items()
+    given["external_ids"] = [{"source": each, "value": value} for each, value in ids if not is_set_by_program(each)]
+    if user.get("api_only"):
+        given["authentication"] = {"api_only": True}
     elif user.get("saml"):
-        given["authentication"] = {"saml": {}}
+        given["authentication"] = {"saml": {"provisioned_by": dict(user["ldap"])} if "ldap" in user else {}}
+    elif "ldap" in user:
+        given["authentication"] = {"ldap": dict(user["ldap"])}
     elif "password" in user or "password_hash" in user:
         secrets = ("password", "password_hash")
         given["authentication"] = {"local": {name: user[name] for name in secrets if name in user}}

@@ -12,10 +12,10 @@ from models.users import UserState
 from resolvers import existing_users, letters, outcomes, store_users, tokens
 from resolvers.audit import Action
 from resolvers.changes import Change
-from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates
+from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates, require_for_sources
+from resolvers.placing import Placing
 from resolvers.policy import Right
 from resolvers.references import Identity
-from resolvers.store_users import Placing
 from resolvers.turns import in_turns
 
 
@@ -28,6 +28,7 @@ async def invite_users(
     drafts = [Draft(index, row, ("users", index)) for index, row in enumerate(users)]
     async for draft in in_turns(drafts):
         read(draft)
+        draft.attempt(require_for_sources, change.viewer, draft)
         store_users.require(draft, "email")
     placing = await Placing.load(change, Right.INVITE_USERS, drafts)
     async for draft in in_turns(drafts):
@@ -42,7 +43,9 @@ async def invite_users(
         store_users.describe(draft, placing)
     await store_users.record(change, good, Action.INVITED)
     issued = await issue(change, good)
-    return outcomes.payload([outcomes.result(d, "CREATED", invitation=issued.get(d.index)) for d in drafts])
+    return outcomes.payload(
+        [outcomes.result(d, "CREATED", invitation=issued.get(d.index)) async for d in in_turns(drafts)]
+    )
 
 
 def _place(change: Change, draft: Draft, placing: Placing) -> None:
@@ -59,6 +62,9 @@ def _place(change: Change, draft: Draft, placing: Placing) -> None:
     else:
         provider = draft.attempt(lambda: placing.providers.of_kind("LOCAL", *path))
     draft.columns["provider_id"] = provider.id if provider else None
+    if provider is not None and provider.kind == "LDAP":
+        # The directory's next run takes them for the entry of that address, with what its groups give.
+        draft.attempt(placing.require_linkable, provider.id, *path)
 
 
 def _suggest_resending(drafts: Sequence[Draft]) -> None:

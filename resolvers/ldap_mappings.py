@@ -10,6 +10,7 @@ from models.values import clean, key
 from resolvers import references
 from resolvers.changes import Change
 from resolvers.connectors.ldap_server import Entry, dn_key, first_value
+from resolvers.drafts import row_name
 from resolvers.policy import require_grantable
 from resolvers.references import Roles
 
@@ -68,7 +69,7 @@ async def checked_mappings(
     for index, each in enumerate(made):
         first = seen.setdefault(_key(each["group"]), index)
         if first != index:
-            raise Duplicate(*path, index, "group", what="This group", first=f"row {first}")
+            raise Duplicate(*path, index, "group", what="This group", first=row_name(first))
     return made
 
 

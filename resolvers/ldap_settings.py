@@ -111,7 +111,7 @@ def _certificates(text: str | None, *path: str | int) -> str | None:
             raise ValueError
     except ValueError as error:
         reason = f"caCertificates is one or more certificates in PEM, at most {MOST_PEM:,} characters."
-        raise Invalid(*path, reason=reason) from error
+        raise Invalid(*path, reason=reason, limit=MOST_PEM) from error
     return text
 
 
@@ -174,7 +174,7 @@ def _password(
     if not password:
         raise Required(*place, what="The password of bindDn")
     if len(password.encode(errors="replace")) > MOST_PASSWORD:
-        raise Invalid(*place, reason=f"A password has at most {MOST_PASSWORD:,} bytes.")
+        raise Invalid(*place, reason=f"A password has at most {MOST_PASSWORD:,} bytes.", limit=MOST_PASSWORD)
     return password
 
 

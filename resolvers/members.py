@@ -17,6 +17,7 @@ from resolvers.changes import Change
 from resolvers.drafts import Draft
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
+from resolvers.turns import in_turns
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ async def add(
     await bulk.update(change.tx, kind.model, [{"id": present[d.user_id or 0][0], **more} for d in moved])
     await _record(change, kind, Action.MEMBERS_ADDED, parent, label, [*new, *moved], more)
     changed = {draft.index for draft in [*new, *moved]}
-    results = [result(draft, "UPDATED" if draft.index in changed else "UNCHANGED") for draft in drafts]
+    results = [result(draft, "UPDATED" if draft.index in changed else "UNCHANGED") async for draft in in_turns(drafts)]
     return {**payload(results), kind.subject.value: parent}
 
 
@@ -80,7 +81,7 @@ async def remove(
     await bulk.delete(change.tx, kind.model, [present[draft.user_id or 0][0] for draft in gone])
     await _record(change, kind, Action.MEMBERS_REMOVED, parent, label, gone, {})
     changed = {draft.index for draft in gone}
-    results = [result(draft, "UPDATED" if draft.index in changed else "UNCHANGED") for draft in drafts]
+    results = [result(draft, "UPDATED" if draft.index in changed else "UNCHANGED") async for draft in in_turns(drafts)]
     return {**payload(results), kind.subject.value: parent}
 
 

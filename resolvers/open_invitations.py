@@ -6,7 +6,7 @@ from typing import Any
 from models.database import Statement, Steps
 from models.dialects import Dialect
 from resolvers import tokens
-from resolvers.sources import Column, Kind, Source, Sql
+from resolvers.sources import Column, Kind, Relation, Source, Sql, everything
 
 
 def _user(what: str) -> str:
@@ -40,6 +40,28 @@ SOURCE: Source = Source(
         "expiresAt": Column("{t}.expires_at", Kind.INSTANT),
     },
     visible=visible,
+)
+
+
+# Where the invited user belongs already: the holder of the token may know the names of these organizations, no more.
+_ORGANIZATIONS: Source = Source(
+    type_name="OpenInvitationOrganization",
+    table="organizations",
+    prefix="organization",
+    columns={
+        "id": Column("{t}.id", Kind.ID, prefix="organization"),
+        "value": Column("{t}.name"),
+        "normal": Column("{t}.name_key"),
+    },
+    visible=everything,
+    orders={"NORMAL": "normal"},
+    default_order=(("NORMAL", False),),
+)
+ORGANIZATIONS = Relation(
+    lambda: _ORGANIZATIONS,
+    "i.id",
+    "JOIN organization_members m ON m.organization_id = t.id JOIN invitations i ON i.user_id = m.user_id",
+    few=True,
 )
 
 

@@ -14,7 +14,14 @@ COUNTED = ("created", "updated", "unchanged", "deleted", "skipped", "failed")
 def error(refusal: Refusal, index: int | None = None) -> dict[str, Any]:
     """A refusal as a `UserError`."""
     path = [str(step) for step in refusal.path]
-    return {"code": refusal.code.value, "message": refusal.message, "path": path, "index": index}
+    values = json_values(refusal)
+    return {"code": refusal.code.value, "message": refusal.message, "path": path, "index": index, "values": values}
+
+
+def json_values(refusal: Refusal) -> dict[str, Any]:
+    """The values of a message by their names in GraphQL; what JSON has no type for is text."""
+    values = refusal.values.items()
+    return {camel(name): each if isinstance(each, bool | int | float) else str(each) for name, each in values}
 
 
 def accepted(change: Change, drafts: Sequence[Draft], policy: str | None) -> list[Draft]:

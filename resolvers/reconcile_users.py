@@ -1,20 +1,18 @@
 """Taking in the full desired state of a source, in one call or in parts, as a job that is planned and applied later."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from models import bulk
 from models.directories import DirectoryJob, JobKind, JobState
 from models.errors import Invalid, NotFound, Required, WrongState
-from models.values import clean
+from models.values import source_name
 from resolvers.changes import Change, number
 from resolvers.directories_rules import options_of
 from resolvers.directories_start import begin, require
 from resolvers.directories_store import COLUMNS, Job, Staged, job_of, key_of, stage, staged
 from resolvers.policy import Right
 
-RESERVED = re.compile(r"provider_\d+")  # the sources that syncDirectory reads
 FIRST_ONLY = ("source", "missing", "max_deactivations", "absences_before", "expected_count", "create_missing_groups")
 
 
@@ -57,9 +55,7 @@ async def start(
     """A job that collects its users."""
     if source is None:
         raise Required("source", what="The source")
-    name = clean(source, "source", what="The source")
-    if RESERVED.fullmatch(name):
-        raise Invalid("source", reason=f"{name} is what syncDirectory keeps equal. Choose another name.")
+    name = source_name(source, "source")
     if create_missing_groups:
         change.viewer.require_everywhere(Right.MANAGE_GROUPS, "createMissingGroups")
     options = {**options_of(**given), "create_missing_groups": bool(create_missing_groups), "step": "PLAN"}

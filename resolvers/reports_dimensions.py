@@ -54,6 +54,7 @@ _SEVERAL = {
     F.GROUP: ("group_members", "group_id"),
     F.ORGANIZATION: ("organization_members", "organization_id"),
     F.TAG: ("user_tags", "value_key"),
+    F.EXTERNAL_ID_SOURCE: ("user_external_ids", "source"),
 }
 NAMES: dict[DimensionField, Source] = {
     F.ROLE: roles.SOURCE,

@@ -151,7 +151,7 @@ def _axis(given: Mapping[str, Any]) -> Axis | None:
 def _listed(given: Mapping[str, Any], name: str, most: int) -> list[Any]:
     listed = list(given.get(name) or ())
     if len(listed) > most:
-        raise Invalid(name, reason=f"{name} takes at most {most} at a time.")
+        raise Invalid(name, reason=f"{name} takes at most {most} at a time.", limit=most)
     return listed
 
 
@@ -159,7 +159,7 @@ def _first(given: int | None) -> int:
     if given is None:
         return DEFAULT_ROWS
     if not 0 <= given <= MOST_ROWS:
-        raise Invalid("first", reason=f"first takes a number from 0 to {MOST_ROWS}.")
+        raise Invalid("first", reason=f"first takes a number from 0 to {MOST_ROWS}.", minimum=0, limit=MOST_ROWS)
     return given
 
 
@@ -170,7 +170,9 @@ def _dimension(place: int, given: Mapping[str, Any]) -> Dimension:
             raise Invalid(*path, name, reason=f"{name} is for {_OF[name]}, and {field} is none.")
     level = given.get("level")
     if level is not None and not 0 <= level <= MOST_LEVEL:
-        raise Invalid(*path, "level", reason=f"level takes a number from 0 (the root) to {MOST_LEVEL}.")
+        raise Invalid(
+            *path, "level", reason=f"level takes a number from 0 (the root) to {MOST_LEVEL}.", limit=MOST_LEVEL
+        )
     variable = given.get("name")
     if field is DimensionField.VARIABLE and not 0 < len(key(variable or "")) <= LABEL:
         raise Invalid(*path, "name", reason="VARIABLE needs name: the name of the variable whose values are counted.")

@@ -17,6 +17,7 @@ class DimensionField(StrEnum):
     GROUP = "GROUP"
     TAG = "TAG"
     VARIABLE = "VARIABLE"
+    EXTERNAL_ID_SOURCE = "EXTERNAL_ID_SOURCE"
     EMAIL_DOMAIN = "EMAIL_DOMAIN"
     CREATED_AT = "CREATED_AT"
     UPDATED_AT = "UPDATED_AT"
@@ -81,7 +82,8 @@ DATES = frozenset({F.CREATED_AT, F.UPDATED_AT, F.LAST_LOGIN_AT, F.LAST_API_REQUE
 AGES = frozenset({F.LAST_LOGIN_AGE, F.LAST_USE_AGE})
 FLAGS = frozenset({F.IS_ACTIVE, F.IS_2FA_ENABLED, F.HAS_VALID_PASSWORD, F.IS_API_ONLY, F.IS_LDAP, F.IS_SAML})
 WITH_ID = frozenset({F.ROLE, F.IDENTITY_PROVIDER, F.ORGANIZATION, F.GROUP})
-MANY = frozenset({F.ORGANIZATION, F.GROUP, F.TAG})  # a user may have several, and then counts in each
+# A user may have several, and then counts in each.
+MANY = frozenset({F.ORGANIZATION, F.GROUP, F.TAG, F.EXTERNAL_ID_SOURCE})
 
 AGE_DAYS = (7, 30, 90, 180, 365)
 # By the number of the bucket: a bucket's longer end belongs to it, and who never came stands last.
@@ -104,6 +106,7 @@ TITLES: Mapping[DimensionField, str] = {
     F.GROUP: "Group",
     F.TAG: "Tag",
     F.VARIABLE: "Variable",
+    F.EXTERNAL_ID_SOURCE: "Source of external id",
     F.EMAIL_DOMAIN: "Email domain",
     F.CREATED_AT: "Created",
     F.UPDATED_AT: "Updated",
@@ -129,6 +132,7 @@ READS: Mapping[DimensionField, tuple[tuple[str, str], ...]] = {
     F.GROUP: (("User", "groups"), ("Group", "id"), ("Group", "name")),
     F.TAG: (("User", "tags"),),
     F.VARIABLE: (("User", "variables"),),
+    F.EXTERNAL_ID_SOURCE: (("User", "externalIds"),),
     F.EMAIL_DOMAIN: (("User", "email"),),
     F.CREATED_AT: (("User", "createdAt"),),
     F.UPDATED_AT: (("User", "updatedAt"),),

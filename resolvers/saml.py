@@ -200,7 +200,7 @@ def checked_name_id(text: str, *path: str | int) -> str:
     """A name id that somebody types (a conversion's input): compared letter by letter later. Raises Invalid."""
     kept = text.strip()
     if not kept or len(kept) > LONG or not kept.isprintable():
-        raise Invalid(*path, reason=f"A name id is one line of at most {LONG:,} characters.")
+        raise Invalid(*path, reason=f"A name id is one line of at most {LONG:,} characters.", limit=LONG)
     return kept
 
 

@@ -135,7 +135,7 @@ def _text(given: str | None, what: str, *path: str | int) -> str:
     if not kept:
         raise Required(*path, what=what)
     if len(kept) > MOST_URL or not kept.isprintable():
-        raise Invalid(*path, reason=f"{what} is one line of at most {MOST_URL:,} characters.")
+        raise Invalid(*path, reason=f"{what} is one line of at most {MOST_URL:,} characters.", limit=MOST_URL)
     return kept
 
 

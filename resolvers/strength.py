@@ -25,26 +25,26 @@ async def check_password(
     """Raises WeakPassword, which says what to do. `about`: the user's own names and address."""
     settings = before.settings
     fewest = settings.password_length_with_factor if has_factor else settings.password_length
-    reason = _malformed(password, fewest)
-    if reason is None:
-        least = LEAST_WITH_FACTOR if has_factor else LEAST
-        reason = await before.hasher.run(_guessable, password, least, (*about, PRODUCT))
+    _require_well_formed(password, fewest, *path)
+    least = LEAST_WITH_FACTOR if has_factor else LEAST
+    reason = await before.hasher.run(_guessable, password, least, (*about, PRODUCT))
     if reason is not None:
         raise WeakPassword(*path, reason=reason)
 
 
-def _malformed(password: str, fewest: int) -> str | None:
+def _require_well_formed(password: str, fewest: int, *path: str | int) -> None:
     if len(password) < fewest:
-        return f"A password has at least {fewest} characters. Several words do well."
+        reason = f"A password has at least {fewest} characters. Several words do well."
+        raise WeakPassword(*path, reason=reason, minimum=fewest)
     try:
         size = len(password.encode())
     except UnicodeEncodeError:
-        return "A password consists of whole characters, without halves of surrogate pairs. Type it again."
+        reason = "A password consists of whole characters, without halves of surrogate pairs. Type it again."
+        raise WeakPassword(*path, reason=reason) from None
     if size > MOST_BYTES:
-        return f"A password has at most {MOST_BYTES} bytes."
+        raise WeakPassword(*path, reason=f"A password has at most {MOST_BYTES} bytes.", limit=MOST_BYTES)
     if "\0" in password:
-        return "A password has no NUL character. Type it again."
-    return None
+        raise WeakPassword(*path, reason="A password has no NUL character. Type it again.")
 
 
 def _guessable(password: str, least: int, about: Sequence[str]) -> str | None:

@@ -1,7 +1,7 @@
 """The users a change is about, and whether the viewer may change them: where, and not heavier than themselves (D10)."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from models.database import Connection
@@ -59,13 +59,17 @@ async def scope(change: Change, right: Right) -> Scope:
 
 @dataclass(frozen=True)
 class Target:
-    """An existing user that a change is about. `grants` are the roles that hold in single organizations."""
+    """An existing user that a change is about. `grants` are the roles that hold in single organizations.
+
+    `external_ids` are by their source.
+    """
 
     id: int
     columns: Mapping[str, Any]
     role: RoleRow
     organizations: frozenset[int]
     grants: tuple[tuple[int, RoleRow], ...] = ()
+    external_ids: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return self.columns[name]
@@ -95,6 +99,7 @@ TARGET_COLUMNS = (
     "can_create_projects_in_root",
     "password_hash",
     "version",
+    "match_key_limits",
 )
 
 
@@ -108,13 +113,17 @@ async def find(connection: Connection, known: Roles, ids: Collection[int]) -> di
     memberships: dict[int, dict[int, int | None]] = {}
     for row in await connection.rows(members, wanted):
         memberships.setdefault(row[0], {})[row[1]] = row[2]
+    external_ids: dict[int, dict[str, str]] = {}
+    for row in await connection.rows(f"SELECT user_id, source, value FROM user_external_ids WHERE {of_users}", wanted):
+        external_ids.setdefault(row[0], {})[row[1]] = row[2]
     found = {}
     for row in rows:
         columns = dict(zip(TARGET_COLUMNS, row, strict=True))
         columns["can_create_projects_in_root"] = bool(columns["can_create_projects_in_root"])
         places = memberships.get(row[0], {})
         grants = tuple((place, known.by_id[role]) for place, role in places.items() if role is not None)
-        found[row[0]] = Target(row[0], columns, known.by_id[columns["role_id"]], frozenset(places), grants)
+        role, own_ids = known.by_id[columns["role_id"]], external_ids.get(row[0], {})
+        found[row[0]] = Target(row[0], columns, role, frozenset(places), grants, own_ids)
     return found
 
 

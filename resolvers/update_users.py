@@ -5,19 +5,20 @@ from typing import Any
 
 from models.errors import Invalid, LastAdministrator, NotFound, NotLdap, OutsideOrganization, WrongState
 from models.values import camel, login_dn
-from resolvers import existing_users, references, store_users, targets
+from resolvers import existing_users, match_keys, references, store_users, targets
+from resolvers.activate_users import end_keys
 from resolvers.audit import Action
 from resolvers.changes import Change, number
-from resolvers.drafts import Draft, read
+from resolvers.drafts import Draft, external_id_path, read, require_for_sources
 from resolvers.outcomes import error
+from resolvers.placing import Placing
 from resolvers.policy import ADMINISTRATION, ROOT_PROJECT_ROLES, Right
 from resolvers.sessions import end_sessions
-from resolvers.store_users import Placing
 from resolvers.targets import Target
 from resolvers.user_details import Details, details_of, settle
 
 DIRECT = ("username", "email", "name", "first_name", "last_name", "external_id")
-KNOWN_BY = ("username", "email", "external_id")  # at a directory, or an identity provider
+KNOWN_BY = ("username", "email")  # at a directory, or an identity provider, beside external ids
 KEYED = {name: f"{name}_key" for name in ("username", "email", "name", "first_name", "last_name")}
 REQUIRED = ("username", "email", "name", "role", "can_create_projects_in_root", "ldap_server_number", "login_dn")
 
@@ -30,15 +31,20 @@ def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
     """
     target = draft.target
     assert target is not None
-    for name in KNOWN_BY if _comes_from_elsewhere(target, placing) else ("email",):
+    _settle_external_ids(draft)
+    elsewhere = _comes_from_elsewhere(target, placing)
+    for name in KNOWN_BY if elsewhere else ("email",):
         if name in draft.columns and draft.columns[name] != target[name]:
             draft.attempt(targets.require_no_wider, placing.where, target, *draft.path, camel(name))
+    if elsewhere and draft.external_ids:
+        draft.attempt(targets.require_no_wider, placing.where, target, *draft.path, *external_id_path(draft))
     for name in DIRECT:
         if name in draft.columns and draft.columns[name] == target[name]:
             draft.columns.pop(name)
             draft.columns.pop(KEYED.get(name, name), None)
         elif name in draft.columns:
             draft.change(name, target[name], draft.columns[name])
+    store_users.describe_external_ids(draft, target.external_ids)
     if "role_id" in draft.columns and draft.columns["role_id"] != target["role_id"]:
         draft.change("role", target.role.name, placing.roles.by_id[draft.columns["role_id"]].name)
     _projects(draft, placing)
@@ -46,6 +52,24 @@ def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
         draft.columns["state"] = state
         draft.change("state", target["state"], state)
     _additions(draft, placing, known)
+    _require_own_fields(draft, placing)
+
+
+def _require_own_fields(draft: Draft, placing: Placing) -> None:
+    """Who may change users in some organizations only changes of their own user what everybody may change of theirs."""
+    viewer = placing.change.viewer
+    if draft.user_id == viewer.user_id and Right.UPDATE_USERS not in viewer.rights:
+        for name in draft.changed:
+            if name not in OWN_FIELDS:
+                draft.attempt(viewer.require_everywhere, Right.UPDATE_USERS, *draft.path, camel(name))
+
+
+def _settle_external_ids(draft: Draft) -> None:
+    """Leave in the draft only ids that differ, and in `removed` the sources whose id is cleared or replaced."""
+    assert draft.target is not None
+    known = draft.target.external_ids
+    draft.external_ids = {s: value for s, value in draft.external_ids.items() if value != known.get(s)}
+    draft.removed["external_ids"] = sorted(set(draft.external_ids) & set(known))
 
 
 def _comes_from_elsewhere(target: Target, placing: Placing) -> bool:
@@ -62,6 +86,9 @@ def _projects(draft: Draft, placing: Placing) -> None:
     given = draft.given.get(name)
     wanted = (target[name] if given is None else bool(given)) and role.name in ROOT_PROJECT_ROLES
     if wanted != target[name]:
+        if given is not None and bool(given) != target[name]:
+            path = (*draft.path, camel(name))
+            draft.attempt(placing.change.viewer.require_everywhere, Right.UPDATE_USERS, *path)
         draft.columns[name] = wanted
         draft.change(name, target[name], wanted)
 
@@ -94,6 +121,7 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
         if name in given and given[name] is None:
             draft.refusals.append(Invalid(camel(name), reason=f"{camel(name)} cannot be cleared."))
     read(draft)
+    draft.attempt(require_for_sources, change.viewer, draft)
     placing = await Placing.load(change, Right.UPDATE_USERS, [draft])
     placing.memberships(draft)
     if given.get("role") is not None:
@@ -102,14 +130,18 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
             placing.role(draft, given["role"])
     _ldap_fields(draft, placing)
     details = (await details_of(change.tx, [user_id]))[user_id]
+    sent = match_keys.sent_by(draft)
     if draft.is_good:
         update(draft, placing, details, target["state"])
     existing_users.refuse_taken([draft], await existing_users.taken(change.tx, [draft]))
     await _administrators(change, draft, placing)
+    await match_keys.confirm(change, draft, sent)
     if not draft.is_good:
         change.tx.discard()
         return {"user": None, "changedFields": [], "errors": [error(each) for each in draft.refusals]}
-    if draft.changed:
+    if draft.changed or draft.confirmed:
+        if _is_another_entry(draft):
+            await end_keys(change, [draft])
         await store_users.update(change, [draft])
         await store_users.attach(change, [draft])
         await store_users.record(change, [draft], Action.UPDATED)
@@ -120,12 +152,14 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
 
 def _signs_in_otherwise(draft: Draft) -> bool:
     """Whether it is another entry of a directory that signs in as this user from now on."""
-    target = draft.target
-    assert target is not None
+    assert draft.target is not None
+    return draft.target["provider_id"] == draft.target["ldap_provider_id"] and _is_another_entry(draft)
+
+
+def _is_another_entry(draft: Draft) -> bool:
+    assert draft.target is not None
     moved = {"login_dn_key", "ldap_provider_id"} & set(draft.columns)
-    return target["provider_id"] == target["ldap_provider_id"] and any(
-        draft.columns[name] != target[name] for name in moved
-    )
+    return any(draft.columns[name] != draft.target[name] for name in moved)
 
 
 OWN_FIELDS = frozenset({"name", "first_name", "last_name", "if_version"})
@@ -173,6 +207,8 @@ def _ldap_fields(draft: Draft, placing: Placing) -> None:
             draft.columns["login_dn"], draft.columns["login_dn_key"] = named
             draft.columns.setdefault("ldap_provider_id", target["ldap_provider_id"])
             draft.change("login_dn", target["login_dn"], named[0])
+    if _is_another_entry(draft):
+        draft.attempt(placing.require_linkable, draft.columns["ldap_provider_id"], camel(asked[0]))
 
 
 async def _administrators(change: Change, draft: Draft, placing: Placing) -> None:

@@ -1,21 +1,23 @@
 """Creating or updating many users by email or external id: the call that integrators repeat (C8 to C11)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from models.errors import Duplicate, Self, TooMany
 from models.users import UserState
-from resolvers import existing_users, outcomes, references, store_users, targets
-from resolvers.activate_users import end_access, forget_absence
+from models.values import API, is_same_email, source_name
+from resolvers import existing_users, match_keys, outcomes, references, store_users, targets
+from resolvers.activate_users import end_access, end_keys, forget_absence
 from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
 from resolvers.changes import Before, Change
 from resolvers.create_users import hash_or_note
-from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates
+from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates, require_for_sources
+from resolvers.placing import Placing
 from resolvers.policy import ADMINISTRATION, Right
 from resolvers.references import RoleRow, is_deactivated
-from resolvers.store_users import Placing
 from resolvers.targets import Target
 from resolvers.turns import in_turns
 from resolvers.update_users import update
@@ -42,17 +44,21 @@ async def upsert_users(
     change: Change,
     *,
     users: Sequence[Mapping[str, Any]],
+    source: str | None = None,
     error_policy: str | None = None,
     create_missing_groups: bool | None = None,
 ) -> dict[str, Any]:
-    """A result for each row: CREATED, UPDATED, UNCHANGED, or why not."""
+    """A result for each row: CREATED, UPDATED, UNCHANGED, or why not. `source`: whose ids `externalId` has."""
     change.viewer.require(Right.CREATE_USERS)
     change.viewer.require(Right.UPDATE_USERS)
     change.bounded(users, "users", "users")
-    planned = await plan(change, users, create_missing_groups=bool(create_missing_groups))
+    named = API if source is None else source_name(source, "source")
+    if named != API:
+        change.viewer.require_everywhere(Right.UPDATE_USERS, "source")
+    planned = await plan(change, users, source=named, create_missing_groups=bool(create_missing_groups))
     good = outcomes.accepted(change, planned.drafts, error_policy)
     await store(change, planned, good)
-    return outcomes.payload([outcomes.result(draft, action(draft)) for draft in planned.drafts])
+    return outcomes.payload([outcomes.result(draft, action(draft)) async for draft in in_turns(planned.drafts)])
 
 
 @dataclass(frozen=True)
@@ -71,39 +77,55 @@ async def plan(
     change: Change,
     users: Sequence[Mapping[str, Any]],
     *,
+    source: str = API,
     create_missing_groups: bool = False,
     matched: Matched | None = None,
+    directory: int | None = None,
 ) -> Planned:
-    """What rows come to, with no user written yet. `matched` may refuse or alter rows once their users are known."""
+    """What rows come to, with no user written yet. `matched` may refuse or alter rows once their users are known.
+
+    `directory`: the provider whose own entries the rows are.
+    """
     rows, refused = await ensure_groups(change, users, create=create_missing_groups)
-    drafts = [Draft(index, row, ("users", index), refusals=refused[index]) for index, row in enumerate(rows)]
+    drafts = [
+        Draft(index, row, ("users", index), refusals=refused[index], source=source) for index, row in enumerate(rows)
+    ]
     async for draft in in_turns(drafts):
         read(draft)
+        draft.attempt(require_for_sources, change.viewer, draft)
         store_users.require(draft, "email")
     await _match(change, drafts)
     if matched is not None:
         await matched(drafts)
+    limits = await match_keys.limits_of(change.tx, [draft.target for draft in drafts if draft.target])
+    for draft in drafts:
+        if draft.target is not None:
+            match_keys.inherit(draft, limits, change.viewer.grant_limit)
     placing = await Placing.load(change, Right.CREATE_USERS, drafts)
+    placing.reads_directory = directory
     known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
     administrators = await targets.administrators(change.tx, placing.roles)
     updating = await targets.scope(change, Right.UPDATE_USERS)
     states = {
         draft.index: _place(change, draft, placing, updating, known, administrators) async for draft in in_turns(drafts)
     }
+    await asyncio.sleep(0)  # what follows computes over all rows
     refuse_duplicates(drafts)
     existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
     return Planned(drafts, states, placing)
 
 
 async def _match(change: Change, drafts: Sequence[Draft]) -> None:
-    """Find whom each row means: by external id where it is given and known, else by email.
+    """Find the user of each row: by external id where it is given and known, else by email.
 
+    A user found by email is not meant if a source that the row has an id of knows them by another one, or if only the
+    normal form of the address is theirs. The row is a new user's then, and is refused while the address is in use.
     A row with a `user_id` (of this program, never of a client) was matched before; with None it is a new user's.
     """
     names = await existing_users.taken(change.tx, drafts)
     found: dict[int, tuple[int, str]] = {}
     for draft in drafts:
-        by_external = names.external_ids.get(draft.columns.get("external_id") or "")
+        by_external = existing_users.by_external_id(draft, names)
         by_email = names.emails.get(draft.columns.get("email_key") or "")
         if "user_id" in draft.given:
             if draft.given["user_id"] is not None:
@@ -117,8 +139,11 @@ async def _match(change: Change, drafts: Sequence[Draft]) -> None:
     seen: dict[int, Draft] = {}
     for draft in drafts:
         if draft.index in found:
-            user_id, draft.matched_by = found[draft.index]
-            draft.target, draft.user_id = matched[user_id], user_id
+            user_id, matched_by = found[draft.index]
+            if matched_by == "EMAIL" and existing_users.is_another(draft, matched[user_id]):
+                draft.mistaken_for = matched[user_id]
+                continue
+            draft.target, draft.user_id, draft.matched_by = matched[user_id], user_id, matched_by
             first = seen.setdefault(user_id, draft)
             if first is not draft:
                 draft.refusals.append(Duplicate(*draft.path, "email", what="This user", first=first.place))
@@ -138,7 +163,7 @@ def _place(
         return _place_new(change, draft, placing)
     target = draft.target
     draft.attempt(lambda: targets.require_manageable(change, target, updating, *draft.path))
-    if draft.columns.get("email_key") == target["email_key"]:
+    if draft.columns.get("email_key") == target["email_key"] and is_same_email(draft.columns["email"], target["email"]):
         # The address found them; another spelling of it is no change.
         draft.columns.pop("email")
         draft.columns.pop("email_key")
@@ -151,6 +176,7 @@ def _place(
             role = placing.role(draft, draft.given["role"])
     if draft.is_good:
         update(draft, placing, known[target.id], state)
+        draft.attempt(match_keys.require_confirmed, draft, target.role, role or target.role)
         _keep_administrators(draft, role or target.role, state, administrators)
     return state
 
@@ -201,8 +227,16 @@ async def store(change: Change, planned: Planned, good: Sequence[Draft]) -> None
     await end_access(change, ended)
     back = [d.target.id for d in changed if d.target and states[d.index] != "DEACTIVATED" == d.target["state"]]
     await forget_absence(change, back)
+    await end_keys(change, [draft for draft in changed if _is_handed_over(draft)])
     await store_users.record(change, new, Action.CREATED)
     await store_users.record(change, changed, Action.UPDATED)
+
+
+def _is_handed_over(draft: Draft) -> bool:
+    """Whether a source answers for more of a user than before: for another role, or as the directory they are in."""
+    assert draft.target is not None
+    provider_id = draft.columns.get("ldap_provider_id")
+    return draft.is_raised or (provider_id is not None and provider_id != draft.target["ldap_provider_id"])
 
 
 def action(draft: Draft) -> str:

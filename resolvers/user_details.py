@@ -94,6 +94,7 @@ REMOVABLE = {
     "tags": ("user_tags", "value_key"),
     "aliases": ("user_aliases", "value_key"),
     "variables": ("user_variables", "name_key"),
+    "external_ids": ("user_external_ids", "source"),
 }
 LEAVABLE = {"groups": ("group_members", "group_id"), "organizations": ("organization_members", "organization_id")}
 

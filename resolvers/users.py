@@ -1,13 +1,8 @@
 """Users as they are read: their columns, orders, filters, and which rows a viewer sees."""
 
-from collections.abc import Callable, Mapping, Sequence
-
-from models.database import Statement, Steps
-from models.dialects import Dialect
-from models.values import email_key, key
 from resolvers import api_keys, groups, invitations, organizations, providers, roles, user_search
-from resolvers.conditions import One, Some, SomeText, SomeVariable
-from resolvers.filters import Choice, Flag, Identity, Instant, Number, Text, email_text, exact, number_of
+from resolvers.conditions import One, Some, SomeRow, SomeText
+from resolvers.filters import Choice, Flag, Identity, Instant, Number, Text, email_text, exact
 from resolvers.policy import Right
 from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree
 
@@ -113,6 +108,11 @@ ORDERS = {
     "UPDATED_AT": "updatedAt",
 }
 
+
+def _exactly(column: str) -> Text:
+    return Text(column, normal=exact, part=exact)
+
+
 FILTERS = {
     "id": Identity("user"),
     "username": Text("{t}.username_key"),
@@ -124,7 +124,7 @@ FILTERS = {
     "ldapServerNumber": Number(COLUMNS["ldapServerNumber"].sql),
     "groupCount": Number(GROUP_COUNT),
     "version": Number("{t}.version"),
-    "externalId": Text("{t}.external_id", normal=exact, part=exact),
+    "externalId": _exactly("{t}.external_id"),
     "state": Choice("{t}.state", "UserStateFilter"),
     "accessibility": Choice(f"({ACCESSIBILITY})", "AccessibilityFilter"),
     "isActive": Flag("{t}.state = 'ACTIVE'"),
@@ -153,7 +153,12 @@ FILTERS = {
     "apiKeys": Some("{i}.user_id", lambda: api_keys.SOURCE),
     "tags": SomeText("user_tags"),
     "aliases": SomeText("user_aliases"),
-    "variables": SomeVariable(),
+    "variables": SomeRow(
+        "user_variables", {"name": Text("{t}.name_key"), "value": _exactly("{t}.value")}, "VariableListFilter"
+    ),
+    "externalIds": SomeRow(
+        "user_external_ids", {"source": _exactly("{t}.source"), "value": _exactly("{t}.value")}, "ExternalIdListFilter"
+    ),
 }
 
 SOURCE: Source = Source(
@@ -207,32 +212,14 @@ def _value_source(type_name: str, table: str, columns: dict[str, Column], first:
 _VALUE = {"value": Column("{t}.value")}
 TAGS = Relation(lambda: _TAGS, "t.user_id", few=True)
 ALIASES = Relation(lambda: _ALIASES, "t.user_id", few=True)
+EXTERNAL_IDS = Relation(lambda: _EXTERNAL_IDS, "t.user_id", few=True)
 VARIABLES = Relation(lambda: _VARIABLES, "t.user_id", few=True)
 _TAGS: Source = _value_source("UserTag", "user_tags", _VALUE, "value_key")
 _ALIASES: Source = _value_source("UserAlias", "user_aliases", _VALUE, "value_key")
 _VARIABLES: Source = _value_source("UserVariable", "user_variables", {"name": Column("{t}.name"), **_VALUE}, "name_key")
+_EXTERNAL_IDS: Source = _value_source("UserExternalId", "user_external_ids", _VALUE, "source")
 
 OF_ROLE = Relation(lambda: SOURCE, "t.role_id")
 OF_PROVIDER = Relation(lambda: SOURCE, "t.provider_id")
 OF_GROUP = Relation(lambda: SOURCE, "m.group_id", "JOIN group_members m ON m.user_id = t.id")
 OF_ORGANIZATION = Relation(lambda: SOURCE, "m.organization_id", "JOIN organization_members m ON m.user_id = t.id")
-
-# How one user is named from outside: the field that must be readable, and where its normal form stands.
-KEYS: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
-    "email": ("email", "SELECT t.email_key, t.id FROM users t WHERE {}", email_key),
-    "username": ("username", "SELECT t.username_key, t.id FROM users t WHERE {}", key),
-    "alias": ("aliases", "SELECT t.value_key, t.user_id FROM user_aliases t WHERE {}", key),
-    "externalId": ("externalId", "SELECT t.external_id, t.id FROM users t WHERE {}", exact),
-}
-
-
-def ids_by_keys(dialect: Dialect, keys: Sequence[tuple[str, str]]) -> Steps[list[int | None]]:
-    """The id each `(kind, text)` names, None where it names nobody: one statement for each kind among them."""
-    found: dict[tuple[str, str], int] = {}
-    for kind, (_, statement, normal) in KEYS.items():
-        texts = {normal(text) for each, text in keys if each == kind}
-        if texts:
-            column = statement.split(" ")[1].rstrip(",")
-            rows = yield Statement(statement.format(dialect.among(column, "$1", "text")), [list(texts)])
-            found |= {(kind, row[0]): row[1] for row in rows}
-    return [number_of("user", text) if kind == "id" else found.get((kind, KEYS[kind][2](text))) for kind, text in keys]

@@ -35,7 +35,7 @@ LONGEST = (
     "workers outbox_processes migrations copy_directory differential error_texts permission_matrix pgbouncer cli"
     " history_migration history_tables search_migration restarts reconcile_command report_command odata_client"
     " faults_kills faults_postgres serve quick_ways playground_charts playground_browser limits filters"
-    " faults_migrations traces convert_safely reseal logs metrics sessions sign_in idempotency"
+    " playground_examples faults_migrations traces convert_safely reseal logs metrics sessions sign_in idempotency"
 ).split()
 
 

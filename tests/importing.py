@@ -7,6 +7,7 @@ import pytest
 
 from resolvers.importers import Problem, RefusedWriter, UnreadableFile, open_rows
 
+ADA = {"email": "ada@acme.example"}
 NO_EMAIL = "there is no email, by which users are matched: write one in"
 
 
@@ -39,3 +40,13 @@ def refuse(path: Path, to: Path, **options: Any) -> Path:
             writer.write(row, row.problems or [Problem("role", "no such role")])
     assert writer.count == source.total
     return to
+
+
+def entry(name: str, *lines: str, classes: tuple[str, ...] = ("top", "person", "inetOrgPerson")) -> str:
+    dn = name if "=" in name else f"uid={name},ou=people,dc=acme,dc=example"
+    mail = f"mail: {name}@acme.example" if "=" not in name else "mail: other@acme.example"
+    return "\n".join([f"dn: {dn}", *(f"objectClass: {one}" for one in classes), mail, *lines]) + "\n"
+
+
+def notes(path: Path) -> list[str]:
+    return [note for note in open_rows(path).notes if "not imported" not in note]

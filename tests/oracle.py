@@ -160,6 +160,10 @@ KEY: dict[str, Test] = {
     "lastUsedAt": lambda m, given: moment(None, given),
     "createdAt": lambda m, given: moment(START, given),
 }
+EXTERNAL_ID: dict[str, Test] = {
+    "source": lambda v, given: exactly(v[0], given),
+    "value": lambda v, given: exactly(v[1], given),
+}
 VARIABLE: dict[str, Test] = {"name": lambda v, given: text(v[0], given), "value": lambda v, given: exactly(v[1], given)}
 BY = {1: "admin", 2: "it", 3: "pm"}
 WHO: dict[str, Test] = {
@@ -229,5 +233,8 @@ USER: dict[str, Test] = {
     "apiKeys": lambda p, given: some(p.keys, given, lambda each, w: joined((p, *each), w, KEY)),
     "tags": lambda p, given: some(p.tags, given, text),
     "aliases": lambda p, given: some(p.aliases, given, text),
+    "externalIds": lambda p, given: some(
+        list(p.external_ids.items()), given, lambda v, where: joined(v, where, EXTERNAL_ID)
+    ),
     "variables": lambda p, given: some(list(p.variables.items()), given, lambda v, where: joined(v, where, VARIABLE)),
 }

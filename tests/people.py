@@ -12,7 +12,7 @@ from models.groups import GroupMember
 from models.invitations import Invitation
 from models.letters import Letter
 from models.organizations import OrganizationMember
-from models.users import User, UserAlias, UserTag, UserVariable
+from models.users import User, UserAlias, UserExternalId, UserTag, UserVariable
 from models.values import key, search_key
 
 START = datetime(2023, 5, 1, 8, 0, 0, tzinfo=UTC)
@@ -52,6 +52,7 @@ class Person:
     tags: list[str] = field(default_factory=list)
     aliases: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
+    external_ids: dict[str, str] = field(default_factory=dict)
     groups: list[int] = field(default_factory=list)
     organizations: list[int] = field(default_factory=list)
     memberships: dict[int, int] = field(default_factory=dict)  # ids of what makes them belong, by organization
@@ -99,9 +100,11 @@ def people() -> list[Person]:
         }
         row["email_key"] = row["email"].lower()
         row |= {f"{each}_key": row[each] and key(row[each]) for each in ("first_name", "last_name")}
+        ids = {"api": row["external_id"], "hr": (None, f"Ext-{n + 1}", f"p_{n}")[n % 3]}
         made.append(
             Person(
                 row,
+                external_ids={source: each for source, each in ids.items() if each is not None},
                 tags=dice.sample(["North", "S\u00fcd", "vip", "VIP 100%"], dice.randint(0, 3)),
                 aliases=[f"AE-{n}", f"jo_{n}"][: dice.randint(0, 2)],
                 variables={
@@ -133,6 +136,10 @@ async def store(tx: Transaction, made: list[Person]) -> None:
                 for p in made
                 for k, v in p.variables.items()
             ],
+        ),
+        (
+            UserExternalId,
+            [{"user_id": p.id, "source": s, "value": v} for p in made for s, v in p.external_ids.items()],
         ),
         (GroupMember, [{"group_id": g, "user_id": p.id, **at} for p in made for g in p.groups]),
     ]

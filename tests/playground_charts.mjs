@@ -151,17 +151,63 @@ test("too many series become eight, the smallest as other, and too many bars are
   assert.deepEqual(other.values.slice(0, 6), [0, 1, 2, 3, 4, 0]);
 });
 
-test("what a cut answer does not hold is unknown, not zero; left-out intervals are said", () => {
+test("what a cut answer does not hold is unknown, not zero; intervals without rows are gaps", () => {
   const columns = [column("createdAt", "DATE"), column("role", "TEXT"), COUNT];
   const cells = [
     ["2026-01-01", "IT", 1],
     ["2026-02-01", "Admin", 2],
     ["2026-06-01", "IT", 3],
   ];
-  const cut = report(columns, cells, { hasMore: true });
+  const gap = "The answer has no rows for some intervals: there the chart has a gap; fill: true adds them.";
+  const cut = report(columns, cells, { isPage: true, hasMore: true });
   const chart = chartOf(cut, firstChoice(cut));
-  assert.deepEqual(series(chart), { IT: [1, null, 3], Admin: [null, 2, null] });
-  assert.deepEqual(chart.notes, ["Empty intervals are left out; fill: true adds them."]);
+  assert.deepEqual(chart.labels, ["2026-01", "2026-02", "…", "2026-06"]);
+  assert.deepEqual(series(chart), { IT: [1, null, null, 3], Admin: [null, 2, null, null] });
+  assert.deepEqual(chart.notes, ["The chart is of the first 3 rows; there are more.", gap]);
+  assert.ok(chart.times[1] < chart.times[2] && chart.times[2] < chart.times[3]);
+
+  const whole = chartOf(report(columns, cells, { isPage: true, hasMore: false }), firstChoice(cut));
+  assert.deepEqual(series(whole), { IT: [1, 0, null, 3], Admin: [0, 2, null, 0] });
+  assert.deepEqual(whole.notes, [gap]);
+
+  // What `having` leaves out is not nothing.
+  const narrowed = report(columns, cells, { isPage: true, hasMore: false, args: new Set(["having"]) });
+  assert.deepEqual(series(chartOf(narrowed, firstChoice(narrowed))), { IT: [1, null, null, 3], Admin: [null, 2, null, null] });
+});
+
+test("a chart of a page says so", () => {
+  const columns = [column("name", "TEXT")];
+  const notes = (more, isReport = false) => {
+    const args = more.args ?? new Set();
+    const table = { name: "users", columns, cells: [["a"], ["b"]], isPage: true, isReport, ...more, args };
+    return chartOf(table, { x: "name", measure: ROWS, series: "", type: "bar" }).notes;
+  };
+  assert.deepEqual(notes({ total: 301 }), ["The chart is of 2 of 301 rows."]);
+  assert.deepEqual(notes({ total: 2 }), []);
+  assert.deepEqual(notes({ hasMore: true }), ["The chart is of the first 2 rows; there are more."]);
+  assert.deepEqual(notes({ hasMore: true, total: 301 }), ["The chart is of 2 of 301 rows."]);
+  assert.deepEqual(notes({ hasMore: false }), []);
+  assert.deepEqual(notes({}), ["The chart is of 2 rows; there may be more. Select totalCount to know."]);
+  assert.deepEqual(notes({ isPage: false }), []);
+  assert.deepEqual(notes({}, true), []);
+  const first = { args: new Set(["first"]) };
+  assert.deepEqual(notes(first, true), ["The chart is of 2 rows; there may be more. Select hasMore to know."]);
+});
+
+test("users of several times are never added up", () => {
+  const months = ["2026-01-31", "2026-02-28", "2026-03-31"].map((day) => `${day}T23:59:59.999999Z`);
+  const cells = months.flatMap((month, at) => [
+    [month, "IT", 10 + at],
+    [month, "Admin", 3],
+  ]);
+  const table = report([column("asOf", "INSTANT"), column("role", "TEXT"), COUNT], cells);
+  const byRole = chartOf(table, { x: "role", measure: "count", series: "", type: "bar" });
+  assert.deepEqual(series(byRole), { count: [12, 3] });
+  assert.deepEqual(byRole.notes, ["As of 2026-03-31 23:59:59Z, the last of 3 times. Choose asOf to see all."]);
+  const alone = chartOf(table, { x: "", measure: "count", series: "", type: "bar" });
+  assert.deepEqual(series(alone), { count: [15] });
+  const bySeries = chartOf(table, { x: "role", measure: "count", series: "asOf", type: "bar" });
+  assert.deepEqual(Object.values(series(bySeries)), [[10, 3], [11, 3], [12, 3]]);
 });
 
 test("a table without rows, or without columns, draws nothing and breaks nothing", () => {

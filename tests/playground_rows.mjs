@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { parse } from "../graph/playground/node_modules/graphql/index.mjs";
 import { csvOf, shown, sorted, tsvOf } from "../graph/playground/cells.js";
 import { sourcesOf, tableOf } from "../graph/playground/rows.js";
-import { operationOf, shapeOf } from "../graph/playground/shape.js";
+import { argumentsOf, operationOf, shapeOf, withItsOwnName } from "../graph/playground/shape.js";
 
 const shapeFor = (query, name) => {
   const document = parse(query);
@@ -40,7 +40,9 @@ test("a connection's nodes are rows, and what is selected of an object is a colu
     ],
     total: 7,
     hasMore: undefined,
+    isPage: true,
     isReport: false,
+    args: new Set(),
   });
 });
 
@@ -103,7 +105,9 @@ test("a report's columns are those it tells, in their order, even without rows",
     cells: [["2026-01-01", 3]],
     total: undefined, // of users, not of rows
     hasMore: true,
+    isPage: true,
     isReport: true,
+    args: new Set(),
   });
   assert.deepEqual(report([]).columns, columns);
   const older = columns.map(({ name, kind }) => ({ name, kind })).concat({ name: "last", kind: "INSTANT" });
@@ -195,4 +199,38 @@ test("a thousand rows of twenty columns are made and sorted in no time", () => {
   assert.equal(sorted(table.cells, 3, -1)[0][3], "96 f3");
   assert.ok(csvOf(table).length > 100_000);
   assert.ok(performance.now() - started < 2000);
+});
+
+test("the times of a report are what its rows are told apart by, whether or not its columns say so", () => {
+  const query = "{ userReport { columns { name title kind } rows } }";
+  const rows = [{ asOf: "2026-01-31T23:59:59.999999Z", role: "IT", count: 3, lastLogin: "2026-01-02T00:00:00.000000Z" }];
+  const columns = [
+    { name: "asOf", title: "As of", kind: "INSTANT" },
+    { name: "role", title: "Role", kind: "TEXT" },
+    { name: "count", title: "Users", kind: "NUMBER" },
+    { name: "lastLogin", title: "Last login", kind: "INSTANT" },
+  ];
+  for (const report of [{ columns, rows }, { rows }]) {
+    const [table] = tablesOf(query, { userReport: report });
+    assert.equal(table.isReport, true);
+    assert.deepEqual(table.columns.map(({ isMeasure }) => isMeasure), [false, false, true, true]);
+  }
+});
+
+test("the arguments of root fields are read through aliases and fragments", () => {
+  const document = parse(`query Q { a: userReport(first: 3, having: []) { rows } ...F ... on Query { roles { id } } }
+    fragment F on Query { users(where: {}) { nodes { id } } ...F }`);
+  const found = argumentsOf(document, operationOf(document));
+  assert.deepEqual(
+    [...found].map(([name, args]) => [name, [...args]]),
+    [["a", ["first", "having"]], ["users", ["where"]], ["roles", []]],
+  );
+});
+
+test("a request names the only operation of its text, and none where several or none can be read", () => {
+  const named = (query, operationName) => withItsOwnName({ query, operationName }).operationName;
+  assert.equal(named("query New { me { id } }", "Old"), "New");
+  assert.equal(named("{ me { id } }", "Old"), undefined);
+  assert.equal(named("query A { me { id } } query B { me { id } }", "B"), "B");
+  assert.equal(named("query A {", "Old"), "Old");
 });

@@ -28,7 +28,7 @@ async def move(service: Service, way: str, user: int, email: str = NEW, **more: 
         answer = (await service.data(UPDATE, {"input": {"id": f"user_{user}", "email": email, **more}}))["updateUser"]
         assert (answer["user"]["email"], answer["errors"]) == (email, [])
     else:
-        await service.write("UPDATE users SET external_id = $2 WHERE id = $1", user, f"x{user}")
+        await service.set_external_id(user, f"x{user}")
         rows = [{"externalId": f"x{user}", "email": email}]
         answer = (await service.data(UPSERT, {"input": {"users": rows, **more}}))["upsertUsers"]
         assert [(each["action"], each["errors"]) for each in answer["results"]] == [("UPDATED", [])]
@@ -115,7 +115,7 @@ async def test_what_is_no_other_address_leaves_links_alone(service: Service, giv
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_dry_run_and_a_refused_change_leave_links_alone(service: Service, way: str) -> None:
     user, token = await invite(service)
-    await service.write("UPDATE users SET external_id = $2 WHERE id = $1", user, f"x{user}")
+    await service.set_external_id(user, f"x{user}")
     before = await service.snapshot()
     await move(service, way, user, dryRun=True)
     assert await service.snapshot() == before
@@ -128,7 +128,7 @@ async def test_a_dry_run_and_a_refused_change_leave_links_alone(service: Service
 
 async def test_who_is_deactivated_with_it_is_not_invited_anew(service: Service) -> None:
     user, token = await invite(service)
-    await service.write("UPDATE users SET external_id = 'x' WHERE id = $1", user)
+    await service.set_external_id(user, "x")
     rows = [{"externalId": "x", "email": NEW, "isActive": False}]
     answer = (await service.data(UPSERT, {"input": {"users": rows}}))["upsertUsers"]
     assert [each["action"] for each in answer["results"]] == ["UPDATED"]

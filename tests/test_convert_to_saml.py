@@ -48,7 +48,7 @@ async def test_a_name_id_that_is_given_signs_in(service: Service) -> None:
 async def test_what_the_provider_matches_is_told_and_comes_true(service: Service, matches: str, expected: str) -> None:
     idp = Idp()
     await idp.configure(service, nameIdMatches=matches)
-    await service.write("UPDATE users SET external_id = 'hr-8' WHERE id = 8")
+    await service.set_external_id(8, "hr-8")
     found, reason = await outlook(service)
     assert found == expected
     assert "at the first sign-in" in reason

@@ -174,7 +174,7 @@ async def test_users_without_a_password_sign_in_elsewhere(
     ],
 )
 async def test_what_is_wrong_is_told_with_its_place(service: Service, more: Any, code: str, path: str) -> None:
-    await service.write("UPDATE users SET external_id = 'hr-8' WHERE id = 8")
+    await service.set_external_id(8, "hr-8")
     await service.write("INSERT INTO user_aliases (user_id, value, value_key) VALUES (8, 'M-8', 'm-8')")
     before = await service.snapshot()
     answer = await create(service, **more)

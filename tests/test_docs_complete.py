@@ -19,7 +19,18 @@ def codes_in_tables(page: Path) -> set[str]:
     return {code for cell in cells for code in re.findall(r"`([A-Z][A-Z0-9_]+)`", cell)}
 
 
-GIVES_CODES = ("errors", "http", "incoming", "runs", "limits", "executor", "documents", "arguments", "run_reports")
+GIVES_CODES = (
+    "errors",
+    "http",
+    "incoming",
+    "input_limits",
+    "runs",
+    "limits",
+    "executor",
+    "documents",
+    "arguments",
+    "run_reports",
+)
 GIVES_CODES += ("exports", "export_rows", "export_sheets")
 MAKE_CODES = ("coded", "discreet", "BadRequest", "_most")  # the functions of graph/ that are given an error code
 

@@ -16,7 +16,7 @@ ERASE = """mutation($input: EraseUsersInput!) { eraseUsers(input: $input) { erro
   summary { deleted unchanged skipped failed }
   results { index ref action erasedId pseudonym erasedRows { table rows } user { id } errors { code path } } } }"""
 # Texts that stand nowhere but in the person's own data, in whatever field a user has.
-TRACES = ("quixly", "zebrano", "Xanthe", "Yblood", "hr-77001", "payroll-5150", "cn=quixly")
+TRACES = ("quixly", "zebrano", "Xanthe", "Yblood", "hr-77001", "crm-88002", "payroll-5150", "cn=quixly")
 ROW = {
     "email": "xanthe.quixly@zebrano.example",
     "username": "quixly.x",
@@ -24,6 +24,7 @@ ROW = {
     "firstName": "Xanthe",
     "lastName": "Yblood",
     "externalId": "hr-77001",
+    "externalIds": [{"source": "crm", "value": "crm-88002"}],
     "tags": ["AE", "quixly-only"],
     "aliases": ["payroll-5150"],
     "variables": [{"name": "desk", "value": "quixly corner"}, {"name": "cost centre", "value": "41"}],

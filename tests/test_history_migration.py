@@ -57,7 +57,8 @@ async def test_a_directory_that_was_there_before_has_a_past_from_its_rows_on(dat
     async with running(database_url) as service:
         await agrees(service)
         for table in VERSIONS:
-            assert await service.scalar(f"SELECT COUNT(*) FROM {table}_history WHERE valid_to IS NOT NULL") == 0
+            ended = 1 if table == "roles" else 0  # a later migration adds a right
+            assert await service.scalar(f"SELECT COUNT(*) FROM {table}_history WHERE valid_to IS NOT NULL") == ended
             assert await service.scalar(f"SELECT COUNT(*) FROM {table}_history WHERE valid_from > $1", now()) == 0
         then, at = await whole(service), await moment()
         assert await whole(service, at) == then

@@ -19,7 +19,7 @@ PASSWORD = "amber ladder quiet 77"
 INVITE = """mutation($input: InviteUsersInput!) { inviteUsers(input: $input) {
   results { user { id } invitation { id link } errors { message } } errors { message } } }"""
 OPEN = """query($token: String!) { invitationByToken(token: $token) {
-  name username platform invitedBy providerKind providerName providerPrefix expiresAt } }"""
+  name username platform organizations invitedBy providerKind providerName providerPrefix expiresAt } }"""
 REVOKE = "mutation($ids: [ID!]!) { revokeInvitations(input: {ids: $ids}) { errors { message } } }"
 REQUEST = "mutation($email: String!) { requestPasswordReset(input: {email: $email}) { link errors { message } } }"
 
@@ -48,11 +48,19 @@ async def test_who_holds_the_token_may_read_its_invitation(service: Service) -> 
         "name": "Bob Wood",
         "username": "bob@partner.example",
         "platform": await service.scalar("SELECT name FROM organizations WHERE parent_id IS NULL"),
+        "organizations": [],
         "invitedBy": await service.scalar("SELECT name FROM users WHERE username_key = 'admin'"),
         "providerKind": "LOCAL",
         "providerName": local[0][0],
         "providerPrefix": local[0][1],
     }
+
+
+async def test_an_invitation_names_its_organizations_and_nothing_of_others(service: Service) -> None:
+    result = await invite(service, organizationIds=["organization_4", "organization_3"])
+    assert (await read(service, result["invitation"]["link"]))["organizations"] == ["Acme East", "Acme West"]
+    other = await invite(service, email="other@partner.example", organizationIds=["organization_5"])
+    assert (await read(service, other["invitation"]["link"]))["organizations"] == ["Other"]
 
 
 async def test_an_invitation_of_another_provider_names_it(service: Service) -> None:
@@ -94,6 +102,14 @@ async def test_pages_are_files_under_a_strict_policy(service: Service, path: str
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert "innerHTML" not in answer.text
     assert "//" not in answer.text.replace("// What the two pages do.", "")
+
+
+async def test_pages_say_what_the_settings_say(service_with: Any) -> None:
+    async with service_with(password_length=20, sign_in_url='https://app.example/?a=1&b="2"') as service:
+        for path in ("/invitation", "/password-reset"):
+            text = (await service.client.get(path)).text
+            assert "At least 20 characters" in text
+            assert 'href="https://app.example/?a=1&amp;b=&quot;2&quot;"' in text
 
 
 # --- in a browser -------------------------------------------------------------------------------------------------
@@ -159,9 +175,19 @@ async def picture(visit: Visit, name: str, folder: Path) -> None:
 
 
 async def test_an_invitation_is_accepted(visit: Visit, address: str, tmp_path: Path) -> None:
-    told, page = invitation(address, "bob@pages.example"), visit.page
+    told, page = invitation(address, "bob@pages.example", organizationIds=["organization_2"]), visit.page
+    platform, invited = (
+        ask(
+            address,
+            "query($id: ID!) { node(id: $id) { ... on Organization { name } } }",
+            {"id": f"organization_{number}"},
+        )["name"]
+        for number in (1, 2)
+    )
     await page.goto(told["link"])
-    await expect(page.get_by_role("status")).to_contain_text("invites you to")
+    await expect(page.get_by_role("status")).to_contain_text(f"invites you to {invited} ({platform})")
+    await expect(page.locator("#hint")).to_contain_text("At least 15 characters")
+    await expect(page.get_by_role("link", name="Sign in")).to_have_count(0)
     await expect(page.get_by_label("You sign in as")).to_have_value("bob@pages.example")
     await expect(page.get_by_label("Your name")).to_have_value("Bob Wood")
     await picture(visit, "invitation", tmp_path)
@@ -176,6 +202,7 @@ async def test_an_invitation_is_accepted(visit: Visit, address: str, tmp_path: P
     await page.get_by_role("button", name="Accept").click()
     await expect(page.get_by_role("status")).to_contain_text("Welcome to")
     await expect(page.get_by_role("button")).to_have_count(0)
+    await expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", "./")
     assert page.url == f"{address}/invitation"
     user = ask(address, "query($id: ID!) { user(by: {id: $id}) { state hasValidPassword } }", {"id": told["user"]})
     assert user == {"state": "ACTIVE", "hasValidPassword": True}

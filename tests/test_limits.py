@@ -148,13 +148,13 @@ async def test_a_document_at_its_limits_is_served(service: Service) -> None:
         (f"{{ me {{ {many(2_000, 'x#')} }} }}", {}),
         (f"{{ me({many(2_000, 'x#: 1')}) {{ id }} }}", {}),
         (f"query({many(150, '$v#: Int')}) {{ me {{ id }} }}", {}),
-        (f"{{ users(where: {{ {many(2_000, 'x#: 1')} }}) {{ totalCount }} }}", {}),
-        ("query($w: UserWhere) { users(where: $w) { totalCount } }", {"w": {f"x{n}": 1 for n in range(10_000)}}),
-        ("query($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": [[]] * 10_000}),
+        (f"{{ users(where: {{ {many(900, 'x#: 1')} }}) {{ totalCount }} }}", {}),
+        ("query($w: UserWhere) { users(where: $w) { totalCount } }", {"w": {f"x{n}": 1 for n in range(900)}}),
+        ("query($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": [[]] * 4_000}),
     ],
     ids=["fields", "arguments", "variables", "input fields", "input fields of a variable", "items of a variable"],
 )
-async def test_a_list_of_ten_thousand_errors_is_cut(service: Service, query: str, variables: dict[str, Any]) -> None:
+async def test_a_list_of_many_errors_is_cut(service: Service, query: str, variables: dict[str, Any]) -> None:
     status, codes = await refusal(service, query, variables)
     kind = "BAD_USER_INPUT" if "$w" in query or "$i" in query else "GRAPHQL_VALIDATION_FAILED"
     assert (status, codes) == (400, [kind] * 20 + ["TOO_MANY_ERRORS"])
@@ -254,13 +254,13 @@ async def test_a_where_of_any_size_is_served_or_refused_alike_on_every_database(
         for times in (1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 20, 60, 150):
             body = await service.ask(query, {"w": around(times, field)}, who=who)
             refused = [error["extensions"]["code"] for error in body.get("errors", [])]
-            assert refused in ([], ["INVALID"], ["BAD_USER_INPUT"]), (field, who, times, refused)
+            assert refused in ([], ["INVALID"], ["BAD_USER_INPUT"], ["TOO_DEEP"]), (field, who, times, refused)
             assert (refused == []) if times < 4 else (refused or times < 20), (field, who, times, refused)
-        assert await service.codes(query, {"w": around(400, field)}) == ["BAD_USER_INPUT"]
+        assert await service.codes(query, {"w": around(400, field)}) == ["TOO_DEEP"]
     either = {"or": [{"username": {"eq": name}} for name in ("admin", "robot")] * 33}
     assert await service.data(query, {"w": either}) == {"users": {"totalCount": 2}}
-    assert await service.codes(query, {"w": {"or": [{"username": {"eq": "admin"}}] * 5_000}}) == ["INVALID"]
-    assert await service.data(query, {"w": {"username": {"in": ["admin"] * 100_000}}}) == {"users": {"totalCount": 1}}
-    assert await service.data(query, {"w": {"id": {"in": ["user_1", "", "x", "user_"] * 25_000}}}) == {
+    assert await service.codes(query, {"w": {"or": [{"username": {"eq": "admin"}}] * 1_500}}) == ["INVALID"]
+    assert await service.data(query, {"w": {"username": {"in": ["admin"] * 4_990}}}) == {"users": {"totalCount": 1}}
+    assert await service.data(query, {"w": {"id": {"in": ["user_1", "", "x", "user_"] * 1_240}}}) == {
         "users": {"totalCount": 1}
     }

@@ -11,12 +11,15 @@ async def furnished(service: Service) -> None:
     """`normal` (user_4) gets something in every field; all of it is told below."""
     before, after = "2024-02-29 12:30:00+00:00", "2024-02-29 12:30:00.000001+00:00"
     for sql in (
-        "UPDATE users SET first_name = 'Nora', last_name = 'Mal', external_id = 'E-4', role_id = 3, version = 7,"
+        "UPDATE users SET first_name = 'Nora', last_name = 'Mal', role_id = 3, version = 7,"
         f" provider_id = 4, {LDAP}, password_hash = NULL, can_create_projects_in_root = TRUE, created_by_id = 2,"
         f" updated_by_id = 3, created_at = '{before}', updated_at = '{after}', last_login_at = '{after}',"
         f" last_api_request_at = '{before}' WHERE id = 4",
         "INSERT INTO user_tags (user_id, value, value_key) VALUES (4, 'West', 'west'), (4, '\u00c4ST', '\u00e4st')",
         "INSERT INTO user_aliases (user_id, value, value_key) VALUES (4, 'AE-4', 'ae-4')",
+        "UPDATE users SET external_id = 'E-4' WHERE id = 4",
+        "INSERT INTO user_external_ids (user_id, source, value)"
+        " VALUES (4, 'hr', 'p4'), (4, 'api', 'E-4'), (8, 'hr', 'E-4')",
         "INSERT INTO user_variables (user_id, name, name_key, value) "
         " VALUES (4, 'Tier', 'tier', '1'), (4, 'Cost', 'cost', '2')",
         f"INSERT INTO group_members (group_id, user_id, created_at) VALUES (1, 4, '{before}'), (2, 4, '{before}')",
@@ -36,7 +39,8 @@ WHOLE = """fragment Whole on User { __typename id stableId username email name f
   accessibility isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword canCreateProjectsInRoot ldapServerNumber
   loginDn
   lastLoginAt lastApiRequestAt createdAt updatedAt version role { id name } identityProvider { id prefix }
-  createdBy { id name } updatedBy { username } tags aliases variables { name value } groupCount
+  createdBy { id name } updatedBy { username } tags aliases externalIds { source value }
+  variables { name value } groupCount
   groups { totalCount nodes { id name } } organizations { nodes { id name } }
   memberships { totalCount nodes { organization { name } role { name } createdAt user { id } } }
   invitations { nodes { id state sentCount expiresAt createdAt closedAt identityProvider { id } createdBy { id }
@@ -76,6 +80,7 @@ NORMAL = {
     "updatedBy": {"username": "pm"},
     "tags": ["West", "\u00c4ST"],
     "aliases": ["AE-4"],
+    "externalIds": [{"source": "api", "value": "E-4"}, {"source": "hr", "value": "p4"}],
     "variables": [{"name": "Cost", "value": "2"}, {"name": "Tier", "value": "1"}],
     "groupCount": 2,
     "groups": {
@@ -162,17 +167,19 @@ async def test_the_query_of_every_field_names_every_field(service: Service) -> N
 
 
 async def test_a_user_is_found_by_every_key_in_every_spelling(service: Service) -> None:
-    """A7."""
+    """A7: in every case, and in no spelling of somebody else."""
     await furnished(service)
     query = "query ($by: UserKey!) { user(by: $by) { id } }"
     for by in (
         {"id": "user_4"},
         {"email": "Normal@Usergraph.TEST"},
         {"username": "NORMAL"},
-        {"username": " \uff4eormal "},
+        {"username": " Normal "},
         {"alias": "ae-4"},
         {"alias": "AE-4"},
         {"externalId": "E-4"},
+        {"externalIdOf": {"source": "hr", "value": "p4"}},
+        {"externalIdOf": {"source": "api", "value": "E-4"}},
     ):
         assert (await service.data(query, {"by": by}))["user"] == {"id": "user_4"}, by
     for by in (
@@ -184,6 +191,10 @@ async def test_a_user_is_found_by_every_key_in_every_spelling(service: Service) 
         {"email": "nobody@usergraph.test"},
         {"email": "no address"},
         {"username": "norma_"},
+        {"username": "\uff4eormal"},
+        {"externalId": "p4"},
+        {"externalIdOf": {"source": "HR", "value": "p4"}},
+        {"externalIdOf": {"source": "hr", "value": "P4"}},
         {"username": "normal@usergraph.test"},
         {"alias": "west"},
         {"alias": ""},

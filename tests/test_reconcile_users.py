@@ -59,9 +59,9 @@ async def test_a_first_run_creates_a_second_finds_nothing_to_do(service: Service
             {"field": "username", "before": None, "after": "ann@hr.test"},
             {"field": "email", "before": None, "after": "ann@hr.test"},
             {"field": "name", "before": None, "after": "Ann"},
-            {"field": "externalId", "before": None, "after": "hr-ann"},
             {"field": "state", "before": None, "after": "ACTIVE"},
             {"field": "role", "before": None, "after": "Normal user"},
+            {"field": "externalIds", "before": None, "after": ["hr=hr-ann"]},
         ],
         "errors": [],
     }
@@ -194,7 +194,7 @@ async def test_joiners_and_leavers_by_upsert_are_no_sighting(service: Service) -
     """An event handler's upsertUsers works beside the full state, and does not stand in for it."""
     await reconcile(service, "ann", "bob")
     await reconcile(service, "ann", "cid", **FEW, missing="DEACTIVATE")
-    upsert = """mutation($users: [UpsertUserInput!]!) { upsertUsers(input: {users: $users}) {
+    upsert = """mutation($users: [UpsertUserInput!]!) { upsertUsers(input: {source: "hr", users: $users}) {
       results { action matchedBy errors { code } } errors { code } } }"""
     event = {"email": "bob@hr.test", "externalId": "hr-bob", "name": "Bobby"}
     joined = (await service.data(upsert, {"users": [event, row("dan")]}))["upsertUsers"]

@@ -65,7 +65,7 @@ async def test_users_of_other_providers_are_never_matched(service: Service, matc
     """A local administrator's address, name and external id in a response sign nobody in."""
     idp = Idp()
     await idp.configure(service, nameIdMatches=matches)
-    await service.write("UPDATE users SET external_id = 'e1' WHERE username_key = 'admin'")
+    await service.set_external_id(1, "e1")
     email = await service.scalar("SELECT email FROM users WHERE username_key = 'admin'")
     for name_id in ("admin", email, "e1"):
         response = idp.response(await begin(service), name_id=name_id)

@@ -77,9 +77,9 @@ async def test_whatever_is_wrong_the_answer_is_one(service: Service) -> None:
     for why, name in NAMES.items():
         password = PASSWORD + "x" if why == "wrong" else PASSWORD
         assert await sign_in(service, name, password) == REFUSED, why
-    for password in ("", " ", PASSWORD[:-1], PASSWORD + " ", PASSWORD.upper(), "🔑" * 1_000, "x" * 1_000_000):
+    for password in ("", " ", PASSWORD[:-1], PASSWORD + " ", PASSWORD.upper(), "🔑" * 1_000, "x" * 60_000):
         assert await sign_in(service, "orgadmin", password) == REFUSED, password[:20]
-    for name in ("", " ", "@", "a@b", "x" * 100_000, "%", "*", "member)(uid=*"):
+    for name in ("", " ", "@", "a@b", "x" * 60_000, "%", "*", "member)(uid=*"):
         assert await sign_in(service, name) == REFUSED, name[:20]
     after = await service.snapshot()
     blocks = [row for row in after.pop("audit_events") if row not in before["audit_events"]]

@@ -129,7 +129,7 @@ async def test_null_is_refused_for_what_every_such_user_has(service: Service, na
 async def test_what_is_wrong_is_told_and_nothing_changes(
     service: Service, given: Any, code: str, path: list[str]
 ) -> None:
-    await service.write("UPDATE users SET external_id = 'hr-8' WHERE id = 8")
+    await service.set_external_id(8, "hr-8")
     await service.write("INSERT INTO user_aliases (user_id, value, value_key) VALUES (8, 'M-8', 'm-8')")
     before = await service.snapshot()
     answer = await update(service, **given)

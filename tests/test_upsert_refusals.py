@@ -75,7 +75,7 @@ async def test_two_rows_cannot_claim_one_name(service: Service, rows: list[Any],
 
 
 async def test_one_user_found_in_two_ways_is_refused_the_second_time(service: Service) -> None:
-    await service.write("UPDATE users SET external_id = 'hr-9' WHERE id = 9")
+    await service.set_external_id(9, "hr-9")
     rows = [{"email": "outsider@usergraph.test", "name": "One"}, {"email": "z@x.test", "externalId": "hr-9"}]
     answer = await upsert(service, *rows, errorPolicy="REJECT_FAILED")
     assert [(r["action"], r["matchedBy"]) for r in answer["results"]] == [

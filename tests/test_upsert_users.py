@@ -141,7 +141,7 @@ async def test_a_user_is_matched_by_address_in_any_case_whoever_made_them(servic
 
 
 async def test_an_external_id_that_is_known_matches_before_the_address(service: Service) -> None:
-    await service.write("UPDATE users SET external_id = 'hr-9' WHERE id = 9")
+    await service.set_external_id(9, "hr-9")
     moved = await one(service, email="new.address@x.test", externalId="hr-9")
     assert (moved["action"], moved["matchedBy"], moved["changedFields"]) == ("UPDATED", "EXTERNAL_ID", ["email"])
     assert moved["user"]["id"] == "user_9"

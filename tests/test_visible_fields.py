@@ -79,10 +79,13 @@ async def test_what_may_not_be_read_may_not_be_sorted_or_searched_by_nor_looked_
     searched = ["User.username", "User.email", "User.aliases"]
     assert await refusal(service, who, '{ users(search: "a") { __typename } }') == searched
     for key in input_fields("UserKey"):
-        field = "aliases" if key == "alias" else key
+        field = {"alias": "aliases", "externalIdOf": "externalIds"}.get(key, key)
+        value = '{source: "x", value: "x"}' if key == "externalIdOf" else '"x"'
         if field != "id":
-            assert await refusal(service, who, f'{{ user(by: {{{key}: "x"}}) {{ __typename }} }}') == [f"User.{field}"]
-            many = f'{{ usersByKeys(keys: [{{{key}: "x"}}]) {{ __typename }} }}'
+            assert await refusal(service, who, f"{{ user(by: {{{key}: {value}}}) {{ __typename }} }}") == [
+                f"User.{field}"
+            ]
+            many = f"{{ usersByKeys(keys: [{{{key}: {value}}}]) {{ __typename }} }}"
             assert await refusal(service, who, many) == [f"User.{field}"]
 
 

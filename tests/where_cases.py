@@ -126,6 +126,12 @@ VARIABLE = [
     ),
     {"name": {"eq": "tier"}, "value": {"eq": "low"}},
 ]
+EXTERNAL_ID = [
+    {},
+    *below("source", of({**EXACT, "eq": ["api", "hr", "HR"], "startsWith": ["a", "H"]})),
+    *below("value", of({**EXACT, "eq": ["Ext-3", "ext-3"], "contains": ["ext", "_"], "startsWith": ["Ext", "p_"]})),
+    {"source": {"eq": "hr"}, "value": {"startsWith": "Ext"}},
+]
 MEMBERSHIP = [
     {},
     *below("id", of(ids(4, 17, prefix="membership"))),
@@ -188,5 +194,6 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "apiKeys": listed(KEY),
     "tags": listed(TAG),
     "aliases": listed([{}, *of({**TEXTS, "eq": ["ae-1"], "startsWith": ["JO_", "AE"]})]),
+    "externalIds": listed(EXTERNAL_ID),
     "variables": listed(VARIABLE),
 }

@@ -11,7 +11,7 @@ from graph.odata.literals import CASES, PARTS, Literal, literal, named, part, sp
 from graph.odata.model import EntityType, Model
 from graph.odata.paths import Path, Where, chain, resolved
 from graph.odata.refusals import bad, unsupported
-from resolvers.conditions import Some, SomeText, SomeVariable
+from resolvers.conditions import Some, SomeRow, SomeText
 from resolvers.filters import Choice, Flag, Identity, Instant, Number, Text, exact
 
 MOST_FILTER = 12_000
@@ -220,7 +220,7 @@ class Filter:
         """any(): some row is so. all(): none is not so."""
         path = resolved(self._model, self._type, chain(node.owner, self._variable))
         is_any = isinstance(node.operator, ast.Any)
-        if isinstance(path.filter, SomeText | SomeVariable):
+        if isinstance(path.filter, SomeText | SomeRow):
             found = Flat(path).some(node.lambda_, negated=not is_any)
         elif isinstance(path.filter, Some) and path.target is not None:
             found = path.where({"some": self._rows(path.target, node.lambda_, negated=not is_any)})

@@ -1,4 +1,4 @@
-"""any() and all() over the short lists of a user: tags and aliases, which are texts, and variables."""
+"""any() and all() over the short lists of a user: texts (tags, aliases), or rows of texts (variables, external ids)."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from odata_query import ast
 from graph.odata.literals import PARTS, literal, named, part
 from graph.odata.paths import Path, Where
 from graph.odata.refusals import bad, unsupported
-from resolvers.conditions import SomeText
+from resolvers.conditions import SomeRow, SomeText
 
 MOST_WAYS = 50
 OPERATORS = {ast.Eq: ("in", "notIn"), ast.NotEq: ("notIn", "in"), ast.In: ("in", "notIn")}
@@ -19,6 +19,7 @@ class Flat:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._is_text = isinstance(path.filter, SomeText)
+        self._fields = tuple(path.filter.fields) if isinstance(path.filter, SomeRow) else ()
 
     def some(self, given: ast.Lambda | None, *, negated: bool) -> Where:
         if given is None:
@@ -84,7 +85,7 @@ class Flat:
         if self._is_text and isinstance(node, ast.Identifier) and named(node) == variable:
             return condition
         is_field = isinstance(node, ast.Attribute) and isinstance(node.owner, ast.Identifier)
-        if not self._is_text and is_field and named(node.owner) == variable and node.attr in ("name", "value"):
+        if not self._is_text and is_field and named(node.owner) == variable and node.attr in self._fields:
             return {node.attr: condition}
-        inside = variable if self._is_text else f"{variable}/name and {variable}/value"
+        inside = variable if self._is_text else " and ".join(f"{variable}/{name}" for name in self._fields)
         return bad(f"Over {self._path}, compare {inside}.", str(self._path))

@@ -3,7 +3,7 @@ const token = location.hash.slice(1);
 const find = (selector) => document.querySelector(selector);
 
 const OPEN = `query OpenInvitation($token: String!) { invitationByToken(token: $token) {
-  name username platform invitedBy providerKind providerName providerPrefix expiresAt } }`;
+  name username platform organizations invitedBy providerKind providerName providerPrefix expiresAt } }`;
 const ACCEPT = `mutation AcceptInvitation($input: AcceptInvitationInput!) { acceptInvitation(input: $input) {
   user { username } errors { code message } } }`;
 const RESET = `mutation ResetPassword($input: ResetPasswordInput!) { resetPassword(input: $input) {
@@ -24,6 +24,19 @@ function fault(text) {
 function end(text) {
   for (const form of document.forms) form.hidden = true;
   tell(text);
+}
+
+/** The last words of a page that did its work: with the way to sign in. */
+function welcome(text) {
+  end(text);
+  find("#sign-in").hidden = false;
+}
+
+/** The organizations that somebody is invited to, and the platform that they are part of. */
+function placeOf({ organizations, platform }) {
+  const others = organizations.filter((name) => name !== platform);
+  if (!others.length) return platform;
+  return `${new Intl.ListFormat("en").format(others)} (${platform})`;
 }
 
 /** The data of an operation; an Error with a sentence for people where there is none. */
@@ -74,7 +87,8 @@ async function invitation() {
   if (!open) return end(broken);
   const until = new Date(open.expiresAt).toLocaleString(undefined, { dateStyle: "long", timeStyle: "short" });
   const who = open.invitedBy ? `${open.invitedBy} invites you` : "You are invited";
-  tell(`${who} to ${open.platform}. The invitation holds until ${until}.`);
+  const place = placeOf(open);
+  tell(`${who} to ${place}. The invitation holds until ${until}.`);
   const provider = open.providerName;
   if (open.providerKind === "SAML") {
     const form = find("#saml");
@@ -96,7 +110,7 @@ async function invitation() {
     if (payload.errors.length) throw new Error(refusals(payload, broken));
     history.replaceState(null, "", location.pathname);
     const way = takesPassword ? "with your new password" : `with your password of ${provider}`;
-    end(`Welcome to ${open.platform}. You can sign in as ${open.username} now, ${way}.`);
+    welcome(`Welcome to ${place}. You can sign in as ${open.username} now, ${way}.`);
   });
 }
 
@@ -109,7 +123,7 @@ async function passwordReset() {
     const payload = (await ask(RESET, { input })).resetPassword;
     if (payload.errors.length) throw new Error(refusals(payload, broken));
     history.replaceState(null, "", location.pathname);
-    end("Your new password is set. You can sign in with it now.");
+    welcome("Your new password is set. You can sign in with it now.");
   });
 }
 

@@ -14,7 +14,7 @@ import {
 import { useEffect, useMemo, useRef, useState } from "react";
 import { shown } from "./cells.js";
 import { ALL, ROWS, choicesOf, firstChoice, isTime } from "./choices.js";
-import { chartOf } from "./series.js";
+import { GAP, chartOf } from "./series.js";
 import { COLOURS, useTheme } from "./theme.js";
 
 Chart.register(
@@ -61,7 +61,8 @@ function datasetsOf(chart, type, colours) {
 }
 
 /** Ticks stand at dates of the answer, not too close: a scale's round numbers of milliseconds are no dates. */
-function timeScale(times) {
+function timeScale({ times: all, labels }) {
+  const times = all.filter((_, index) => labels[index] !== GAP);
   const [min, max] = [times[0], times.at(-1)];
   const ticks = [];
   for (const value of times) {
@@ -88,7 +89,7 @@ function scalesOf(chart, type, colours) {
     ticks: { color: colours.soft, autoSkipPadding: 12 },
   };
   if (type === "line" && chart.times) {
-    Object.assign(labels, timeScale(chart.times));
+    Object.assign(labels, timeScale(chart));
     labels.ticks.callback = (value) => labelOf.get(value);
   }
   return liesDown(chart, type) ? { x: values, y: labels } : { x: labels, y: values };
@@ -135,6 +136,35 @@ function described({ title, labels, datasets, kind }, type) {
   const series = datasets.length > 1 ? ` in ${datasets.length} series` : "";
   const what = type === "line" ? "Line chart" : "Bar chart";
   return `${what}: ${title}. ${labels.length} places${series}, from ${range[0]} to ${range[1]}. The Table view has the numbers.`;
+}
+
+/** The numbers that are drawn, for those who do not see the picture. */
+function Numbers({ chart: { title, labels, datasets, kind } }) {
+  return (
+    <table className="unseen">
+      <caption>{title}</caption>
+      <thead>
+        <tr>
+          <th scope="col">Place</th>
+          {datasets.map(({ label }, index) => (
+            <th scope="col" key={index}>
+              {label}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {labels.map((label, place) => (
+          <tr key={place}>
+            <th scope="row">{label}</th>
+            {datasets.map(({ values }, index) => (
+              <td key={index}>{shown(values[place], kind)}</td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
 }
 
 function Picture({ chart, type }) {
@@ -215,6 +245,7 @@ export default function ChartView({ table, picker }) {
         <figure className="chart">
           <figcaption>{chart.title}</figcaption>
           <Picture chart={chart} type={choice.type} />
+          <Numbers chart={chart} />
         </figure>
       )}
       {chart.notes.length > 0 && <p className="view-note">{chart.notes.join(" ")}</p>}

@@ -1,5 +1,7 @@
 // Asks the GraphQL endpoint with the API key: for GraphiQL's answers, and for the same question as a file.
 
+import { withItsOwnName } from "./shape.js";
+
 // The page and the GraphQL endpoint share one path: the server tells them apart by method and Accept.
 const endpoint = location.pathname;
 
@@ -25,7 +27,8 @@ const post = (key, url, accept, params) =>
  * `ran.current` is left with the parameters of the last request, for whoever shows its answer.
  */
 export function makeFetcher(key, report, ran) {
-  return async (params) => {
+  return async (given) => {
+    const params = withItsOwnName(given);
     if (!key) {
       report("missing");
       return message("Enter an API key first.");

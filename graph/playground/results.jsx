@@ -4,7 +4,7 @@ import { parse } from "graphql";
 import { Suspense, lazy, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { createPortal } from "react-dom";
 import { sourcesOf, tableOf } from "./rows.js";
-import { operationOf, shapeOf } from "./shape.js";
+import { argumentsOf, operationOf, shapeOf } from "./shape.js";
 import { TableView } from "./table.jsx";
 
 const VIEWS = { result: "Result", table: "Table", chart: "Chart" };
@@ -13,14 +13,15 @@ const NAMES = Object.keys(VIEWS);
 // The chart's library is loaded when a chart is first looked at.
 const ChartView = lazy(() => import("./chart.jsx"));
 
-/** What the query of an answer asked for: {shape, isOneQuery}; nothing where it cannot be read. */
+/** What the query of an answer asked for: {shape, args, isOneQuery}; nothing where it cannot be read. */
 function asked(params) {
   if (!params) return {};
   try {
     const document = parse(params.query);
     const operation = operationOf(document, params.operationName);
     const shape = shapeOf(document, operation);
-    return { shape, isOneQuery: operation.operation === "query" && shape.size === 1 };
+    const args = argumentsOf(document, operation);
+    return { shape, args, isOneQuery: operation.operation === "query" && shape.size === 1 };
   } catch {
     return {};
   }
@@ -35,9 +36,9 @@ function answerOf(text, params) {
     // GraphiQL itself puts words there when it cannot send a query.
     return { sources: [], errors: [text] };
   }
-  const { shape, isOneQuery } = asked(params);
+  const { shape, args, isOneQuery } = asked(params);
   const errors = (body?.errors ?? []).map((error) => error?.message ?? String(error));
-  return { sources: sourcesOf(body?.data, shape), errors, isOneQuery };
+  return { sources: sourcesOf(body?.data, shape, args), errors, isOneQuery };
 }
 
 /** The open tab's answer and the parameters that it answers: {text, params}. GraphiQL keeps only the answer. */

@@ -13,17 +13,17 @@ const ID_NAME = /(^|\.)id$|Id$/;
 const isRows = (value, shape) =>
   Array.isArray(value) && (value.some(isObject) || (value.length === 0 && isTree(shape)));
 
-/** A report tells its columns, if it was asked for them. */
+/** A report names its columns, if they were selected. */
 function reportOf({ rows, columns }, shape) {
   const given = Array.isArray(columns) ? columns.filter((column) => typeof column?.name === "string") : [];
-  return { rows, shape: shape?.get("rows"), given: given.length ? given : undefined };
+  return { rows, shape: shape?.get("rows"), given: given.length ? given : undefined, isReport: true };
 }
 
 /** The rows of one value, with what is known about them, or null. */
 function rowsOf(value, shape) {
   if (Array.isArray(value)) return isRows(value, shape) ? { rows: value, shape } : null;
   if (!isObject(value)) return null;
-  const counted = { total: value.totalCount, hasMore: value.pageInfo?.hasNextPage ?? value.hasMore };
+  const counted = { total: value.totalCount, hasMore: value.pageInfo?.hasNextPage ?? value.hasMore, isPage: true };
   if (Array.isArray(value.rows) && value.rows.every(isObject)) return { ...reportOf(value, shape), ...counted };
   if (isRows(value.nodes, shape?.get("nodes"))) return { rows: value.nodes, shape: shape?.get("nodes"), ...counted };
   if (!isRows(value.edges, shape?.get("edges"))) return null;
@@ -32,15 +32,17 @@ function rowsOf(value, shape) {
 }
 
 /**
- * The lists of rows in an answer's data, in its order: [{name, rows, shape?, given?, total?, hasMore?, isNested}].
- * Those right at a root field come first; lists within a single object (`user.groups`) follow.
+ * The lists of rows in an answer's data, in its order:
+ * [{name, rows, shape?, given?, total?, hasMore?, isPage?, isReport?, args, isNested}].
+ * Those right at a root field come first; lists within a single object (`user.groups`) follow. `args` are the names of
+ * the arguments of the root fields.
  */
-export function sourcesOf(data, shape) {
+export function sourcesOf(data, shape, args = new Map()) {
   const roots = [];
   const nested = [];
   for (const [name, value] of Object.entries(data ?? {})) {
     const found = rowsOf(value, shape?.get(name));
-    if (found) roots.push({ name, isNested: false, ...found });
+    if (found) roots.push({ name, isNested: false, args: args.get(name) ?? new Set(), ...found });
     else if (isObject(value)) nested.push(...within(name, value, shape?.get(name)));
   }
   return [...roots, ...nested];
@@ -136,28 +138,35 @@ function cellOf(row, { path, items }) {
   return items && Array.isArray(value) ? together(value.map((each) => itemOf(each, items)), "|") : plain(value);
 }
 
-/** In a report moments are measured as well (its dimensions are dates), in a list they are what a row has. */
-const isMeasured = (kind, given) => kind === "NUMBER" || kind === "SHARE" || (Boolean(given) && kind === "INSTANT");
+/** The column of a report that says as of when each row is; the server puts it first. */
+const isAxis = (name, index) => name === "asOf" && index === 0;
+
+/** In a report other times are measured as well (its dimensions are dates), in a list they are what a row has. */
+const isMeasured = (kind, name, index, isReport) =>
+  kind === "NUMBER" || kind === "SHARE" || (isReport && kind === "INSTANT" && !isAxis(name, index));
 
 /** A column with its values; without values where @skip or @include left it out of every row. */
-function filled(column, name, rows, given) {
+function filled(column, name, index, rows, given, isReport) {
   const picked = rows.map((row) => cellOf(row, column));
-  const here = picked.filter((_, index) => isObject(rows[index]));
+  const here = picked.filter((_, row) => isObject(rows[row]));
   if (here.length > 0 && here.every((value) => value === undefined)) return {};
   const values = picked.map((value) => value ?? null);
   const kind = given?.kind ?? kindOf(name, values);
-  const isMeasure = given?.isMeasure ?? isMeasured(kind, given);
+  const isMeasure = given?.isMeasure ?? isMeasured(kind, name, index, isReport);
   return { column: { name, title: given?.title ?? name, kind, isMeasure }, values };
 }
 
-/** {name, columns: [{name, title, kind, isMeasure}], cells: one array a row, total?, hasMore?, isReport} of a source. */
-export function tableOf({ name, rows, shape, given, total, hasMore }) {
+/**
+ * A source as a table: {name, columns: [{name, title, kind, isMeasure}], cells: one array a row, total?, hasMore?,
+ * isPage, isReport, args}.
+ */
+export function tableOf({ name, rows, shape, given, total, hasMore, isPage = false, isReport = false, args = new Set() }) {
   const found = given?.map((each) => ({ path: [each.name] }));
   const columns = found ?? columnsOf(isTree(shape) ? shape : shapeOfValues(rows), rows);
   const names = namesOf(columns);
   const kept = columns
-    .map((column, index) => filled(column, names[index], rows, given?.[index]))
+    .map((column, index) => filled(column, names[index], index, rows, given?.[index], isReport))
     .filter(({ values }) => values);
   const cells = rows.map((_, row) => kept.map(({ values }) => values[row]));
-  return { name, columns: kept.map(({ column }) => column), cells, total, hasMore, isReport: Boolean(given) };
+  return { name, columns: kept.map(({ column }) => column), cells, total, hasMore, isPage, isReport, args };
 }

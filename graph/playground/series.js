@@ -5,6 +5,8 @@ import { ALL, ROWS, isTime, measuresOf } from "./choices.js";
 const MOST_SERIES = 8;
 const MOST_BARS = 50;
 const DAY = 86_400_000;
+/** The label of a place that stands for intervals without rows. */
+export const GAP = "…";
 const ADDED_BUCKETS =
   "Rows that share a place in the chart are added up: who or what is in several of them counts several times.";
 
@@ -58,12 +60,20 @@ function keysOf({ columns, cells, isReport }, name) {
 
 const inTime = (keys) => [...keys].sort((left, right) => (left === "") - (right === "") || (left < right ? -1 : 1));
 
-/** Whether dates that stand for intervals (days, weeks, months …) leave some out; the last of moments is of a part. */
-function hasGaps(keys, { kind }) {
-  const times = keys.filter(Boolean).map((key) => Date.parse(key));
-  const steps = times.slice(1).map((time, index) => time - times[index]);
-  if (kind === "INSTANT") steps.pop();
-  return steps.length > 1 && Math.max(...steps) > 1.6 * Math.min(...steps);
+/**
+ * The places of dates that stand for intervals (days, weeks, months …): {key, label, time}. Where the answer leaves
+ * intervals out there is a place without a key, so that no line and no row of bars runs over them.
+ */
+function placesInTime(keys, { column, label }) {
+  const dated = keys.filter(Boolean).map((key) => ({ key, label: label(key), time: Date.parse(key) }));
+  const steps = dated.slice(1).map(({ time }, index) => time - dated[index].time);
+  // The last of a report's times is of an interval that is not over.
+  const whole = column.kind === "INSTANT" ? steps.slice(0, -1) : steps;
+  const longest = whole.length ? 1.6 * Math.min(...whole) : Infinity;
+  return dated.flatMap((place, index) => {
+    if (index === 0 || steps[index - 1] <= longest) return [place];
+    return [{ key: null, label: GAP, time: place.time - steps[index - 1] / 2 }, place];
+  });
 }
 
 // --- numbers ------------------------------------------------------------------------------------------------------
@@ -101,18 +111,23 @@ function seriesKeys(sums, apart) {
   return { kept: keys.filter((key) => largest.has(key)), others: keys.filter((key) => !largest.has(key)) };
 }
 
-/** The keys along the bottom in their order, without those that are not drawn; `notes` gets what is left out. */
-function keysAlong(sums, along, type, isReport, notes) {
-  if (!isTime(along?.column)) {
+/** The places along the bottom in their order, without those that are not drawn; `notes` gets what is left out. */
+function placesAlong(sums, along, type, what, isReport, notes) {
+  if (!along) return [{ key: "", label: what }];
+  if (!isTime(along.column)) {
     const keys = [...sums.keys()];
     if (keys.length > MOST_BARS) notes.push(`The first ${MOST_BARS} of ${keys.length} are drawn.`);
-    return keys.slice(0, MOST_BARS);
+    return keys.slice(0, MOST_BARS).map((key) => ({ key, label: along.label(key) }));
   }
-  const keys = inTime(sums.keys());
-  if (hasGaps(keys, along.column)) notes.push(`Empty intervals are left out${isReport ? "; fill: true adds them" : ""}.`);
-  if (type !== "line" || !keys.includes("")) return keys;
+  const places = placesInTime(inTime(sums.keys()), along);
+  if (places.some(({ key }) => key === null)) {
+    const advice = isReport && along.column.kind === "DATE" ? "; fill: true adds them" : "";
+    notes.push(`The answer has no rows for some intervals: there the chart has a gap${advice}.`);
+  }
+  if (!sums.has("")) return places;
+  if (type !== "line") return [...places, { key: "", label: along.label("") }];
   notes.push(`Rows without ${along.column.title} are not drawn; bars show them as “none”.`);
-  return keys.filter((key) => key !== "");
+  return places;
 }
 
 /** One bar a measure: the chart of a table without dimensions. */
@@ -122,29 +137,69 @@ function measuresAlone(table, measured, sums) {
   return { labels: measured.map(({ title }) => title), datasets: [{ label: "value", values }] };
 }
 
-function datasetsOf(table, choice, keys, sums, apart, what) {
-  // A combination that is in no row counts nobody; but rows may be missing from the end of a cut answer.
-  const missing = (table.isReport || choice.measure === ROWS) && !table.hasMore ? 0 : null;
-  const value = (key, series) => sums.get(key).get(series) ?? missing;
+function datasetsOf(table, choice, places, sums, apart, what) {
+  // A combination that is in no row counts nobody, unless rows are missing: from a page, or by what `having` leaves out.
+  const isWhole = !mayBeCut(table) && !table.args?.has("having");
+  const missing = (table.isReport || choice.measure === ROWS) && isWhole ? 0 : null;
+  const value = ({ key }, series) => (key === null ? null : (sums.get(key)?.get(series) ?? missing));
   const label = (series) => {
     if (choice.measure === ALL) return table.columns[series].title;
     if (!apart) return what;
     return apart.column.kind === "FLAG" ? `${apart.column.title}: ${apart.label(series)}` : apart.label(series);
   };
   const { kept, others } = seriesKeys(sums, apart);
-  const datasets = kept.map((series) => ({ label: label(series), values: keys.map((key) => value(key, series)) }));
+  const datasets = kept.map((series) => ({ label: label(series), values: places.map((place) => value(place, series)) }));
   if (others.length) {
-    const rest = (key) => others.reduce((sum, series) => sum + (value(key, series) ?? 0), 0);
-    datasets.push({ label: `other (${others.length})`, values: keys.map(rest), isOther: true });
+    const known = (place) => others.map((series) => value(place, series)).filter((each) => each !== null);
+    const rest = (place) => (known(place).length ? known(place).reduce((sum, each) => sum + each, 0) : null);
+    datasets.push({ label: `other (${others.length})`, values: places.map(rest), isOther: true });
   }
   return datasets;
+}
+
+// --- what the answer holds ----------------------------------------------------------------------------------------
+
+/** A report answers so many rows unless `first` says otherwise. */
+const ROWS_OF_A_REPORT = 1_000;
+
+/** Whether there may be rows that the answer does not have. */
+export function mayBeCut({ cells, total, hasMore, isPage, isReport, args }) {
+  if (!isPage) return false;
+  if (hasMore !== undefined) return hasMore;
+  if (total !== undefined) return total > cells.length;
+  return !isReport || args.has("first") || cells.length >= ROWS_OF_A_REPORT;
+}
+
+/** That the chart is of a part of the rows, or may be; nothing where all rows are there. */
+function partNote(table) {
+  const { cells, total, hasMore, isReport } = table;
+  if (!cells.length || !mayBeCut(table)) return [];
+  const here = shown(cells.length, "NUMBER");
+  if (total > cells.length) return [`The chart is of ${here} of ${shown(total, "NUMBER")} rows.`];
+  if (hasMore) return [`The chart is of the first ${here} rows; there are more.`];
+  const advice = isReport ? "hasMore" : "totalCount";
+  return [`The chart is of ${here} rows; there may be more. Select ${advice} to know.`];
+}
+
+/** Rows as of several times are never added up: where times are not told apart, those of the last one are drawn. */
+function atOneTime(table, choice, notes) {
+  const index = table.columns.findIndex(({ kind, isMeasure }) => kind === "INSTANT" && !isMeasure);
+  if (!table.isReport || index < 0 || [choice.x, choice.series].includes(table.columns[index].name)) return table;
+  const times = new Set(table.cells.map((row) => row[index]));
+  if (times.size < 2) return table;
+  const last = inTime(times).at(-1);
+  const { title } = table.columns[index];
+  notes.push(`As of ${shown(last, "INSTANT")}, the last of ${times.size} times. Choose ${title} to see all.`);
+  return { ...table, cells: table.cells.filter((row) => row[index] === last) };
 }
 
 /**
  * The chart of a table for a choice: {title, what, kind, labels, times?, datasets: [{label, values, isOther?}], notes}.
  * `times` are the labels in milliseconds where they are dates; a value is null where nothing is known.
  */
-export function chartOf(table, choice) {
+export function chartOf(whole, choice) {
+  const notes = partNote(whole);
+  const table = atOneTime(whole, choice, notes);
   const along = choice.x ? keysOf(table, choice.x) : null;
   const isApart = choice.series && choice.series !== choice.x && choice.measure !== ALL;
   const apart = isApart ? keysOf(table, choice.series) : null;
@@ -155,11 +210,12 @@ export function chartOf(table, choice) {
   const kind = measured.length && measured.every((column) => column.kind === "SHARE") ? "SHARE" : "NUMBER";
 
   const { sums, added } = addUp(table, choice, along, apart);
-  const notes = added ? [table.isReport ? ADDED_BUCKETS : "Rows that share a place in the chart are added up."] : [];
+  if (added) notes.push(table.isReport ? ADDED_BUCKETS : "Rows that share a place in the chart are added up.");
   if (!along && choice.measure === ALL) return { title, what, kind, notes, ...measuresAlone(table, measured, sums) };
 
-  const keys = keysAlong(sums, along, choice.type, table.isReport, notes);
-  const times = isTime(along?.column) ? keys.map((key) => Date.parse(key)) : undefined;
-  const labels = keys.map((key) => (along ? along.label(key) : what));
-  return { title, what, kind, notes, labels, times, datasets: datasetsOf(table, choice, keys, sums, apart, what) };
+  const places = placesAlong(sums, along, choice.type, what, table.isReport, notes);
+  const labels = places.map(({ label }) => label);
+  // The place of rows without a date has no time; lines, which need one, do not have that place.
+  const times = isTime(along?.column) ? places.map(({ time }) => time) : undefined;
+  return { title, what, kind, notes, labels, times, datasets: datasetsOf(table, choice, places, sums, apart, what) };
 }

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Literal
 
+from models.values import key, spelling
 from resolvers.connectors.ldap_connections import deadline, session
 from resolvers.connectors.ldap_groups import Memberships
 from resolvers.connectors.ldap_ranges import LONGEST
@@ -130,7 +131,17 @@ async def one(
         return None
     asked = sorted({*attributes, *_of_user(server)})
     found = await talk.search(base, condition, asked, scope=scope, most=2)
-    return found.entries[0] if len(found.entries) == 1 and not found.is_cut else None
+    if len(found.entries) != 1 or found.is_cut:
+        return None
+    entry = found.entries[0]
+    by_name = username if not login_dn and not external_id else None
+    return None if by_name is not None and _is_look_alike(server, entry, by_name) else entry
+
+
+def _is_look_alike(server: LdapServer, entry: Entry, name: str) -> bool:
+    """Whether an entry only has a name that looks like this one: to a server, `weiß` may be `weiss` (RFC 4518)."""
+    known = [each for at in ("username", "email") for each in entry.attributes.get(server.attributes[at].lower(), ())]
+    return spelling(name) not in map(spelling, known) and key(name) in map(key, known)
 
 
 async def pages(server: LdapServer, *, since: str | None = None) -> AsyncGenerator[list[Entry], None]:

@@ -2,18 +2,24 @@
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 from models.values import FORMULA
-from resolvers.importers.columns import Columns, Target, normal, shown
+from resolvers.importers.account_readers import has_access
+from resolvers.importers.column_names import DIRECTORY_COLUMNS, DIRECTORY_MARKS, Target, normal
+from resolvers.importers.columns import Columns, shown
 from resolvers.importers.encodings import Text
+from resolvers.importers.entry_kinds import NAMES, is_put_aside, kind_of_row, skipped
 from resolvers.importers.rows import Problem, Row, Source, UnreadableFile, counted, no_email
 from resolvers.importers.values import Cell, user_of
 
 _DELIMITERS = ",;\t"
-_PREAMBLE = re.compile(r'"?(version:\s*v?[\d.]+|sep=(?P<delimiter>[,;\t|]))"?[,;\t\s]*', re.IGNORECASE)
+_PREAMBLE = re.compile(
+    r'"?(version:\s*v?[\d.]+|sep=(?P<delimiter>[,;\t|])|#TYPE\s+[^,;\t"]+)"?[,;\t\s]*', re.IGNORECASE
+)
 _SHOWN = 30
 
 
@@ -49,6 +55,9 @@ class Delimited(Source):
         records = self._records()
         self.headings = next(records).cells
         self._remarks = {place for place, name in enumerate(self.headings) if normal(name) == "error"}
+        if DIRECTORY_MARKS & set(map(normal, self.headings)):
+            self.columns.known = {**self.columns.known, **DIRECTORY_COLUMNS}
+        self._kinds = {place: NAMES[normal(name)] for place, name in enumerate(self.headings) if normal(name) in NAMES}
         self._targets = self._known_columns()
         self._email = self.columns.gives("email", self.headings)
         self._has_email()
@@ -141,20 +150,37 @@ class Delimited(Source):
 
     def _survey(self, records: Iterator[_Record]) -> None:
         empty = 0
+        others: Counter[str] = Counter()
+        observed = [(place, name) for place, name in enumerate(self.headings) if self.columns.is_observed(name)]
         for place, record in enumerate(records):
             blank = not any(cell.strip() for cell in self.own(record.cells))
             empty += blank
             if self._is_example(record, place):
                 self.notes.append("the example row is skipped")
+            elif kind := self._other_kind(record):
+                others[kind] += 1
             elif not blank:
                 self.total += 1
+                for at, name in observed:
+                    self.columns.observe(name, record.cells[at] if at < len(record.cells) else None)
+        self.notes.extend(self.columns.settle())
+        self._targets = [each for each in self._targets if self.columns.target(each[1])]
         if empty:
             self.notes.append(f"{counted(empty, 'empty row')} skipped")
+        self.notes.extend(skipped(kind, number) for kind, number in others.items())
         if not self.total:
             self.notes.append("the file has headings but no rows")
 
     def _is_row(self, record: _Record, place: int) -> bool:
-        return any(map(str.strip, self.own(record.cells))) and not self._is_example(record, place)
+        if not any(map(str.strip, self.own(record.cells))) or self._is_example(record, place):
+            return False
+        return self._other_kind(record) is None
+
+    def _other_kind(self, record: _Record) -> str | None:
+        """What a row is that is no user; one of a wrong shape is refused instead."""
+        if not self._kinds or self._misshapen(record):
+            return None
+        return kind_of_row({name: record.cells[place] for place, name in self._kinds.items()})
 
     def _is_example(self, record: _Record, place: int) -> bool:
         """Entra's templates show a row "Example: …" under their headings; files of refused rows do not."""
@@ -171,7 +197,9 @@ class Delimited(Source):
         if problem := self._misshapen(record):
             return Row(record.first, source, {"ref": str(record.first)}, [problem])
         cells = [Cell(name, target, _plain(record.cells[place], target)) for place, name, target in self._targets]
-        user, problems = user_of(cells, record.first, ldap_server=self._ldap_server)
+        if any(name == "dn" and is_put_aside(record.cells[place]) for place, name in self._kinds.items()):
+            cells.append(Cell("dn", Target("is_active", read=has_access), False))
+        user, problems = user_of(cells, record.first, ldap_server=self._ldap_server, beside=self.columns.beside)
         if "email" not in user and not any(problem.field == "email" for problem in problems):
             problems.append(no_email(f"column {shown(self._email or 'email')}"))
         return Row(record.first, source, user, problems)

@@ -1,21 +1,23 @@
 """Rows of LDIF files: people become users, and the groups that name them their groups."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resolvers.importers.columns import DIRECTORY, KNOWN, LISTS, VARIABLE, Columns, Target, normal
+from resolvers.importers.account_readers import has_access
+from resolvers.importers.column_names import DIRECTORY, KNOWN, VARIABLE, Target, normal
+from resolvers.importers.columns import LISTS, Columns
 from resolvers.importers.distinguished import canonical, first_value
 from resolvers.importers.encodings import Text
+from resolvers.importers.entry_kinds import GROUPS, PEOPLE, is_put_aside, other_kind, skipped
+from resolvers.importers.group_names import group_name
 from resolvers.importers.ldif import Attribute, Record, Reference, records
 from resolvers.importers.rows import Problem, Row, Source, counted, no_email
 from resolvers.importers.values import Cell, user_of
 
-_PEOPLE = frozenset(["person", "organizationalperson", "inetorgperson", "user", "posixaccount", "residentialperson"])
-_MACHINES = frozenset({"computer", "msds-groupmanagedserviceaccount"})
-_GROUPS = frozenset(["groupofnames", "groupofuniquenames", "groupofmembers", "posixgroup", "group"])
 _MEMBERS = ("member", "uniquemember", "memberuid")
-_ACCOUNT_DISABLED = 2  # the bit of Active Directory's userAccountControl
+_RANGE = re.compile(r";range=\d+-(\d+|\*)")  # a part of the values, of which a server may send no more at once
 
 
 class Entry(dict[str, Any]):
@@ -42,28 +44,43 @@ class Directory(Source):
         self._named_in: dict[str, tuple[str, ...]] = {}
         self._survey()
         self.columns.refuse_missing()
+        self.columns.settle()
         self.notes.extend(self.columns.all_notes())
         if not self.total:
             self.notes.append("the file holds no people")
 
     def __iter__(self) -> Iterator[Row]:
-        return (self._row(record) for record in records(self.text.lines()) if _is_row(record))
+        return (self._row(record) for record in records(self.text.lines()) if _is_user(record))
 
     def _survey(self) -> None:
         people: set[int] = set()
         others: Counter[str] = Counter()
+        kinds: Counter[str] = Counter()
         groups: dict[str, int] = {}
         for record in records(self.text.lines()):
-            if _is_row(record):
+            if record.is_reference:
+                kinds["search reference"] += 1
+            elif record.result is not None:
+                self._take_result(record.result)
+            elif kind := _other_kind(record):
+                kinds[kind] += 1
+            elif _is_row(record):
                 self.total += 1
                 people.update(map(hash, _names(record)))
                 self._meet(record)
-            elif _classes(record) & _GROUPS:
+            elif _classes(record) & GROUPS:
                 self._collect(record, groups)
             else:
                 others[(record.values("objectclass") or ["other"])[-1].lower()] += 1
         self.groups = groups
         self._note_others(others, people)
+        self.notes.extend(skipped(kind, number) for kind, number in kinds.items())
+
+    def _take_result(self, result: str) -> None:
+        code, _, text = result.partition(" ")
+        if code and code != "0":
+            self.incomplete = f"the search that wrote it ended with {code} ({text.strip() or 'no reason'})"
+            self.notes.append(f"the file may not hold everybody: {self.incomplete}")
 
     def _meet(self, record: Record) -> None:
         repeated = Counter(attribute.base for attribute in record.attributes if not attribute.options)
@@ -71,9 +88,12 @@ class Directory(Source):
             if attribute.base == "objectclass":
                 continue
             target = self._target(attribute)
+            self.columns.observe(attribute.name + attribute.options, attribute.value)
             if target is None and isinstance(attribute.value, Reference):
                 self._note_once(f"{attribute.name} given by a URL is never fetched")
-            single = target and target.field not in LISTS and not target.field.startswith(VARIABLE)
+            single = (
+                target and target.read is None and target.field not in LISTS and not target.field.startswith(VARIABLE)
+            )
             if single and repeated[attribute.base] > 1:
                 self._note_once(f"of several values of {attribute.name} the first is taken")
 
@@ -82,13 +102,15 @@ class Directory(Source):
         members = [
             canonical(value) if kind != "memberuid" else _login(value)
             for kind in _MEMBERS
-            for value in record.values(kind)
+            for value in _all_values(record, kind)
         ]
         groups[name] = groups.get(name, 0) + len(members)
         tuples: dict[tuple[str, ...], tuple[str, ...]] = {}
         for member in members:
             names = (*self._named_in.get(member, ()), name)
             self._named_in[member] = tuples.setdefault(names, names)
+        if any((part := _RANGE.fullmatch(one.options)) and part[1] != "*" for one in record.attributes):
+            self._note_once(f"group {name!r} is longer than the server sent: the last of its members may be missing")
         for problem in record.problems:
             self._note_once(f"line {record.number}: group {name!r}: {problem.message}")
 
@@ -108,10 +130,14 @@ class Directory(Source):
         """A value in some language counts only where there is no plain one; other options are left out."""
         name = attribute.name + attribute.options
         if attribute.options and not self.columns.knows(name):
+            if _RANGE.fullmatch(attribute.options):
+                return self.columns.target(attribute.name)
             if not attribute.options.startswith(";lang-"):
                 return self.columns.target(name)
             target = self.columns.target(attribute.name)
-            return target and Target(target.field, target.rank + 10, target.inverted)
+            if target is None or ";phonetic" in attribute.options:
+                return None
+            return target if target.read else Target(target.field, target.rank + 10)
         return self.columns.target(name)
 
     def _row(self, record: Record) -> Row:
@@ -123,7 +149,9 @@ class Directory(Source):
         cells, problems = self._cells(record)
         if groups:
             cells.append(Cell("member", Target("groups"), tuple(groups)))
-        user, mistakes = user_of(cells, record.number, word="attribute")
+        if is_put_aside(record.dn):
+            cells.append(Cell("dn", Target("is_active", read=has_access), False))
+        user, mistakes = user_of(cells, record.number, word="attribute", beside=self.columns.beside)
         problems = [*record.problems, *problems, *mistakes]
         if self._ldap_server is not None and record.dn:
             user["ldap"] = {"server_number": self._ldap_server, "login_dn": record.dn}
@@ -133,6 +161,7 @@ class Directory(Source):
 
     def _cells(self, record: Record) -> tuple[list[Cell], list[Problem]]:
         gathered: dict[str, tuple[Target, list[Any]]] = {}
+        tagged: dict[str, str] = {}
         problems: list[Problem] = []
         for attribute in record.attributes:
             target = None if attribute.base == "objectclass" else self._target(attribute)
@@ -143,6 +172,9 @@ class Directory(Source):
                 )
             elif target:
                 name = attribute.name + attribute.options
+                is_tagged = attribute.options.startswith(";lang-") and target.field not in LISTS
+                if is_tagged and tagged.setdefault(target.field, name) != name:
+                    continue  # of values in several languages the first is taken
                 gathered.setdefault(normal(name), (target, []))[1].append(_plain(attribute))
         cells = [Cell(name, target, _value(target, values)) for name, (target, values) in gathered.items()]
         return cells, problems
@@ -156,13 +188,33 @@ def _classes(record: Record) -> set[str]:
     return {value.strip().lower() for value in record.values("objectclass")}
 
 
+def _is_user(record: Record) -> bool:
+    if record.is_reference or record.result is not None:
+        return False
+    return _other_kind(record) is None and _is_row(record)
+
+
 def _is_row(record: Record) -> bool:
     """People, entries without a class, and what is broken or a change, so that its refusal is told."""
     classes = _classes(record)
     if classes:
-        return bool(classes & _PEOPLE) and not classes & (_MACHINES | _GROUPS)
+        return bool(classes & PEOPLE) and not classes & GROUPS
     named = any(attribute.base in ("mail", "uid") for attribute in record.attributes)
     return named or bool(record.problems) or record.changetype != "add"
+
+
+def _other_kind(record: Record) -> str | None:
+    values = {one.base: one.value for one in record.attributes if isinstance(one.value, str)}
+    return other_kind(_classes(record), record.dn, values)
+
+
+def _all_values(record: Record, base: str) -> list[str]:
+    """The values of an attribute, with those that came in ranges."""
+    return [
+        one.value
+        for one in record.attributes
+        if one.base == base and isinstance(one.value, str) and (not one.options or _RANGE.fullmatch(one.options))
+    ]
 
 
 def _login(uid: str) -> str:
@@ -177,16 +229,12 @@ def _names(record: Record) -> list[str]:
 def _plain(attribute: Attribute) -> Any:
     if not isinstance(attribute.value, str):
         return attribute.value
-    if attribute.base == "memberof":
-        return first_value(attribute.value)
-    if attribute.base == "useraccountcontrol" and attribute.value.strip().isdecimal():
-        return "false" if int(attribute.value) & _ACCOUNT_DISABLED else "true"
-    return attribute.value
+    return (group_name(attribute.value) or "") if attribute.base == "memberof" else attribute.value
 
 
 def _value(target: Target, values: list[Any]) -> Any:
     """Directories allow several values of anything; a field that holds one takes the first."""
-    if target.field in LISTS:
+    if target.field in LISTS or target.read:
         return tuple(values)
     if target.field.startswith(VARIABLE) and all(isinstance(value, str) for value in values):
         return "|".join(values)

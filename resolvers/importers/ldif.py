@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from resolvers.importers.rows import Problem, UnreadableFile
 
 LONGEST_RECORD = 16 * 1024 * 1024
+# What ldapsearch writes behind the entries, and where another server has more of them.
+_RESULT = frozenset("search result matcheddn text ref control pagedresults sortresult vlvresult".split())
 _ATTRIBUTE = re.compile(
-    r"(?P<name>[A-Za-z0-9][A-Za-z0-9.-]*)(?P<options>(?:;[A-Za-z0-9-]+)*):(?P<kind>[:<]?) *(?P<value>.*)",
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9.-]*)(?P<options>(?:;[A-Za-z0-9=*-]+)*):(?P<kind>[:<]?) *(?P<value>.*)",
     re.DOTALL,
 )
 
@@ -48,6 +50,19 @@ class Record:
     changetype: str = "add"
     attributes: list["Attribute"] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the search was referred to another server here."""
+        return not self.dn and bool(self.attributes) and all(one.base == "ref" for one in self.attributes)
+
+    @property
+    def result(self) -> str | None:
+        """The result of the search that wrote the file, such as `0 Success`; None for other records."""
+        bases = {one.base for one in self.attributes}
+        if self.dn or not bases or not bases <= _RESULT or not bases & {"search", "result"}:
+            return None
+        return next(iter(self.values("result")), "")
 
     def values(self, name: str) -> list[str]:
         """The texts of an attribute, plain ones only."""

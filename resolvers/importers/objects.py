@@ -1,18 +1,23 @@
 """Rows of JSON and NDJSON files: the sources' payloads, SCIM list responses and Microsoft Graph's users."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from resolvers.importers.columns import Columns, normal
+from resolvers.importers.account_readers import has_access
+from resolvers.importers.column_names import DIRECTORY_COLUMNS, DIRECTORY_MARKS, Target, normal
+from resolvers.importers.columns import Columns
 from resolvers.importers.encodings import Text
+from resolvers.importers.entry_kinds import NAMES, is_put_aside, kind_of_row, skipped
+from resolvers.importers.nested import flat
 from resolvers.importers.rows import Problem, Row, Source, UnreadableFile, no_email
 from resolvers.importers.values import Cell, user_of
 
 LARGEST = 512 * 1024 * 1024
 _LONGEST_NUMBER = 4_000  # digits, of which Python turns up to 4,300 into a number
 _DEEPEST = 64
-_WRAPPERS = ("users", "value", "resources")
+_WRAPPERS = ("users", "value", "resources", "members", "data", "results", "records", "employees", "values", "items")
 
 
 class Repeated(dict[str, Any]):
@@ -41,49 +46,59 @@ class Objects(Source):
     def __init__(self, text: Text, *, mapping: Mapping[str, str] | None = None, ldap_server: int | None = None) -> None:
         super().__init__(text, Columns(mapping, word="key"))
         self._ldap_server = ldap_server
+        self._others: Counter[str] = Counter()
         self._survey()
         self.columns.refuse_missing()
-        self.notes.extend(self.columns.all_notes())
+        settled = self.columns.settle()
+        self.notes.extend([*self.columns.all_notes(), *settled])
+        self.notes.extend(skipped(kind, number) for kind, number in self._others.items())
         if not self.total:
             self.notes.append("the file holds no users")
 
     def __iter__(self) -> Iterator[Row]:
         for number, record in self._records():
-            yield self._row(number, record)
+            if _other_kind(record) is None:
+                yield self._row(number, record)
 
     def _records(self) -> Iterator[tuple[int, Any]]:
         raise NotImplementedError
 
     def _survey(self) -> None:
         for _number, record in self._records():
+            if kind := _other_kind(record):
+                self._others[kind] += 1
+                continue
             self.total += 1
-            for _cell in self._cells(record) if type(record) is dict else ():
-                pass
+            if type(record) is dict:
+                self._meet(record)
+
+    def _meet(self, record: Mapping[str, Any]) -> None:
+        if DIRECTORY_MARKS & set(map(normal, record)):
+            self.columns.known = {**self.columns.known, **DIRECTORY_COLUMNS}
+        for label, value in self._flat(record):
+            self.columns.target(label)
+            self.columns.observe(label, value)
 
     def _cells(self, record: Mapping[str, Any]) -> Iterator[Cell]:
-        for name, value in record.items():
-            for label, inner in self._flat(name, value):
-                if target := self.columns.target(label):
-                    yield Cell(label, target, inner)
+        for label, value in self._flat(record):
+            if target := self.columns.target(label):
+                yield Cell(label, target, value)
+        dn = next((value for name, value in record.items() if NAMES.get(normal(name)) == "dn"), "")
+        if isinstance(dn, str) and is_put_aside(dn):
+            yield Cell("dn", Target("is_active", read=has_access), False)
 
-    def _flat(self, name: str, value: Any) -> Iterator[tuple[str, Any]]:
-        """`name.givenName` for the parts of an object that are known; SCIM's extensions are named by URNs."""
-        if normal(name) == "emails" and isinstance(value, list):
-            value = [_chosen(value)] if value else None
-        if not isinstance(value, dict):
-            yield name, value
-            return
-        parts = {inner if name.startswith("urn:") else f"{name}.{inner}": inner for inner in value}
-        if any(map(self.columns.knows, parts)):
-            yield from ((label, value[inner]) for label, inner in parts.items())
-        else:
-            yield name, value
+    def _flat(self, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        for name, value in record.items():
+            if normal(name) == "emails" and isinstance(value, list):
+                value = [_chosen(value)] if value else None
+            yield from flat(name, value, self.columns.knows)
 
     def _row(self, number: int, record: Any) -> Row:
         if problem := _misshapen(record):
             source = record if isinstance(record, dict) else Unparsed(json.dumps(record))
             return Row(number, source, {"ref": str(number)}, [problem])
-        user, problems = user_of(self._cells(record), number, word="key", ldap_server=self._ldap_server)
+        cells = self._cells(record)
+        user, problems = user_of(cells, number, word="key", ldap_server=self._ldap_server, beside=self.columns.beside)
         if "email" not in user and not any(problem.field == "email" for problem in problems):
             problems.append(no_email('the key "email"'))
         return Row(number, record, user, problems)
@@ -141,6 +156,7 @@ class Json(Objects):
     def _note_pages(self, wrapper: Mapping[str, Any], held: int) -> None:
         total = wrapper.get("totalresults")
         if "@odata.nextlink" in wrapper or (isinstance(total, int) and total > held):
+            self.incomplete = "it is one page of several"
             self.notes.append("the file is one page of several: users of the other pages are not in it")
 
 
@@ -199,6 +215,13 @@ def _misshapen(record: Any) -> Problem | None:
     if not isinstance(record, dict):
         return Problem("row", 'this is not an object: write one such as {"email": "ada@example.com"}')
     return None
+
+
+def _other_kind(record: Any) -> str | None:
+    if type(record) is not dict:
+        return None
+    named = {NAMES[normal(name)]: value for name, value in record.items() if normal(name) in NAMES}
+    return kind_of_row(named) if named else None
 
 
 def _chosen(emails: list[Any]) -> Any:

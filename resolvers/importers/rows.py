@@ -42,6 +42,7 @@ class Source(ABC):
 
     `total` counts user rows, good or not. `notes` says what is skipped or ignored.
     `groups` counts the members of each group that the file itself describes (LDIF only).
+    `incomplete` says why users may be missing, where the file itself shows it.
     """
 
     format: str
@@ -56,6 +57,7 @@ class Source(ABC):
         self.columns = columns
         self.total = 0
         self.groups = {}
+        self.incomplete: str | None = None
 
     @abstractmethod
     def __iter__(self) -> Iterator[Row]: ...

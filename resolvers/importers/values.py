@@ -1,19 +1,26 @@
 """How the cells of a row become the fields of a user."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from models.lists import escaped, separated
+from models.lists import escaped, pair, separated
 from models.values import UNUSABLE
-from resolvers.importers.columns import FLAGS, LISTS, VARIABLE, Target, shown
+from resolvers.importers.account_readers import Mistake
+from resolvers.importers.account_words import NO, YES, plain
+from resolvers.importers.column_names import EXTERNAL_ID, VARIABLE, Target, normal
+from resolvers.importers.columns import FLAGS, LISTS, shown
+from resolvers.importers.group_names import group_names, split_names
 from resolvers.importers.rows import Problem
 
-_YES = frozenset(["true", "t", "yes", "y", "1", "on", "active", "enabled"])
-_NO = frozenset(["false", "f", "no", "n", "0", "off", "inactive", "disabled", "deactivated", "deleted"])
-_NAMED_BY = ("name", "displayName", "display", "value")
+_YES = YES | {"active", "enabled"}
+_NO = NO | {"inactive", "disabled", "deactivated", "deleted"}
+_NAMED_BY = ("name", "displayName", "display", "path", "id", "value")
 _LARGEST = 10**30
 _SPLIT = frozenset({"tags", "aliases", "groups"})
 _LOOSE = frozenset({"email", "username"})
+_MASK = re.compile(r"[*•●∙·\u2022\u25cf]+|\[?\(?<?(hidden|masked|redacted|not shown)>?\)?\]?", re.IGNORECASE)
+_COLLECTION = re.compile(r"(System|Microsoft)\.[\w.]+(\[\]|Collection(`1)?(\[.*\])?)")
 
 
 class Cell(NamedTuple):
@@ -24,46 +31,67 @@ class Cell(NamedTuple):
     value: Any
 
 
-class Mistake(Exception):
-    """What is wrong with a value, and what to write instead."""
-
-
 def user_of(
-    cells: Iterable[Cell], number: int, *, word: str = "column", ldap_server: int | None = None
+    cells: Iterable[Cell],
+    number: int,
+    *,
+    word: str = "column",
+    ldap_server: int | None = None,
+    beside: Collection[str] = (),
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """The user that the cells describe, with what is wrong with them."""
-    user = _User(word)
+    """The user that the cells describe, with what is wrong with them. `beside` names the columns of the file."""
+    user = _User(word, beside)
     for cell in sorted(cells, key=lambda cell: cell.target.rank):
         try:
             user.take(cell)
         except Mistake as mistake:
             user.problems.append(Problem(cell.target.field, f"{word} {shown(cell.label)} {mistake}"))
     user.join_ldap(ldap_server)
+    user.join_hash()
     user.values.setdefault("ref", str(number))
     return user.values, user.problems
 
 
 class _User:
-    def __init__(self, word: str) -> None:
+    def __init__(self, word: str, beside: Collection[str]) -> None:
         self.word = word
+        self.beside = beside
         self.values: dict[str, Any] = {}
         self.problems: list[Problem] = []
         self._chosen: dict[str, Cell] = {}
 
     def take(self, cell: Cell) -> None:
         field = cell.target.field
-        if field in LISTS:
-            self._extend(field, items(cell.value, is_split=field in _SPLIT))
+        if cell.target.read is not None:
+            self._restrict(cell)
+        elif is_collection(cell.value):
+            pass
+        elif field in LISTS:
+            self._extend(field, _list_items(cell))
         elif field == "variables":
-            for name, value in _object(cell.value).items():
+            for name, value in pairs(cell.value, "name").items():
                 self._choose(cell, VARIABLE + str(name), text(value))
+        elif field == "external_ids":
+            for source, value in pairs(cell.value, "source").items():
+                self._choose(cell, EXTERNAL_ID + str(source), text(value))
         elif field in FLAGS:
-            value = flag(cell.value)
-            self._choose(cell, field, value if value is None else value != cell.target.inverted)
+            self._choose(cell, field, flag(cell.value))
         elif field == "ldap.server_number":
             self._choose(cell, field, _server_number(cell.value))
-        else:
+        elif not (field.startswith("password") and is_mask(cell.value)):
             self._choose(cell, field, text(cell.value, strip=field != "password"))
+
+    def _restrict(self, cell: Cell) -> None:
+        """Of several states any that gives no access wins, whatever the others say."""
+        assert cell.target.read is not None
+        values = cell.value if isinstance(cell.value, list | tuple) else [cell.value]
+        found = {cell.target.read(value, self.beside) for value in values}
+        if False in found:
+            self.values["is_active"] = False
+        elif True in found:
+            self.values.setdefault("is_active", True)
+        if normal(cell.label) == "state" and "INVITED" in values:
+            self.values["is_invited"] = True
 
     def _extend(self, field: str, values: list[str]) -> None:
         if values:
@@ -83,6 +111,8 @@ class _User:
     def _put(self, field: str, value: str | int | bool) -> None:
         if field.startswith(VARIABLE):
             self.values.setdefault("variables", {})[field.removeprefix(VARIABLE)] = value
+        elif field.startswith(EXTERNAL_ID):
+            self.values.setdefault("external_ids", {})[field.removeprefix(EXTERNAL_ID)] = value
         else:
             self.values[field] = value
 
@@ -98,11 +128,26 @@ class _User:
         else:
             self.values["ldap"] = {"server_number": server, "login_dn": name}
 
+    def join_hash(self) -> None:
+        """Google's files hold a hash in the password's column where they name the function that made it."""
+        if self.values.pop("password_hash_function", None) and "password" in self.values:
+            self.values["password_hash"] = self.values.pop("password")
+
 
 def _same(field: str, one: Any, other: Any) -> bool:
     if field in _LOOSE:
         return str(one).casefold() == str(other).casefold()
     return bool(one == other)
+
+
+def is_mask(value: Any) -> bool:
+    """What a system shows in place of a password that it does not give out."""
+    return isinstance(value, str) and bool(_MASK.fullmatch(value.strip()))
+
+
+def is_collection(value: Any) -> bool:
+    """PowerShell writes the type of a list in place of its values, unless they are joined."""
+    return isinstance(value, str) and bool(_COLLECTION.fullmatch(value.strip()))
 
 
 def text(value: Any, *, strip: bool = True) -> str | None:
@@ -121,17 +166,35 @@ def text(value: Any, *, strip: bool = True) -> str | None:
     return value.strip() if strip else value
 
 
+def _list_items(cell: Cell) -> list[str]:
+    value = cell.value
+    if normal(cell.label) == "memberof":
+        names = [name for one in listed(value) for name in split_names(text(one) or "")]
+        value = tuple(group_names(names))
+    return items(value, is_split=cell.target.field in _SPLIT)
+
+
 def items(value: Any, *, is_split: bool = False) -> list[str]:
     """Several texts, of a list or separated by "|"; those of a tuple are whole, whatever they hold.
 
     `is_split`: who takes them separates them again.
     """
+    value = listed(value)
     if isinstance(value, tuple):
         return [one for one in map(text, value) if one]
-    values = value if isinstance(value, list) else [value]
-    texts = [text(one) for one in values]
-    parts = [part.strip() for one in texts if one for part in separated(one) if part.strip()]
-    return [escaped(part) for part in parts] if is_split else parts
+    texts = [(text(one), isinstance(one, Mapping)) for one in value]
+    parts = [part.strip() for one, is_whole in texts if one for part in ([one] if is_whole else separated(one))]
+    return [escaped(part) if is_split else part for part in parts if part]
+
+
+def listed(value: Any) -> list[Any] | tuple[Any, ...]:
+    """The values of a list, of a connection (`nodes`, `edges`), or a single one."""
+    if isinstance(value, Mapping):
+        for name in ("nodes", "edges"):
+            if isinstance(value.get(name), list):
+                value = value[name]
+                return [one["node"] if isinstance(one, Mapping) and "node" in one else one for one in value]
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def flag(value: Any) -> bool | None:
@@ -140,10 +203,29 @@ def flag(value: Any) -> bool | None:
     found = text(value)
     if found is None:
         return None
-    word = found.casefold()
+    word = plain(found)
     if word not in _YES | _NO:
         raise Mistake(f"holds {found[:40]!r}: write true or false")
     return word in _YES
+
+
+def pairs(value: Any, first: str) -> Mapping[str, Any]:
+    """Variables, or external ids by source: an object, a list of objects, or the text that an export makes of a list.
+
+    `first` is the field beside `value` in the objects of a list.
+    """
+    if isinstance(value, Mapping) and not isinstance(value.get("nodes"), list):
+        return value
+    if value is None or value == "":
+        return {}
+    found: dict[str, Any] = {}
+    for one in separated(value) if isinstance(value, str) else listed(value):
+        named = (one.get(first), one.get("value")) if isinstance(one, Mapping) else pair(str(one))
+        if named is None or not named[0]:
+            by_column = ", or a column variables.NAME" if first == "name" else ""
+            raise Mistake(f"holds no pairs of {first} and value: write {first}=value|{first}=value{by_column}")
+        found[named[0]] = named[1]
+    return found
 
 
 def _server_number(value: Any) -> int | None:
@@ -166,14 +248,6 @@ def _single(value: Any) -> Any:
     if isinstance(value, Mapping):
         return next((value[name] for name in _NAMED_BY if name in value), value)
     return value
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
-        return value
-    if value is None or value == "":
-        return {}
-    raise Mistake("is not an object: write one column variables.NAME for each variable")
 
 
 def _kind(value: Any) -> str:
