@@ -48,7 +48,7 @@ async def test_head_of_an_export_has_the_headers_of_its_get_and_no_body(service:
         ("/reports/who-is-there", None, 200),
         ("/reports/who-is-there?format=csv", None, 200),
         ("/reports/no-such-report?format=csv", None, 404),
-        ("/odata/Users?$top=2", None, 200),
+        ("/odata/Users?$select=id,name&$top=2", None, 200),
     ],
 )
 async def test_head_of_anything_else_is_its_get_without_the_body(
