@@ -7,7 +7,7 @@ from typing import Any
 from models.directories import DirectoryAction, JobKind
 from models.errors import Duplicate, Refusal, RoleAboveCeiling, Taken, WrongState
 from models.users import UserState
-from models.values import camel, login_dn
+from models.values import camel, email_spelling, login_dn, spelling
 from resolvers import entry_ids, store_users
 from resolvers.changes import Change
 from resolvers.directories_entries import deactivated_by
@@ -23,6 +23,7 @@ REPLACED = (
     " It is that of user_{number}, who was another entry, by its own id. If that was somebody else, convert or delete"
     " user_{number}; if it is the same person, convert them to local and back. Then run this again."
 )
+NORMAL_FORMS = {"email": email_spelling, "username": spelling}  # names are compared as they are written
 # What mappings give, and where the options of a job and its rows say so.
 GIVEN = {"groups": ("managed_groups", "group_ids"), "organizations": ("managed_organizations", "organization_ids")}
 
@@ -78,7 +79,7 @@ def _explain(draft: Draft, owner: int | None) -> None:
 
 
 def _upsert_row(job: Job, row: JobRow, matched: Mapping[str, int], limits: Limits) -> dict[str, Any]:
-    wanted = dict(row.wanted or {})
+    wanted = {name: value for name, value in (row.wanted or {}).items() if name != "values"}
     dn, entry_id = wanted.pop("login_dn", None), entry_ids.to_keep(wanted.pop("entry_id", None) or "")
     given = {**wanted, "place": row_name(row.position)}
     if job.kind == JobKind.SYNC:
@@ -94,6 +95,9 @@ async def _settle(change: Change, job: Job, rows: Sequence[JobRow], drafts: Sequ
     await _refuse_repeated(change, job, rows, drafts)
     back = await deactivated_by(change.tx, job, [draft.user_id for draft in drafts if draft.user_id is not None])
     await _take_memberships_back(change, job, drafts)
+    for row, draft in zip(rows, drafts, strict=True):
+        if draft.target is not None:
+            _keep_stored_values(draft, (row.wanted or {}).get("values") or {})
     for draft in drafts:
         if draft.target is not None:
             _keep_deactivated(draft, back)
@@ -133,6 +137,19 @@ def _keep_deactivated(draft: Draft, back: set[int]) -> None:
         return
     left = is_deactivated(draft.given.get("role")) or draft.given.get("is_active") is False
     draft.given = {**draft.given, "is_active": draft.target.id in back and not left}
+
+
+def _keep_stored_values(draft: Draft, values: Mapping[str, Sequence[str]]) -> None:
+    """Of several values in no order, the one that is stored stays as long as the entry has it."""
+    target = draft.target
+    assert target is not None
+    for name, current in values.items():
+        stored, column = target[name], f"{name}_key"
+        normal = NORMAL_FORMS.get(name, str)
+        if stored is None or normal(stored) not in map(normal, current):
+            continue
+        draft.refusals = [each for each in draft.refusals if each.path[-1:] != (camel(name),)]
+        draft.columns |= {name: stored, column: target[column]}
 
 
 def _provision(job: Job, draft: Draft, limits: Limits) -> None:

@@ -27,6 +27,7 @@ from resolvers.connectors.ldap_server import (
 )
 
 MOST_URLS = 3
+MAX_VALUES = 100  # of one attribute
 MOST_PEM = 100_000  # characters
 MOST_PASSWORD = 1_024  # bytes
 NUMBERS = {"pageSize": (500, 10, 5_000), "connectSeconds": (2, 1, 10), "receiveSeconds": (4, 1, 30)}
@@ -235,3 +236,14 @@ def as_user(known: LdapServer, entry: Entry) -> dict[str, Any]:
     if not found["name"]:
         found["name"] = " ".join(filter(None, (found["first_name"], found["last_name"]))) or None
     return {**{name: value.strip() for name, value in found.items() if value and value.strip()}, "login_dn": entry.dn}
+
+
+ORDERLESS = ("username", "email", "name", "first_name", "last_name")
+
+
+def all_values(known: LdapServer, entry: Entry) -> dict[str, Any]:
+    """`values`: by field, all values of attributes that have several. LDAP gives these no order (RFC 4511, 4.1.7)."""
+    shown = {name: entry.attributes.get(known.attributes[name].lower(), ()) for name in ORDERLESS}
+    found = {name: list(dict.fromkeys(filter(None, map(str.strip, values)))) for name, values in shown.items()}
+    several = {name: values[:MAX_VALUES] for name, values in found.items() if len(values) > 1}
+    return {"values": several} if several else {}

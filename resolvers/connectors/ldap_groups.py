@@ -7,6 +7,7 @@ from time import monotonic
 
 from resolvers.connectors import ldap_ranges
 from resolvers.connectors.ldap_connections import deadline
+from resolvers.connectors.ldap_primary_groups import PrimaryGroups
 from resolvers.connectors.ldap_server import MEMBERS, Entry, LdapServer, LdapUnavailable, dn_key
 from resolvers.connectors.ldap_session import NOTHING, Session
 from resolvers.connectors.ldap_values import escaped
@@ -23,7 +24,7 @@ MOST_SECONDS = 300.0  # for all groups
 
 async def found_groups(talk: Session, server: LdapServer, entry: Entry) -> Entry:
     """The entry with its groups: looked for level by level, where a base for groups is set; loops end."""
-    found = await _member_of(talk, server, entry)
+    found = await _member_of(talk, server, entry, PrimaryGroups())
     if server.group_base_dn:
         level = [entry.dn, *found.values()]
         for _ in range(DEEPEST):
@@ -35,9 +36,12 @@ async def found_groups(talk: Session, server: LdapServer, entry: Entry) -> Entry
     return replace(entry, groups=tuple(found.values())[:MOST_GROUPS])
 
 
-async def _member_of(talk: Session, server: LdapServer, entry: Entry) -> dict[str, str]:
-    """The groups that the entry itself names, by the keys of their DNs."""
+async def _member_of(talk: Session, server: LdapServer, entry: Entry, primary_groups: PrimaryGroups) -> dict[str, str]:
+    """The groups that the entry itself names, and its primary group, by the keys of their DNs."""
     dns = await ldap_ranges.values(talk, server, entry, server.attributes["member_of"], most=MOST_GROUPS)
+    primary = await primary_groups.find(talk, server, entry)
+    if primary is not None:
+        dns.append(primary)
     return {dn_key(dn): dn for dn in dns}
 
 
@@ -74,6 +78,7 @@ class Memberships:
         # The DNs of groups by the key of each member: a DN's, or a name where groups name their members so.
         self._groups: dict[str, tuple[str, ...]] = {}
         self._count = 0
+        self._primary_groups = PrimaryGroups()
 
     async def read(self, talk: Session) -> AsyncGenerator[None, None]:
         """All groups with all their members, where a base for groups is set; says now and then that it goes on."""
@@ -111,7 +116,7 @@ class Memberships:
 
     async def added(self, talk: Session, entry: Entry) -> Entry:
         """The entry with its groups, direct and through other groups."""
-        found = await _member_of(talk, self._server, entry)
+        found = await _member_of(talk, self._server, entry, self._primary_groups)
         if self._groups:
             name = entry.first(self._server.attributes["username"])
             level = [dn_key(entry.dn), *found, *([dn_key(name)] if name else ())]

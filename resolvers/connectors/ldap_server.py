@@ -18,6 +18,12 @@ class LdapUnavailable(Exception):
         self.step = step
         self.hint = hint
 
+    @property
+    def message(self) -> str:
+        """Whole sentences: what went wrong, and what to do."""
+        reason = self.reason if self.reason.endswith((".", "!", "?")) else f"{self.reason}."
+        return f"{reason} {self.hint}".strip()
+
 
 class LdapRefused(LdapUnavailable):
     """The server answered one search by a refusal, of this result code (RFC 4511); it can be asked further."""
@@ -37,6 +43,8 @@ ATTRIBUTES: Mapping[str, str] = {
     "member_of": "memberOf",
     "changed_at": "modifyTimestamp",
 }
+# Some servers give an entry no modifyTimestamp before its first change (ApacheDS): then it changed when it was created.
+CREATED_AT: Mapping[str, str] = {"modifytimestamp": "createTimestamp", "2.5.18.2": "createTimestamp"}
 NOT_OF_USERS = frozenset({"member_of", "changed_at"})  # attributes that are read for something else
 USER_FILTER = "(|(uid={username})(mail={username}))"
 GROUP_FILTER = "(|(member={dn})(uniqueMember={dn}))"
@@ -103,6 +111,13 @@ class LdapServer:
     receive_seconds: float = 4.0
 
     @property
+    def change_times(self) -> tuple[str, ...]:
+        """Attributes that say when an entry last changed: the latest of them counts."""
+        changed_at = self.attributes["changed_at"]
+        created_at = CREATED_AT.get(changed_at.lower())
+        return (changed_at, created_at) if created_at else (changed_at,)
+
+    @property
     def seconds(self) -> float:
         """The longest that a sign-in or a look-up takes altogether."""
         return self.connect_seconds * len(self.urls) + self.receive_seconds
@@ -120,13 +135,15 @@ class Range:
 class Entry:
     """A user of a directory. Names of attributes are in lower case; `groups` are DNs, nested ones included.
 
-    An attribute is in `ranges` where the server gives its values piece by piece.
+    An attribute is in `ranges` where the server gives its values piece by piece, and in `tagged` where all its values
+    have a language or another option, as in `cn;lang-ja`. Beside values without options, those are left out.
     """
 
     dn: str
     attributes: Mapping[str, tuple[str, ...]]
     groups: tuple[str, ...] = ()
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    tagged: frozenset[str] = frozenset()
 
     def first(self, name: str) -> str | None:
         found = self.attributes.get(name.lower(), ())
