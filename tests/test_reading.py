@@ -252,3 +252,11 @@ async def test_me_is_who_asks(service: Service) -> None:
     assert (await service.data("{ viewer { administeredOrganizationIds } }", who="it"))["viewer"] == {
         "administeredOrganizationIds": []
     }
+
+
+async def test_lists_of_objects_without_a_selected_column_answer_their_types(service: Service) -> None:
+    await furnished(service)
+    query = '{ user(by: {id: "user_4"}) { variables { __typename } externalIds { __typename } } }'
+    data = await service.data(query)
+    assert data["user"]["variables"] == [{"__typename": "Variable"}] * 2
+    assert {each["__typename"] for each in data["user"]["externalIds"]} <= {"ExternalId"}
