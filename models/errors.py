@@ -94,6 +94,15 @@ class Forbidden(Refusal):
         self.fields = fields
 
 
+class GainsRights(Refusal):
+    """Moving users or organizations below one's own would turn one right over them into others."""
+
+    code = ErrorCode.RIGHTS_TOO_WIDE
+    template = (
+        "This would give you rights over {what} that you do not have now: {rights}. Ask an administrator who has them."
+    )
+
+
 class IdempotencyKeyReused(Refusal):
     code = ErrorCode.IDEMPOTENCY_KEY_REUSED
     template = "This idempotencyKey was used for a different call. Use a new key for a new call."

@@ -89,9 +89,9 @@ async def find_users(change: Change, drafts: Sequence[Draft], argument: str) -> 
 def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> None:
     if draft.target is None:
         raise NotFound(*draft.path, "id", what="user", key=draft.given["id"])
+    targets.require_manageable(change, draft.target, where, *draft.path, "id")
     if first != draft.index:
         raise Duplicate(*draft.path, "id", what="This user", first=row_name(first))
-    targets.require_manageable(change, draft.target, where, *draft.path, "id")
     # Whoever answers for the new way in signs in as this user, and a narrow key of theirs must not make itself one.
     targets.require_no_wider(where, draft.target, *draft.path, "id")
 

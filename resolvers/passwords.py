@@ -172,7 +172,7 @@ async def request_password_reset(change: Change, *, email: str, is_done: bool = 
         raise NotFound("email", what="user with the address", key=email[:320])
     try:
         target = await _local_target(change, found, f"user_{found}", "email")
-    except (OutsideOrganization, UserTooHeavy) as refusal:
+    except (NotFound, OutsideOrganization, UserTooHeavy) as refusal:
         if Right.SET_PASSWORDS in viewer.rights:
             raise
         # An organization's administrator learns nothing about who is elsewhere.

@@ -99,6 +99,11 @@ def _additions(draft: Draft, placing: Placing, known: Details) -> None:
     draft.organization_ids = [each for each in draft.organization_ids if each not in known.organizations]
     if placing.allowed is not None and not set(draft.organization_ids) <= placing.allowed:
         draft.refusals.append(OutsideOrganization(*draft.path, "organizationIds", what="One of these"))
+    assert draft.target is not None
+    left = draft.left.get("organizations", ())
+    if draft.organization_ids or left:
+        after = (draft.target.organizations | set(draft.organization_ids)) - set(left)
+        draft.attempt(targets.require_no_gain, placing.where, draft.target, after, *draft.path, "organizationIds")
     store_users.describe_memberships(draft, placing)
 
 
@@ -203,7 +208,7 @@ def _ldap_fields(draft: Draft, placing: Placing) -> None:
             draft.change("ldap_server_number", before, provider.server_number)
     if given.get("login_dn") is not None:
         named = draft.attempt(lambda: login_dn(given["login_dn"], "loginDn"))
-        if named is not None and named[0] != target["login_dn"]:
+        if named is not None and named != (target["login_dn"], target["login_dn_key"]):
             draft.columns["login_dn"], draft.columns["login_dn_key"] = named
             draft.columns.setdefault("ldap_provider_id", target["ldap_provider_id"])
             draft.change("login_dn", target["login_dn"], named[0])

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.errors import Duplicate, Self, TooMany
+from models.errors import Duplicate, Self, Taken, TooMany
 from models.users import UserState
 from models.values import API, is_same_email, source_name
 from resolvers import existing_users, match_keys, outcomes, references, store_users, targets
@@ -14,7 +14,7 @@ from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
 from resolvers.changes import Before, Change
 from resolvers.create_users import hash_or_note
-from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates, require_for_sources
+from resolvers.drafts import Draft, external_id_path, name_by_email, read, refuse_duplicates, require_for_sources
 from resolvers.placing import Placing
 from resolvers.policy import ADMINISTRATION, Right
 from resolvers.references import RoleRow, is_deactivated
@@ -106,6 +106,9 @@ async def plan(
     known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
     administrators = await targets.administrators(change.tx, placing.roles)
     updating = await targets.scope(change, Right.UPDATE_USERS)
+    for draft in drafts:
+        if draft.mistaken_for is not None and not updating.sees(draft.mistaken_for):
+            draft.mistaken_for = None  # why an address out of sight is in use is not said
     states = {
         draft.index: _place(change, draft, placing, updating, known, administrators) async for draft in in_turns(drafts)
     }
@@ -162,7 +165,10 @@ def _place(
     if draft.target is None:
         return _place_new(change, draft, placing)
     target = draft.target
-    draft.attempt(lambda: targets.require_manageable(change, target, updating, *draft.path))
+    unseen = _taken_unseen(draft)
+    draft.attempt(lambda: targets.require_manageable(change, target, updating, *draft.path, unseen=unseen))
+    if unseen in draft.refusals:
+        draft.refusals = [unseen]  # whatever else is wrong would tell of somebody out of sight
     if draft.columns.get("email_key") == target["email_key"] and is_same_email(draft.columns["email"], target["email"]):
         # The address found them; another spelling of it is no change.
         draft.columns.pop("email")
@@ -181,6 +187,14 @@ def _place(
     return state
 
 
+def _taken_unseen(draft: Draft) -> Taken:
+    """What is said of a user out of sight, as to whoever would make a user with the same email or external id."""
+    if draft.matched_by == "EMAIL":
+        return Taken(*draft.path, "email", what="email", value=draft.columns["email"])
+    value = draft.external_ids.get(draft.source) or next(filter(None, draft.external_ids.values()), "")
+    return Taken(*draft.path, *external_id_path(draft), what="external id", value=value)
+
+
 def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
     name_by_email(draft)
     given = None if is_deactivated(draft.given.get("role")) else draft.given.get("role")
@@ -189,6 +203,8 @@ def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
     placing.within(draft)
     default = change.settings.projects_in_root
     draft.columns["can_create_projects_in_root"] = placing.project_right(draft, role, default)
+    if draft.given.get("is_invited"):
+        return UserState.INVITED
     off = is_deactivated(draft.given.get("role")) or draft.given.get("is_active") is False
     return UserState.DEACTIVATED if off else UserState.ACTIVE
 
@@ -196,6 +212,8 @@ def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
 def _state(change: Change, draft: Draft, target: Target) -> str:
     """S2's role "Deactivated" takes access away and keeps the role; giving a role again brings the user back."""
     before: str = target["state"]
+    if draft.given.get("is_invited"):
+        return before  # an import of an export: who has accepted since, or left, stays so
     wanted = draft.given.get("is_active")
     off = is_deactivated(draft.given.get("role")) or wanted is False
     back = before == UserState.DEACTIVATED and not off and (wanted is True or draft.given.get("role") is not None)
