@@ -184,8 +184,8 @@ class StreamedRows:
         return history.then(moment, (yield from history.at(moment, every)))
 
     def _batch(self, rows: Sequence[Record]) -> Steps[list[Any]]:
-        run = Run(self.viewer, self.database.dialect, self.arguments)
-        return run.at(self.asked.as_of, self.level.run(run, rows))
+        shaped, moment = self.level.run(Run(self.viewer, self.database.dialect, self.arguments), rows), self.asked.as_of
+        return shaped if moment is None else history.at(moment, shaped)
 
 
 @dataclass(frozen=True)

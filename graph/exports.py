@@ -24,6 +24,7 @@ from graph.export_texts import CsvWriter, LinesWriter
 from graph.incoming import GRAPHQL, JSON, weights
 from models.errors import Refusal, TooBusy, Unavailable
 from models.streams import in_thread
+from resolvers.node_ids import id_suffix
 
 
 class Writer(Protocol):
@@ -144,6 +145,8 @@ async def export(
         rows: StreamedRows | WholeRows
         if root.is_connection:
             rows, table = asking.streamed(context.database, format.values)
+            if rows.asked.as_of is not None:
+                rows.level.id_suffix = id_suffix(rows.asked.as_of)
         else:
             answer, table = await _answered(asking, context, query, variables, operation_name, collector)
             if answer.errors:

@@ -80,7 +80,12 @@ def expression(
 
 
 class Level:
-    """Rows of one type. The shaping function is generated once and then runs over all rows of a batch."""
+    """Rows of one type. The shaping function is generated once and then runs over all rows of a batch.
+
+    `id_suffix`: what its ids end in, where it is made for one reading as of a time.
+    """
+
+    id_suffix = ""
 
     def __init__(self, selected: Selected, parts: Sequence[str], children: Sequence[Child]) -> None:
         self.selected = selected
@@ -92,6 +97,8 @@ class Level:
     def run(self, run: Run, rows: Sequence[Record]) -> Steps[list[dict[str, Any]]]:
         if not rows:
             return []
+        if self.id_suffix:
+            run.id_suffix = self.id_suffix
         run.spend(len(rows) * max(A_ROW, self.width))
         for place in self._documents:
             run.spend(sum(len(row[place]) // LONG for row in rows if isinstance(row[place], str)))
