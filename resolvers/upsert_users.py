@@ -142,11 +142,11 @@ async def _match(change: Change, drafts: Sequence[Draft]) -> None:
     seen: dict[int, Draft] = {}
     for draft in drafts:
         if draft.index in found:
-            user_id, matched_by = found[draft.index]
-            if matched_by == "EMAIL" and existing_users.is_another(draft, matched[user_id]):
-                draft.mistaken_for = matched[user_id]
+            user_id, draft.matched_by = found[draft.index]
+            if "user_id" not in draft.given and existing_users.is_another(draft, matched[user_id]):
+                draft.mistaken_for, draft.matched_by = matched[user_id], None
                 continue
-            draft.target, draft.user_id, draft.matched_by = matched[user_id], user_id, matched_by
+            draft.target, draft.user_id = matched[user_id], user_id
             first = seen.setdefault(user_id, draft)
             if first is not draft:
                 draft.refusals.append(Duplicate(*draft.path, "email", what="This user", first=first.place))
@@ -203,6 +203,8 @@ def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
     placing.within(draft)
     default = change.settings.projects_in_root
     draft.columns["can_create_projects_in_root"] = placing.project_right(draft, role, default)
+    if draft.given.get("is_invited"):
+        return UserState.INVITED
     off = is_deactivated(draft.given.get("role")) or draft.given.get("is_active") is False
     return UserState.DEACTIVATED if off else UserState.ACTIVE
 
@@ -210,6 +212,8 @@ def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
 def _state(change: Change, draft: Draft, target: Target) -> str:
     """S2's role "Deactivated" takes access away and keeps the role; giving a role again brings the user back."""
     before: str = target["state"]
+    if draft.given.get("is_invited"):
+        return before  # an import of an export: who has accepted since, or left, stays so
     wanted = draft.given.get("is_active")
     off = is_deactivated(draft.given.get("role")) or wanted is False
     back = before == UserState.DEACTIVATED and not off and (wanted is True or draft.given.get("role") is not None)

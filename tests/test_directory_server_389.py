@@ -79,6 +79,18 @@ async def test_locked_account_loses_access_and_gets_it_back(service: Service, di
     assert of_crew(await sync(service, isFull=False))["cid"] == "REACTIVATE"
 
 
+async def test_state_that_cannot_be_read_refuses_the_row(service: Service, directory: DirectoryServer389) -> None:
+    await configure(service, directory)
+    await sync(service)
+    directory.modify(f"dn: {dn('cid')}\nchangetype: modify\nadd: nsAccountLock\nnsAccountLock: perhaps\n\n")
+    row = row_of(await sync(service, **SAVING), "cid")
+    assert (row["action"], [each["code"] for each in row["errors"]]) == ("FAILED", ["INVALID"])
+    assert row["errors"][0]["message"] == (
+        "The value of nsAccountLock cannot be read, so nobody knows whether the account is enabled. Correct it there."
+    )
+    assert (await user(service, "cid"))["state"] == "ACTIVE", "neither deactivated nor absent"
+
+
 async def test_stored_address_stays_while_it_is_among_several(service: Service, directory: DirectoryServer389) -> None:
     await configure(service, directory)
     await sync(service)

@@ -132,3 +132,15 @@ async def test_aliases_of_attributes_are_read(service: Service, crew: Slapd) -> 
     assert counts(await sync(service)) == {"create": 4}
     sql = "SELECT username, name, first_name, last_name FROM users WHERE email = 'dan@example.com'"
     assert [tuple(row) for row in await service.rows(sql)] == [("dan", "Dan", "Dan", "Dan")]
+
+
+async def test_account_that_has_expired_is_deactivated(service: Service, crew: Slapd) -> None:
+    await configure(service, crew)
+    await sync(service)
+    change = "add: objectClass\nobjectClass: shadowAccount\n-\nadd: shadowExpire\nshadowExpire: 20000"
+    crew.modify(f"dn: {dn('cid')}\nchangetype: modify\n{change}\n\n")
+    job = await sync(service, isFull=False)
+    assert of_crew(job)["cid"] == "DEACTIVATE"
+    assert (await user(service, "cid"))["state"] == "DEACTIVATED"
+    crew.modify(f"dn: {dn('cid')}\nchangetype: modify\nreplace: shadowExpire\nshadowExpire: 99999\n\n")
+    assert of_crew(await sync(service, isFull=False))["cid"] == "REACTIVATE"

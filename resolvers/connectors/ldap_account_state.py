@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from resolvers.connectors.ldap_server import Entry
 
 FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
+SECONDS_NEVER = 2**31 - 1
 FILETIME_NEVER = (0, 2**63 - 1)
 PERMANENTLY_LOCKED = "000001010000Z"  # draft-behera-ldap-password-policy 5.3.3: until an administrator unlocks it
 _TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})?([0-9]{2})?([.,][0-9]+)?(Z|[+-][0-9]{4})")
+_FLAGS = re.compile(r"\[([A-Z ]*)\]")
 
 
 class UnknownState(ValueError):
@@ -42,6 +44,7 @@ def _is_locked_permanently(value: str, moment: datetime) -> bool:
 
 
 def _is_past_time(value: str, moment: datetime) -> bool:
+    """A generalized time (RFC 4517, 3.3.13)."""
     found = _TIME.fullmatch(value)
     if found is None:
         raise ValueError(value)
@@ -51,27 +54,50 @@ def _is_past_time(value: str, moment: datetime) -> bool:
     return datetime(*numbers, tzinfo=UTC) - offset <= moment  # type: ignore[arg-type, misc]
 
 
+def _is_future_time(value: str, moment: datetime) -> bool:
+    return not _is_past_time(value, moment)
+
+
+def _is_past_second(value: str, moment: datetime) -> bool:
+    return 0 < int(value) < SECONDS_NEVER and int(value) <= moment.timestamp()
+
+
+def _has_disabled_flag(value: str, moment: datetime) -> bool:
+    found = _FLAGS.fullmatch(value)
+    if found is None:
+        raise ValueError(value)
+    return "D" in found[1]
+
+
 def _is_past_day(value: str, moment: datetime) -> bool:
     return 0 < int(value) <= (moment - datetime(1970, 1, 1, tzinfo=UTC)).days
 
 
 def _is_inactive(value: str, moment: datetime) -> bool:
-    return {"active": False, "inactive": True, "deleted": True}[value.lower()]
+    return {"active": False, "enabled": False, "inactive": True, "disabled": True, "deleted": True}[value.lower()]
 
 
+# Locks after wrong passwords (lockoutTime, lockedByIntruder) are not here: they end by themselves.
 READERS: dict[str, Callable[[str, datetime], bool]] = {
     "accountExpires": _is_past_filetime,  # Active Directory
     "userAccountControl": _has_disabled_bit,
+    "msDS-UserAccountDisabled": _is_true,
     "nsAccountLock": _is_true,  # 389 Directory Server, FreeIPA
     "krbPrincipalExpiration": _is_past_time,
     "pwdAccountLockedTime": _is_locked_permanently,  # OpenLDAP, ApacheDS
+    "pwdStartTime": _is_future_time,
     "pwdEndTime": _is_past_time,
     "shadowExpire": _is_past_day,  # RFC 2307
     "ds-pwp-account-disabled": _is_true,  # PingDirectory, OpenDJ
+    "ds-pwp-account-activation-time": _is_future_time,
     "ds-pwp-account-expiration-time": _is_past_time,
     "loginDisabled": _is_true,  # eDirectory
+    "loginActivationTime": _is_future_time,
     "loginExpirationTime": _is_past_time,
     "inetUserStatus": _is_inactive,  # Oracle
+    "orclIsEnabled": _is_inactive,
+    "sambaAcctFlags": _has_disabled_flag,  # Samba's accounts in another server
+    "sambaKickoffTime": _is_past_second,
 }
 STATE_ATTRIBUTES = tuple(READERS)
 
