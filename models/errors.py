@@ -247,6 +247,14 @@ class TooMany(Refusal):
     template = "{count} {what} are more than the {limit} that one call takes. Split the call."
 
 
+class TooManyProbes(Refusal):
+    code = ErrorCode.TOO_MANY
+    template = (
+        "You sent too many emails, names or ids that other users have. Wait {minutes} minutes, or ask an administrator"
+        " who may read all users to send this call."
+    )
+
+
 class UserTooHeavy(Refusal):
     code = ErrorCode.USER_TOO_HEAVY
     template = "This user's role weighs {weight}, more than your own {own}."
