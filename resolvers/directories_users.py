@@ -171,7 +171,7 @@ def _provision(job: Job, draft: Draft, limits: Limits) -> None:
         is_same_entry = ldap["entry_id"] is not None and ldap["entry_id"] == target["entry_id"]
         if is_same_entry or named[1] == target["login_dn_key"]:
             draft.agreed.add(LOGIN_DN)
-    if named is not None and named[0] != target["login_dn"]:
+    if named is not None and named != (target["login_dn"], target["login_dn_key"]):
         draft.columns["login_dn"], draft.columns["login_dn_key"] = named
         draft.columns["ldap_provider_id"] = job.provider_id
         draft.columns["entry_id"] = ldap["entry_id"] or target["entry_id"]

@@ -208,7 +208,7 @@ def _ldap_fields(draft: Draft, placing: Placing) -> None:
             draft.change("ldap_server_number", before, provider.server_number)
     if given.get("login_dn") is not None:
         named = draft.attempt(lambda: login_dn(given["login_dn"], "loginDn"))
-        if named is not None and named[0] != target["login_dn"]:
+        if named is not None and named != (target["login_dn"], target["login_dn_key"]):
             draft.columns["login_dn"], draft.columns["login_dn_key"] = named
             draft.columns.setdefault("ldap_provider_id", target["ldap_provider_id"])
             draft.change("login_dn", target["login_dn"], named[0])

@@ -1,14 +1,11 @@
-"""LDIF files: people, their groups, and the many spellings of a distinguished name."""
+"""LDIF files: people and their groups."""
 
 import base64
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from models.lists import escaped
 from resolvers.importers import open_rows
-from resolvers.importers.distinguished import canonical, first_value
 from tests.importing import NO_EMAIL, problems, refusal, refuse, users
 
 PEOPLE = """\
@@ -178,25 +175,3 @@ def test_ldif_that_cannot_be_read(save: Any) -> None:
     )
     endless = save("q.ldif", "dn: cn=a\n" + ("x: " + "y" * 60_000 + "\n") * 300)
     assert refusal(endless).startswith("line 1: the record is longer than 16,777,216 characters")
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        "CN=Ada,OU=People,DC=x",
-        "cn=ada , ou = People, dc=x",
-        "commonName=ADA;ou=people;dc=x",
-        'cn="Ada",ou=People,dc=x',
-        "cn=\\41da,ou=People,dc=x",
-        "cn=\\A\\d\\a,ou=People,dc=x",
-    ],
-)
-def test_one_name_in_many_spellings(other: str) -> None:
-    assert canonical(other) == canonical("cn=Ada,ou=People,dc=x")
-
-
-def test_different_names_stay_different() -> None:
-    assert canonical("cn=a\\,ou=b,dc=x") != canonical("cn=a,ou=b,dc=x")
-    assert canonical("cn=a+sn=b") == canonical("SN=b + CN=a")
-    assert canonical("cn=a\\+sn=b") != canonical("cn=a+sn=b")
-    assert first_value("cn=Left\\, Right\\ ,ou=x") == "Left, Right"

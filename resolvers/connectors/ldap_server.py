@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from models.values import key
-
 
 class LdapUnavailable(Exception):
     """The server gave no usable answer. `step` says while what, `hint` what to do; neither holds a secret."""
@@ -157,38 +155,3 @@ class Step:
     name: str
     is_ok: bool
     message: str
-
-
-_PARTS = re.compile(r"((?:\\.|[^\\,+])*)([,+]|$)", re.DOTALL)
-_ESCAPED = re.compile(rb"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
-# What parts RDNs may stand in a value too, once nothing is escaped any more.
-_SEPARATORS = {",": "\x00", "+": "\x01", "": ""}
-
-
-def dn_key(dn: str) -> str:
-    """The normal form of a DN (RFC 4514), however it is escaped, spaced and capitalised."""
-    return "".join(_rdn(text) + _SEPARATORS[sign] for text, sign in _PARTS.findall(dn) if text or sign)
-
-
-def _rdn(text: str) -> str:
-    return f"{key(text.partition('=')[0])}={key(_value(text))}"
-
-
-def _value(rdn: str) -> str:
-    value = rdn.partition("=")[2].strip().encode()
-    raw = _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else found[2], value)
-    return raw.decode(errors="replace")
-
-
-_RDN = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9.-]*\s*=\s*\S")
-
-
-def is_dn(text: str) -> bool:
-    """Whether every part of a text is a name and a value."""
-    parts = [part for part, sign in _PARTS.findall(text) if part or sign]
-    return bool(parts) and all(_RDN.match(part) for part in parts)
-
-
-def first_value(dn: str) -> str:
-    """The value that a DN begins with: the name of a group."""
-    return _value(_PARTS.findall(dn)[0][0])

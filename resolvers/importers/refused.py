@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from models.dn import escape_value
 from resolvers.importers.delimited import Cells, Delimited
-from resolvers.importers.distinguished import escaped
 from resolvers.importers.entries import Entry
 from resolvers.importers.objects import Repeated, Unparsed
 from resolvers.importers.rows import Problem, Row, Source, UnreadableFile
@@ -138,7 +138,7 @@ def _ldif_lines(entry: Entry, texts: list[str]) -> list[str]:
 
 def _member_of(group: str) -> str:
     """The groups' own entries are not in this file, so a person must say for themselves where they belong."""
-    name = f"cn={escaped(group)}"
+    name = f"cn={escape_value(group)}"
     if re.fullmatch(r"[!-~](?:[ -~]*[!-~])?", name):
         return f"memberOf: {name}"
     return f"memberOf:: {base64.b64encode(name.encode()).decode()}"
