@@ -16,7 +16,7 @@ from models.values import now
 from resolvers.changes import Change
 from resolvers.connectors.ldap import Entry, LdapServer, LdapUnavailable, pages, tells_since
 from resolvers.connectors.ldap_account_state import UnknownState, is_disabled
-from resolvers.directories_failures import has_new_failures
+from resolvers.directories_failures import ENDED_WELL, has_new_failures
 from resolvers.directories_rules import options_of
 from resolvers.directories_start import begin, require
 from resolvers.directories_store import COLUMNS, Job, Staged, Stopped, job_of, keep, stage, staged
@@ -26,7 +26,6 @@ from resolvers.ldap_settings import all_values, as_user, opened_settings, server
 from resolvers.references import Roles, names_of, number_or_none, providers, roles
 
 UNREADABLE = "The value of {name} cannot be read, so nobody knows whether the account is enabled. Correct it there."
-MAX_RUNS_COMPARED = 1_000
 TIME = re.compile(r"[0-9]{14}(\.[0-9]+)?Z")
 MARGIN = timedelta(seconds=2)  # what a time in whole seconds leaves out
 MAPPED = ("groupIds", "organizationIds")
@@ -140,16 +139,13 @@ async def _since(connection: Connection, job: Job) -> str | None:
 
     What failed is to be read again, but once: entries that failed as they did the time before are left to full runs.
     """
-    rows = await connection.rows(
-        f"SELECT {COLUMNS} FROM directory_jobs j WHERE source = $1 AND state = 'DONE' AND NOT is_dry_run"
-        " AND started_at > (SELECT updated_at FROM identity_providers p WHERE p.id = j.provider_id)"
-        f" ORDER BY id DESC LIMIT {MAX_RUNS_COMPARED}",
-        job.source,
+    row = await connection.one(
+        f"SELECT {COLUMNS} FROM directory_jobs j WHERE {ENDED_WELL} ORDER BY id DESC LIMIT 1", job.source
     )
-    runs = [job_of(row) for row in rows]
-    if not runs or await has_new_failures(connection, runs):
+    last = None if row is None else job_of(row)
+    if last is None or await has_new_failures(connection, last):
         return None
-    return runs[0].options.get("watermark")
+    return last.options.get("watermark")
 
 
 def _changed(server: LdapServer, entry: Entry) -> str:

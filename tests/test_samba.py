@@ -80,6 +80,14 @@ async def test_provider_with_the_documented_settings_works_from_trying_out_to_si
     assert counts(await sync(resting)) == {"unchanged": 3}
 
 
+async def test_sync_reads_several_pages_of_a_domain(resting: Service, domain: Samba) -> None:
+    """Samba gives as many entries a page as are asked for, and its references to other partitions beside them."""
+    domain.add("".join(person(f"p{n}") for n in range(18)))
+    await configure(resting, domain, baseDn=DOMAIN, pageSize=10)
+    assert counts(await sync(resting)) == {"create": 21}
+    assert counts(await sync(resting)) == {"unchanged": 21}
+
+
 async def test_incremental_sync_reads_who_changed_and_who_has_expired_since(
     resting: Service, domain: Samba, monkeypatch: pytest.MonkeyPatch
 ) -> None:

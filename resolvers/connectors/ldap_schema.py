@@ -86,8 +86,17 @@ def has_unknown(entries: Iterable[Entry], requested: Sequence[str], names: Attri
     return any(name not in known for entry in entries for name in entry.attributes)
 
 
-def rename(entry: Entry, requested: Sequence[str], names: AttributeNames) -> Entry:
-    """The entry with every requested name that it has under another one."""
+def rename_all(entries: Sequence[Entry], requested: Sequence[str], names: AttributeNames) -> list[Entry]:
+    """The entries with every requested name that they have under another one."""
+    known = set(requested)
+    has_twins = any(known & set(names.same_as(name)) - {name} for name in requested)
+    return [
+        entry if entry.attributes.keys() <= known and not has_twins else _rename(entry, requested, names)
+        for entry in entries
+    ]
+
+
+def _rename(entry: Entry, requested: Sequence[str], names: AttributeNames) -> Entry:
     added: dict[str, tuple[str, ...]] = {}
     ranges = dict(entry.ranges)
     for name in requested:

@@ -116,7 +116,7 @@ class Session:
         names = ldap_schema.cached_names(str(self._wire.address)) or ldap_schema.STANDARD_NAMES
         if ldap_schema.has_unknown(found.entries, requested, names):
             names = await self.attribute_names()
-        return replace(found, entries=[ldap_schema.rename(entry, requested, names) for entry in found.entries])
+        return replace(found, entries=ldap_schema.rename_all(found.entries, requested, names))
 
     async def attribute_names(self) -> AttributeNames:
         """The names of attributes by the server's schema; those of the standards where it does not show it."""
