@@ -155,7 +155,7 @@ class ValuesChild(Child):
             return {}
         found = yield from loaders.values_of(run.viewer, run.dialect, self.relation, self.selected, keys)
         run.require_all(found)
-        run.spend(sum(A_ROW + len(row[-1]) // LONG for row in found))
+        run.spend(sum(A_ROW + sum(map(len, row[1:])) // LONG for row in found))
         shaped = [row[1] for row in found] if self.level is None else (yield from self.level.run(run, found))
         return grouped(found, shaped)
 
