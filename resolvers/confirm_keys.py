@@ -7,7 +7,7 @@ from resolvers import match_keys
 from resolvers.audit import Action, Event, Subject, record
 from resolvers.policy import NOBODY, PROVED
 
-COLUMNS = ("id", "username", "email_key", "ldap_provider_id", "login_dn_key", "match_key_limits")
+COLUMNS = ("id", "username", "email", "email_key", "ldap_provider_id", "login_dn_key", "match_key_limits")
 
 
 async def confirm_all(tx: Transaction) -> int:

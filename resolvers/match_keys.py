@@ -15,7 +15,7 @@ import orjson
 
 from models.database import Connection, Transaction
 from models.errors import KeyNotConfirmed
-from models.values import API
+from models.values import API, spelling
 from resolvers.changes import Change
 from resolvers.drafts import Draft
 from resolvers.policy import NO_GRANT, PROVED, GrantLimit, Right
@@ -33,10 +33,19 @@ Stored = dict[str, tuple[str, int]]  # kind of key to the digest of its value an
 def values_of(columns: Mapping[str, Any], external_ids: Mapping[str, str | None]) -> dict[str, str]:
     """The match keys of a user, by kind: of columns of `users` and external ids by source."""
     found = {f"{EXTERNAL_ID}{source}": value for source, value in external_ids.items()}
-    found[EMAIL] = columns.get("email_key")
+    found[EMAIL] = _address(columns)
     if columns.get("login_dn_key") is not None:
         found[LOGIN_DN] = f"{columns.get('ldap_provider_id')} {columns['login_dn_key']}"
     return {kind: value for kind, value in found.items() if value is not None}
+
+
+def _address(columns: Mapping[str, Any]) -> str | None:
+    """The email as rows are matched by it: a look-alike, which has the same normal form, is another key."""
+    if columns.get("email_key") is None:
+        return None
+    local = columns.get("email", columns["email_key"]).rpartition("@")[0]
+    domain = columns["email_key"].rpartition("@")[2]
+    return f"{spelling(local)}@{domain}"
 
 
 def _of_user(target: Target) -> dict[str, str]:
@@ -122,6 +131,18 @@ def _told(draft: Draft, target: Target) -> dict[str, Any]:
     called = called or "an earlier row of this source"
     fields = ", ".join(dict.fromkeys(map(field_of, kinds))) or "email or externalId"
     return {"key": called, "number": target.id, "fields": fields}
+
+
+def with_moved_login_dn(stored: str | None, provider_id: int, before: str, after: str) -> str | None:
+    """The column `match_key_limits` once a directory shows a user's own entry at another DN: it is as good as before.
+
+    `before` and `after` are normal forms.
+    """
+    found: dict[str, list[Any]] = orjson.loads(stored) if stored else {}
+    digest, limit = found.get(LOGIN_DN, (None, None))
+    if digest == _digest(f"{provider_id} {before}"):
+        found[LOGIN_DN] = [_digest(f"{provider_id} {after}"), limit]
+    return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode() if found else None
 
 
 async def stamp(change: Change, drafts: Sequence[Draft]) -> None:

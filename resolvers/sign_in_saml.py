@@ -105,10 +105,13 @@ async def _known(change: Change, found: Through, name_id: str) -> int:
 
 
 async def _keep_name_id(change: Change, found: Through, user_id: int, name_id: str, *, ends_keys: bool = False) -> None:
-    """Join a user to a name id for good. Raises Refused where somebody else has it at this provider.
+    """Join a user to a name id for good. Raises Refused where the user has another, or somebody else this one.
 
     `ends_keys`: the identity provider says who answers for the account from now on, and not its user.
     """
+    known = await change.tx.scalar("SELECT name_id FROM users WHERE id = $1", user_id)
+    if known not in (None, name_id):
+        raise Refused(NOBODY_HERE, "the user has another name id")
     if (await holders(change.tx, found.id, [name_id])).get(name_id, user_id) != user_id:
         raise Refused(NOBODY_HERE, "somebody else has this name id")
     row = await change.tx.one("SELECT username, version FROM users WHERE id = $1", user_id)

@@ -142,11 +142,11 @@ async def _match(change: Change, drafts: Sequence[Draft]) -> None:
     seen: dict[int, Draft] = {}
     for draft in drafts:
         if draft.index in found:
-            user_id, matched_by = found[draft.index]
-            if matched_by == "EMAIL" and existing_users.is_another(draft, matched[user_id]):
-                draft.mistaken_for = matched[user_id]
+            user_id, draft.matched_by = found[draft.index]
+            if "user_id" not in draft.given and existing_users.is_another(draft, matched[user_id]):
+                draft.mistaken_for, draft.matched_by = matched[user_id], None
                 continue
-            draft.target, draft.user_id, draft.matched_by = matched[user_id], user_id, matched_by
+            draft.target, draft.user_id = matched[user_id], user_id
             first = seen.setdefault(user_id, draft)
             if first is not draft:
                 draft.refusals.append(Duplicate(*draft.path, "email", what="This user", first=first.place))

@@ -214,3 +214,14 @@ async def test_an_alias_and_a_username_match_no_row(service: Service) -> None:
     assert told(await change(service, "upsertUsers", {"users": [{**NEXT, "role": {"name": "IT"}}]})) == []
     assert await service.scalar("SELECT role_id FROM users WHERE id = 8") == 4
     assert await role_of(service, NEXT) == "IT"
+
+
+async def test_an_address_that_only_looks_like_that_of_the_row_vouches_for_nothing(service: Service) -> None:
+    """Its setter is an administrator, but it is not the address that the source names."""
+    person = {**NAMED, **NO_SIGN_IN, **HOME, "email": "weiss@x.test"}
+    assert told(await change(service, "createUser", person)) == []
+    planted_by = {"id": "user_10", "externalId": "hr-next"}
+    assert told(await change(service, "updateUser", planted_by, who="orgadmin")) == []
+    row = {"email": "wei\u00df@x.test", "externalId": "hr-next", "role": {"name": "IT"}}
+    assert await refused(service, "upsertUsers", {"users": [row]}) == "KEY_NOT_CONFIRMED"
+    assert told(await change(service, "upsertUsers", {"users": [{**row, "email": "WEISS@x.test"}]})) == []
