@@ -1,7 +1,7 @@
 """Which rows an export has: those of the only list at the root of a query, streamed or answered whole."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,6 +45,7 @@ from resolvers.selected import Selected
 
 BATCH = 1_000  # rows that are in memory at a time at most, with all that hangs on them
 
+Hold = Callable[[], None]
 Write = Callable[[Sequence[Any]], bytes]
 
 
@@ -126,7 +127,7 @@ class WholeRows:
     async def count(self) -> int:
         return len(self.rows)
 
-    async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
+    async def written(self, write: Write, hold: Hold) -> AsyncGenerator[bytes, None]:
         for first in range(0, len(self.rows), BATCH):
             rows = self.rows[first : first + BATCH]
             yield await in_thread(lambda some=rows: write(self.shape(some)))  # type: ignore[misc]
@@ -155,7 +156,7 @@ class StreamedRows:
 
     def place(self) -> AbstractContextManager[None]:
         """Held until the file is whole and sent: a sheet takes room on the disk after its last row was read."""
-        return self.database.place()
+        return self.database.place(self.viewer.user_id)
 
     async def count(self) -> int | None:
         """How many rows there are to come; None behind a cursor, where nobody has counted them."""
@@ -167,14 +168,31 @@ class StreamedRows:
         found: int = (await self.database.read(steps if moment is None else history.at(moment, steps)))[0][0]
         return found if self.most is None else min(found, self.most)
 
-    async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
-        async with self.database.stream(self._statement()) as stream:
-            batches = stream.batches(self.size, self._batch, write)
-            try:
+    async def written(self, write: Write, hold: Hold) -> AsyncGenerator[bytes, None]:
+        """The pieces of the file. `hold` is called before the first one, unless that is all there is.
+
+        Then the connection is given back before it is sent: a client may take it as slowly as any answer.
+        """
+        count = 0
+
+        def counted(rows: Sequence[Any]) -> bytes:
+            nonlocal count
+            count += len(rows)
+            return write(rows)
+
+        async with (
+            self.database.stream(self._statement()) as stream,
+            aclosing(stream.batches(self.size, self._batch, counted)) as batches,
+        ):
+            piece = await anext(batches, b"")
+            if count >= self.size and count != self.most:
+                hold()
+                yield piece
                 async for piece in batches:
                     yield piece
-            finally:
-                await batches.aclose()
+                return
+            await anext(batches, None)
+        yield piece
 
     def _statement(self) -> Steps[Statement]:
         every = loaders.every(self.viewer, self.database.dialect, self.level.selected, self.asked, self.most)

@@ -154,8 +154,9 @@ async def export(
         return Export(format.content_type, f"{name}.{format.extension}", await _begun(pieces), rows.count, pieces)
     except RequestError as refused:
         return Answer(errors=refused.errors)
-    except TooBusy:
-        message = "As many exports are under way here as may be at once. Try again in a moment."
+    except TooBusy as busy:
+        whose = "of yours are" if busy.is_of_one else "are"
+        message = f"As many exports {whose} under way here as may be at once. Try again in a moment."
         return Answer(errors=[coded(message, "SERVICE_UNAVAILABLE")])
     except (Refusal, GraphQLError, Unavailable) as refused:
         return Answer(errors=[public(refused, context.request_id, [root.key] if root else None)])
@@ -193,8 +194,9 @@ async def _begun(pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
 
 async def _pieces(rows: StreamedRows | WholeRows, writer: Writer) -> AsyncGenerator[bytes, None]:
     """Not empty. The connection of a stream is given back before the end of the file is written, its place after."""
-    with rows.place(), contextlib.closing(writer):
-        written = rows.written(writer.write)
+    with contextlib.ExitStack() as held:
+        held.enter_context(contextlib.closing(writer))
+        written = rows.written(writer.write, lambda: held.enter_context(rows.place()))
         try:
             async for piece in written:
                 if piece:
