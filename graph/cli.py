@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from graph.confirm_keys import run_confirm_keys
 from graph.copy_directory import add_copy
 from graph.erase_command import run_erase
 from graph.import_users import add_import
@@ -51,9 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     admin = commands.add_parser("admin", help="a key or the administrator's role for a user, new seals, erasure")
     actions = (
         "key: a new API key; promote: administrator, and a key; reseal: seal secrets with the newest key;"
-        " erase: show which personal data of a user would be erased, and erase them with --yes"
+        " erase: show which personal data of a user would be erased, and erase them with --yes;"
+        " confirm-keys: let the emails, external ids and login DNs of all users vouch for every role"
     )
-    admin.add_argument("what", choices=["key", "promote", "reseal", "erase"], help=actions)
+    admin.add_argument("what", choices=["key", "promote", "reseal", "erase", "confirm-keys"], help=actions)
     subject = "the username; for erase a typed id, such as user_18; `admin` is the first administrator"
     admin.add_argument("username", nargs="?", metavar="USER", help=subject)
     admin.add_argument("--yes", action="store_true", help="with erase: erase, instead of showing what would be erased")
@@ -101,12 +103,14 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _admin(given: argparse.Namespace, settings: Settings) -> int:
-    if (given.username is None) != (given.what == "reseal"):
+    if (given.username is None) != (given.what in ("reseal", "confirm-keys")):
         given.refuse(f"{given.what} {'takes no' if given.username else 'needs a'} USER")
     if given.yes and given.what != "erase":
         given.refuse("--yes goes with erase")
     if given.what == "reseal":
         return run_reseal(settings)
+    if given.what == "confirm-keys":
+        return run_confirm_keys(settings)
     if given.what == "erase":
         return run_erase(settings, given.username, confirmed=given.yes)
     print(asyncio.run(_rescue(settings, given.username, given.what == "promote")))

@@ -34,7 +34,7 @@ def run_erase(settings: Settings, typed: str, *, confirmed: bool) -> int:
 
 
 async def _erase(settings: Settings, typed: str, *, dry_run: bool) -> dict[str, Any]:
-    await migrate.bring_up_to_date(settings.database_url, prepare=settings.database_prepare)
+    await migrate.bring_existing_up_to_date(settings.database_url, prepare=settings.database_prepare)
     database = Database.of(settings)
     await database.open()
     try:

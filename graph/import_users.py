@@ -13,6 +13,7 @@ from models import migrate
 from models.database import Database
 from models.secrets import sealer
 from models.settings import Settings
+from models.values import API
 from resolvers.hashing import Hasher
 from resolvers.import_users import Import, Tally, import_rows
 from resolvers.importers import FORMATS, RefusedWriter, Source, UnreadableFile, open_rows, refused_path
@@ -32,6 +33,8 @@ def add_import(commands: Any) -> None:
     parser.add_argument("--encoding", help="instead of finding it out")
     meaning = "what a column means; repeatable"
     parser.add_argument("--map", action="append", default=[], metavar="COLUMN=FIELD", help=meaning)
+    whose = "the system whose ids the column externalId has, such as hr (api)"
+    parser.add_argument("--source", default=API, metavar="NAME", help=whose)
     parser.add_argument("--role", help="platform role of new users whose row names none")
     parser.add_argument("--ldap-server", type=int, metavar="N", help="new users of an LDIF sign in at LDAP server N")
     parser.add_argument("--no-create-groups", action="store_true", help="refuse rows whose group is not there")
@@ -73,7 +76,7 @@ def mapping(pairs: list[str]) -> dict[str, str]:
 
 
 async def _import(given: argparse.Namespace, settings: Settings, source: Source, refused: RefusedWriter) -> Tally:
-    await migrate.bring_up_to_date(settings.database_url, prepare=settings.database_prepare)
+    await migrate.bring_existing_up_to_date(settings.database_url, prepare=settings.database_prepare)
     database = Database.of(settings)
     await database.open()
     collector.settle()
@@ -83,10 +86,12 @@ async def _import(given: argparse.Namespace, settings: Settings, source: Source,
         sealer=sealer(settings.secret_key, database.file),
         hasher=hasher,
         username=given.username,
+        source=given.source,
         role=given.role,
         create_groups=not given.no_create_groups,
         dry_run=given.dry_run,
         noun=source.noun,
+        is_table=source.format == "csv",
     )
 
     def refuse(row: Any, problems: Any) -> None:

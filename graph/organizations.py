@@ -21,6 +21,9 @@ lazy = strawberry.lazy
 class Organization(Node):
     id: strawberry.ID = plain("Typed id, such as `organization_2`.")
     name: str = plain("Name, unique beside its siblings.")
+    path: str = plain(
+        "Names from below the root down to it, such as `/Acme/Sales`; `/` in a name is written `\\/`. Of the root: `/`."
+    )
     created_at: DateTime = plain("When it was made.")
     updated_at: DateTime = plain("When it last changed.")
     parent: Annotated["Organization", lazy("graph.organizations")] | None = to_one(

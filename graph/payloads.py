@@ -27,6 +27,7 @@ ErrorCodeEnum: Any = described(
         "INVALID_CREDENTIALS": "This did not sign anybody in; no reason is told.",
         "INVALID_TOKEN": "The link is unknown, used, revoked or expired.",
         "IN_USE": "Something still needs it.",
+        "KEY_NOT_CONFIRMED": "The user's email, external id or login DN was set by somebody who may not grant this.",
         "LAST_ADMINISTRATOR": "Nobody could administer any more.",
         "NOT_FOUND": "There is none, or none that you may see.",
         "NOT_LDAP": "Only LDAP users have this.",

@@ -89,7 +89,7 @@ def _options(given: argparse.Namespace) -> dict[str, Any]:
 
 
 async def _reconcile(given: argparse.Namespace, settings: Settings, source: Source, options: dict[str, Any]) -> int:
-    await migrate.bring_up_to_date(settings.database_url, prepare=settings.database_prepare)
+    await migrate.bring_existing_up_to_date(settings.database_url, prepare=settings.database_prepare)
     database = Database.of(settings)
     await database.open()
     collector.settle()
@@ -103,6 +103,8 @@ async def _reconcile(given: argparse.Namespace, settings: Settings, source: Sour
         create_groups=not given.no_create_groups,
         dry_run=given.dry_run,
         noun=source.noun,
+        is_table=source.format == "csv",
+        source=given.source,
     )
     try:
         with tqdm(total=source.total, desc="send", unit=" rows", disable=None) as bar:

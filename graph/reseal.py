@@ -25,7 +25,7 @@ def run_reseal(settings: Settings) -> int:
 
 
 async def _reseal(settings: Settings) -> reseal.Tally:
-    await migrate.bring_up_to_date(settings.database_url, prepare=settings.database_prepare)
+    await migrate.bring_existing_up_to_date(settings.database_url, prepare=settings.database_prepare)
     database = Database.of(settings)
     await database.open()
     try:

@@ -179,9 +179,10 @@ class Pages:
 
     async def metadata(self, request: Request, prefix: str) -> Response:
         """Ours, for the identity provider."""
-        async with self._services.database.reading() as connection:
-            found = await saml.through(connection, self._services.sealer, self._services.settings, prefix)
-        return Response(saml.metadata(found), media_type="application/samlmetadata+xml")
+        services = self._services
+        async with services.database.reading() as connection:
+            found = await saml.own_metadata(connection, services.sealer, services.settings, prefix)
+        return Response(found, media_type="application/samlmetadata+xml")
 
     async def _transaction(self, request: Request, work: Callable[[Change], Awaitable[Any]]) -> Any:
         services, caller = self._services, self._callers.of(request.scope)

@@ -17,7 +17,7 @@ SamlNameIdMatchesEnum: Any = described(
         "NONE": "By nothing: they are joined by an invitation or a conversion.",
         "USERNAME": "Their username is the name id, letter by letter.",
         "EMAIL": "Their email is the name id, letter by letter.",
-        "EXTERNAL_ID": "Their external id is the name id, letter by letter.",
+        "EXTERNAL_ID": "Their external id of the source `api` is the name id, letter by letter.",
     },
 )
 SamlNameIdFormatEnum: Any = described(

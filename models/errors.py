@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
     INVALID_TOKEN = "INVALID_TOKEN"  # noqa: S105
     IN_USE = "IN_USE"
+    KEY_NOT_CONFIRMED = "KEY_NOT_CONFIRMED"
     LAST_ADMINISTRATOR = "LAST_ADMINISTRATOR"
     NOT_FOUND = "NOT_FOUND"
     NOT_LDAP = "NOT_LDAP"
@@ -92,6 +93,15 @@ class Forbidden(Refusal):
         self.fields = fields
 
 
+class GainsRights(Refusal):
+    """Moving users or organizations below one's own would turn one right over them into others."""
+
+    code = ErrorCode.RIGHTS_TOO_WIDE
+    template = (
+        "This would give you rights over {what} that you do not have now: {rights}. Ask an administrator who has them."
+    )
+
+
 class IdempotencyKeyReused(Refusal):
     code = ErrorCode.IDEMPOTENCY_KEY_REUSED
     template = "This idempotencyKey was used for a different call. Use a new key for a new call."
@@ -121,6 +131,17 @@ class InvalidToken(Refusal):
 class InUse(Refusal):
     code = ErrorCode.IN_USE
     template = "{what} is still in use: {by}. Change those first."
+
+
+class KeyNotConfirmed(Refusal):
+    """A row found its user by a key that was set by somebody who could not grant what the row gives."""
+
+    code = ErrorCode.KEY_NOT_CONFIRMED
+    template = (
+        "This row matched user_{number} by {key}, set by somebody who may not grant {what}. Check that user_{number} is"
+        " the person meant. Then an administrator confirms it with updateUser (id: user_{number} and the same"
+        " {fields}), and you send the row again."
+    )
 
 
 class LastAdministrator(Refusal):

@@ -38,9 +38,19 @@ def separated(text: str) -> list[str]:
 
 
 def pair(text: str) -> tuple[str, str] | None:
-    r"""A name and a value, with the first `=` that is not written `\=` between them; None where there is none."""
+    r"""A name and a value with a `=` between them, each without its own marks (`\=`); None where there is none."""
     for found in re.finditer(r"(\\*)=", text):
         if len(found[1]) % 2 == 0:
             name = text[: found.start()] + found[1][: len(found[1]) // 2]
-            return re.sub(r"(\\*)\\=", lambda mark: mark[1][: len(mark[1]) // 2] + "=", name), text[found.end() :]
+            return _unescaped(name), _unescaped(text[found.end() :])
     return None
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"(\\*)\\=", lambda mark: mark[1][: len(mark[1]) // 2] + "=", text)
+
+
+def path_names(path: str) -> list[str]:
+    r"""The names in a path such as `/Acme/Sales`. Within a name `/` is written `\/`, and a backslash is doubled."""
+    names = re.findall(r"(?:[^\\/]|\\.)+", path.strip(), re.DOTALL)
+    return [re.sub(r"\\(.)", r"\1", name, flags=re.DOTALL) for name in names]

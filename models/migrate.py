@@ -59,6 +59,40 @@ async def bring_up_to_date(url: str, report: Callable[[str], None] = lambda _: N
         os.close(lock)
 
 
+async def bring_existing_up_to_date(url: str, *, prepare: bool = True) -> None:
+    """Like `bring_up_to_date`, for commands that need a directory: none is made where there is none.
+
+    Raises Unavailable, which is what a mistyped address comes to.
+    """
+    file = sqlite_file(url)
+    if not (_is_filled(file) if file else await _is_migrated(url, prepare=prepare)):
+        named = str(file) if file else "USERGRAPH_DATABASE_URL"
+        raise Unavailable(
+            f"There is no usergraph database at {named}, and this command makes none. Check USERGRAPH_DATABASE_URL, or"
+            " run usergraph serve once to make the directory."
+        )
+    await bring_up_to_date(url, prepare=prepare)
+
+
+def _is_filled(file: Path) -> bool:
+    """Whether a file is there with anything in it; what it holds is looked at later."""
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Unavailable(f"USERGRAPH_DATABASE_URL names {file}, which cannot be read: {error}") from error
+
+
+async def _is_migrated(url: str, *, prepare: bool) -> bool:
+    connection = await _connected(url, **({} if prepare else {"statement_cache_size": 0}))
+    try:
+        async with connection.transaction():
+            return bool(await _applied_to(connection))
+    finally:
+        await connection.close()
+
+
 def make_private(file: Path) -> None:
     """A directory holds password hashes: a new file is its owner's alone."""
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600))

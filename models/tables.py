@@ -4,6 +4,7 @@ from models.api_keys import ApiKey
 from models.audit import AuditEvent, StoredAnswer
 from models.credentials import PasswordReset, RecoveryCode, SignInFailure
 from models.directories import DirectoryEntry, DirectoryJob, DirectoryJobRow
+from models.grant_limits import KeyGrantLimit
 from models.groups import Group, GroupMember
 from models.history import (
     ApiKeyVersion,
@@ -44,6 +45,7 @@ __all__ = [
     "IdentityProvider",
     "IdentityProviderVersion",
     "Invitation",
+    "KeyGrantLimit",
     "Letter",
     "Organization",
     "OrganizationMember",

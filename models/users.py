@@ -50,6 +50,7 @@ class User(Row):
     updated_by = parent("User", null=True, on_delete=fields.SET_NULL)
     version = fields.IntField(default=1)
     search_key = fields.TextField(default="", db_default="")  # models/values.py: search_key()
+    match_key_limits = fields.TextField(null=True)  # resolvers/match_keys.py: who could grant what and set which key
 
     class Meta:
         table = "users"

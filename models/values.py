@@ -12,6 +12,7 @@ import orjson
 from email_validator import EmailNotValidError, validate_email
 
 from models.base import EMAIL, LABEL, LONG
+from models.dn import dn_key, is_dn
 from models.errors import Invalid, Required
 from models.lists import separated
 
@@ -201,26 +202,43 @@ def search_key(name_key: str, username_key: str, email_key: str, alias_keys: Ite
     return SEPARATOR.join((name_key, username_key, email_key, *sorted(alias_keys)))
 
 
-_DN_SPACES = re.compile(r"\s*(?<!\\)([,=+])\s*")
-
-
 def login_dn(text: str, *path: str | int) -> tuple[str, str]:
-    """A distinguished name as typed and its normal form (RFC 4514; attribute names and values without case)."""
-    kept = clean(text, *path, what="The login DN", limit=LONG)
-    parts = re.split(r"(?<!\\),", kept)
-    if not all(re.match(r"\s*[A-Za-z][A-Za-z0-9.-]*\s*=\s*\S", part) for part in parts):
+    """A distinguished name as typed and its normal form. Raises Required and Invalid."""
+    kept = distinguished_name(text, *path, what="The login DN")
+    if not is_dn(kept):
         raise Invalid(*path, reason="A login DN looks like cn=jane,ou=users,dc=example,dc=com.")
-    return kept, key(_DN_SPACES.sub(r"\1", kept))
+    normal = dn_key(kept)
+    if len(normal) > LONG:
+        raise Invalid(*path, reason=f"The login DN is longer than {LONG} characters.")
+    return kept, normal
+
+
+def distinguished_name(text: str, *path: str | int, what: str) -> str:
+    """A name in a directory as it is sent to it: only the spaces around it are left out, and none that is escaped."""
+    kept = text.strip()
+    if not kept:
+        raise Required(*path, what=what)
+    if len(kept) > LONG:
+        raise Invalid(*path, reason=f"{what} is longer than {LONG} characters.")
+    if _INVISIBLE.search(kept) or _CONTROL.search(kept):
+        raise Invalid(*path, reason=f"{what} holds an invisible or control character. Type it again.")
+    backslashes = len(kept) - len(kept.rstrip("\\"))
+    return kept + " " if backslashes % 2 and text.rstrip() != text else kept
 
 
 API = "api"  # the source of external ids that come by no other source's way
 _PROGRAMS = re.compile(r"provider_\d+|scim:.*", re.IGNORECASE)
 
 
+def is_set_by_program(source: str) -> bool:
+    """Whether ids of this source are set by synchronizations alone."""
+    return _PROGRAMS.fullmatch(source) is not None
+
+
 def source_name(text: str, *path: str | int) -> str:
     """The name of a source of external ids, as integrators choose it. Raises Required and Invalid."""
     kept = clean(text, *path, what="The source")
-    if _PROGRAMS.fullmatch(kept):
+    if is_set_by_program(kept):
         reason = f"{kept} is the source of an identity provider or of SCIM, which sets these ids. Choose another name."
         raise Invalid(*path, reason=reason)
     return kept

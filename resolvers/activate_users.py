@@ -40,6 +40,18 @@ async def end_access(change: Change, ids: Sequence[int]) -> dict[int, Ended]:
     return {each: Ended(sessions.get(each, 0), keys.get(each, 0), invitations.get(each, 0)) for each in ids}
 
 
+async def end_keys(change: Change, drafts: Sequence[Draft]) -> dict[int, int]:
+    """End the API keys of users for whom somebody else is answerable from now on; count them, also in the drafts."""
+    users = {draft.user_id: draft for draft in drafts if draft.user_id is not None}
+    if not users:
+        return {}
+    moment = change.moment
+    ended = await _end(change, list(users), "api_keys", "revoked_at = $2", "revoked_at IS NULL", moment)
+    for user_id, count in ended.items():
+        users[user_id].changes["open_api_keys"] = (count, 0)
+    return ended
+
+
 async def forget_absence(change: Change, ids: Sequence[int]) -> None:
     """Brought back by a person: whoever deactivates these users next, no directory undoes it."""
     if ids:
@@ -65,9 +77,18 @@ async def drop_letters(change: Change, ids: Sequence[int]) -> None:
 
 
 async def targeted(
-    change: Change, ids: Sequence[str], right: Right, roles: Roles, argument: str = "ids"
+    change: Change,
+    ids: Sequence[str],
+    right: Right,
+    roles: Roles,
+    argument: str = "ids",
+    *,
+    is_self_service: bool = True,
 ) -> list[Draft]:
-    """A draft for each id of a plural call, refused where there is no such user or the viewer may not touch them."""
+    """A draft for each id of a plural call, refused where there is no such user or the viewer may not touch them.
+
+    `is_self_service`: one's own user needs no place; the call itself says what nobody does to themselves.
+    """
     change.bounded(ids, "ids", argument)
     drafts = [Draft(index, {"ref": typed}, (argument, index)) for index, typed in enumerate(ids)]
     for draft in drafts:
@@ -78,16 +99,17 @@ async def targeted(
     for draft in drafts:
         if draft.user_id is not None:
             draft.target = found.get(draft.user_id)
-            draft.attempt(_check, change, draft, where, seen.setdefault(draft.user_id, draft.index))
+            first = seen.setdefault(draft.user_id, draft.index)
+            draft.attempt(_check, change, draft, where, first, is_self_service)
     return drafts
 
 
-def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> None:
+def _check(change: Change, draft: Draft, where: targets.Scope, first: int, is_self_service: bool) -> None:
     if draft.target is None:
         raise NotFound(*draft.path, what="user", key=draft.given["ref"])
+    targets.require_manageable(change, draft.target, where, *draft.path, is_self_service=is_self_service)
     if first != draft.index:
         raise Duplicate(*draft.path, what="This user", first=row_name(first))
-    targets.require_manageable(change, draft.target, where, *draft.path)
 
 
 async def deactivate_users(change: Change, *, ids: Sequence[str], error_policy: str | None = None) -> dict[str, Any]:

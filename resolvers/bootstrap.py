@@ -16,6 +16,7 @@ from models.values import username as username_of
 from resolvers import ready_reports, tokens
 from resolvers.audit import Action, Event, Subject, record
 from resolvers.policy import ALL, BUILT_IN_ROLES, NOBODY, Viewer
+from resolvers.user_keys import id_by_username
 
 # Whoever runs a command on the machine itself can change the database in any case.
 COMMAND_LINE = Viewer(username="usergraph", weight=100, rights=ALL)
@@ -112,16 +113,15 @@ async def make_key(tx: Transaction, moment: datetime, user_id: int, name: str, s
 
 async def rescue(tx: Transaction, username: str, *, make_administrator: bool) -> str:
     """A key for a user who is locked out, made on the machine itself; as an active administrator, if so asked."""
-    kept = key(username_of(username))
-    row = await tx.one("SELECT id FROM users WHERE username_key = $1", kept)
-    if row is None:
+    user_id = await id_by_username(tx, username_of(username))
+    if user_id is None:
         raise NotFound(what="user", key=username)
     moment = tx.moment
     if make_administrator:
         admin = await tx.scalar("SELECT id FROM roles WHERE name = 'Admin' AND is_built_in")
         local = await tx.scalar("SELECT id FROM identity_providers WHERE kind = 'LOCAL' ORDER BY id LIMIT 1")
         change = {
-            "id": row[0],
+            "id": user_id,
             "role_id": admin,
             "provider_id": local,
             "ldap_provider_id": None,
@@ -136,9 +136,9 @@ async def rescue(tx: Transaction, username: str, *, make_administrator: bool) ->
         event = Event(
             Action.UPDATED,
             Subject.USER,
-            row[0],
+            user_id,
             username,
             {"role": (None, "Admin"), "state": (None, "ACTIVE")},
         )
         await record(tx, NOBODY, moment, [event])
-    return await make_key(tx, moment, row[0], "made on the command line")
+    return await make_key(tx, moment, user_id, "made on the command line")

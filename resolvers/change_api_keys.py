@@ -135,10 +135,15 @@ async def revoke_api_keys(change: Change, *, ids: Sequence[str], error_policy: s
 
 def _check(change: Change, draft: Draft, row: Any, owners: Mapping[int, targets.Target], where: targets.Scope) -> None:
     if row is None or (row[1] != change.viewer.user_id and not change.viewer.can(Right.MANAGE_API_KEYS)):
-        raise NotFound(*draft.path, what="API key", key=draft.given["ref"])
+        raise _unknown(draft)
     draft.target, draft.user_id = owners[row[1]], row[1]
-    targets.require_manageable(change, owners[row[1]], where, *draft.path)
+    unseen, seen_by = _unknown(draft), Right.MANAGE_API_KEYS
+    targets.require_manageable(change, owners[row[1]], where, *draft.path, unseen=unseen, seen_by=seen_by)
     draft.columns = {"id": row[0], "revoked_at": row[2]}
+
+
+def _unknown(draft: Draft) -> NotFound:
+    return NotFound(*draft.path, what="API key", key=draft.given["ref"])
 
 
 def _revoked(draft: Draft) -> Event:

@@ -145,10 +145,11 @@ def _check(
     owners: Mapping[int, targets.Target],
     where: targets.Scope,
 ) -> None:
+    unknown = NotFound(*draft.path, what="invitation", key=draft.given["ref"])
     if row is None:
-        raise NotFound(*draft.path, what="invitation", key=draft.given["ref"])
+        raise unknown
     draft.target, draft.user_id = owners[row["user_id"]], row["user_id"]
-    targets.require_manageable(change, draft.target, where, *draft.path)
+    targets.require_manageable(change, draft.target, where, *draft.path, unseen=unknown, seen_by=Right.INVITE_USERS)
     if row["state"] != InvitationState.PENDING:
         raise WrongState(*draft.path, reason=f"This invitation is {row['state'].lower()} already.")
     draft.columns = dict(row)

@@ -82,6 +82,7 @@ async def update_organization(
     if parent_id is not None:
         new_parent = await _parent(change, parent_id, await _height(change, organization_id))
         await _refuse_circle(change, organization_id, new_parent, old_parent)
+        await _refuse_gains(change, organization_id, new_parent)
     if new_parent is not None:
         await _refuse_taken(change, new_parent, new_name, organization_id)
     pairs = {"name": (old_name, new_name), "parent": (_typed(old_parent), _typed(new_parent))}
@@ -117,8 +118,22 @@ async def _refuse_circle(change: Change, moved: int, parent: int, old_parent: in
         raise Invalid("parentId", reason="An organization cannot be moved below itself.")
 
 
+async def _refuse_gains(change: Change, moved: int, parent: int) -> None:
+    """The roles that hold at the new parent will hold here: whoever moves could grant each of them here already.
+
+    One's own are among them, so that nobody turns a right over organizations into every right they have elsewhere.
+    """
+    here, there = await _grants_above(change, moved), await _grants_above(change, parent)
+    among = change.tx.dialect.among("organization_id", "$1", "bigint")
+    sql = f"SELECT DISTINCT role_id FROM organization_members WHERE role_id IS NOT NULL AND {among}"
+    known = await references.roles(change.tx)
+    for row in await change.tx.rows(sql, sorted(there - here)):
+        role = known.by_id[row[0]]
+        require_grantable(change.viewer, role.name, role.weight, role.rights, "parentId", organization_ids=here)
+
+
 async def delete_organization(change: Change, *, id: str) -> dict[str, Any]:
-    """Delete an organization with nothing below it; its members stay users."""
+    """Delete an organization with nothing below it; its members stay users, and leave it as if they were removed."""
     change.viewer.require(Right.MANAGE_ORGANIZATIONS)
     organization_id, name, parent = await _organization(change, id, "id")
     await _require_within(change, organization_id, "id")
@@ -127,9 +142,7 @@ async def delete_organization(change: Change, *, id: str) -> dict[str, Any]:
     below = await change.tx.scalar("SELECT COUNT(*) FROM organizations WHERE parent_id = $1", organization_id)
     if below:
         raise InUse("id", what=name, by=f"{below} organizations lie below it")
-    count = await change.tx.scalar(
-        "SELECT COUNT(*) FROM organization_members WHERE organization_id = $1", organization_id
-    )
+    count = await members.remove_all(change, members.ORGANIZATIONS, organization_id, name, "id")
     await bulk.delete(change.tx, Organization, [organization_id])
     changes = {"name": (name, None), "members": (count, None)}
     await change.record([Event(Action.DELETED, Subject.ORGANIZATION, organization_id, name, changes)])

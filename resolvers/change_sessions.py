@@ -55,10 +55,15 @@ async def end_sessions(change: Change, *, ids: Sequence[str], error_policy: str 
 
 def _check(change: Change, draft: Draft, row: Any, owners: Mapping[int, targets.Target], where: targets.Scope) -> None:
     if row is None or (row[1] != change.viewer.user_id and not change.viewer.can(Right.DEACTIVATE_USERS)):
-        raise NotFound(*draft.path, what="session", key=draft.given["ref"][:100])
+        raise _unknown(draft)
     draft.target, draft.user_id = owners[row[1]], row[1]
-    targets.require_manageable(change, owners[row[1]], where, *draft.path)
+    unseen, seen_by = _unknown(draft), Right.DEACTIVATE_USERS
+    targets.require_manageable(change, owners[row[1]], where, *draft.path, unseen=unseen, seen_by=seen_by)
     draft.columns = {"id": row[0], "ended_at": row[2]}
+
+
+def _unknown(draft: Draft) -> NotFound:
+    return NotFound(*draft.path, what="session", key=draft.given["ref"][:100])
 
 
 def _result(draft: Draft, is_ended: bool) -> dict[str, Any]:

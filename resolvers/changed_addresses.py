@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from models import bulk
 from models.invitations import Invitation
 from models.letters import LetterKind
+from models.values import is_same_email
 from resolvers import letters, tokens
 from resolvers.activate_users import drop_letters
 from resolvers.audit import Action, Event, Subject
@@ -29,10 +30,10 @@ async def follow(change: Change, drafts: Sequence[Draft]) -> None:
 
 
 def _has_moved(draft: Draft) -> bool:
-    return (
-        draft.target is not None
-        and draft.columns.get("email_key", draft.target["email_key"]) != (draft.target["email_key"])
-    )
+    if draft.target is None or "email" not in draft.columns:
+        return False
+    is_alike = draft.columns["email_key"] == draft.target["email_key"]
+    return not (is_alike and is_same_email(draft.columns["email"], draft.target["email"]))
 
 
 async def _close_resets(change: Change, moved: Sequence[Draft], ids: Sequence[int]) -> None:

@@ -50,6 +50,10 @@ class Check:
     refusal: Refusal | None = None
     entry_id: str | None = None
 
+    @property
+    def is_proof(self) -> bool:
+        return self.by is ConversionCheck.BIND and self.refusal is None
+
 
 NO_CHECK = Check(ConversionCheck.NONE)
 ASK_LATER = "Try again later, or ask an administrator."
@@ -89,9 +93,10 @@ async def prepare(before: Before, given: dict[str, Any]) -> None:
     rows = given["conversions"]
     passwords = [row.pop("directory_password", None) for row in rows]
     wanted = given.pop("verify", None)
-    if len(rows) > before.settings.max_bulk or (wanted == ConversionCheck.NONE and not _must_prove(before)):
-        return
     ids = [number_of("user", row["id"]) or 0 for row in rows]
+    must_prove = any(_must_prove(before, user_id) for user_id in ids)
+    if len(rows) > before.settings.max_bulk or (wanted == ConversionCheck.NONE and not must_prove):
+        return
     before.viewer.require_self_or(Right.CONVERT_USERS, ids, "conversions")
     async with before.database.reading() as connection:
         known = await references.providers(connection)
@@ -129,20 +134,33 @@ def _entry(to: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, tuple[str, 
     return (to.get("saml") or {}).get("provisioned_by"), ("saml", "provisionedBy")
 
 
-def _must_prove(before: Before) -> bool:
-    return not before.viewer.can(Right.CONVERT_USERS)
+def _must_prove(before: Before, user_id: int) -> bool:
+    """Whoever converts themselves, but for who may convert everybody."""
+    return user_id == before.viewer.user_id and Right.CONVERT_USERS not in before.viewer.rights
 
 
 async def _ask(before: Before, wanted: str | None, named: Sequence[Named]) -> dict[int, Check]:
     """About entries of one directory."""
-    must_prove = _must_prove(before)
+    own = [each for each in named if _must_prove(before, each.user_id)]
+    others = [each for each in named if each not in own]
+    return {
+        **(await _ask_about(before, wanted, own, must_prove=True) if own else {}),
+        **(await _ask_about(before, wanted, others, must_prove=False) if others else {}),
+    }
+
+
+async def _ask_about(
+    before: Before, wanted: str | None, named: Sequence[Named], *, must_prove: bool
+) -> dict[int, Check]:
     by = ConversionCheck(wanted or (ConversionCheck.BIND if must_prove else ConversionCheck.FIND))
     provider = named[0].provider
+    if by is ConversionCheck.NONE and not must_prove:
+        return {}
     try:
         async with before.database.reading() as connection:
             server = await server_of(connection, before.sealer, provider.id)
     except ProviderNotConfigured:
-        if wanted is None or by is ConversionCheck.NONE:
+        if wanted is None and not must_prove:
             return {}
         return {each.index: each.unreachable(by, "it has no settings yet", must_prove=must_prove) for each in named}
     if must_prove and by is not ConversionCheck.BIND:

@@ -8,19 +8,23 @@ from models import bulk
 from models.errors import Duplicate, Invalid, NotFound, WrongState
 from models.users import PreviousIdentity, User
 from models.values import camel
-from resolvers import entry_ids, existing_users, references, targets
+from resolvers import entry_ids, existing_users, match_keys, references, targets
+from resolvers.activate_users import end_keys
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
 from resolvers.check_conversions import NO_CHECK, Check
-from resolvers.drafts import Draft, refuse_duplicates, row_name
+from resolvers.directory_links import require_linkable
+from resolvers.drafts import Draft, login_dn_path, refuse_duplicates, row_name
+from resolvers.match_keys import LOGIN_DN
 from resolvers.name_ids import Matches
 from resolvers.outcomes import accepted, payload, result
 from resolvers.policy import Right
-from resolvers.references import Identity, Providers
+from resolvers.references import Identity, Providers, Roles
 from resolvers.sessions import end_sessions
 from resolvers.targets import Target
 from resolvers.turns import in_turns
 
+LINK = ("ldap_provider_id", "login_dn_key")
 KEPT = ("id", "role", "groups", "organizations", "tags", "aliases", "variables", "apiKeys", "secondFactor")
 
 
@@ -34,8 +38,12 @@ async def convert_users(
     conversions: Sequence[Mapping[str, Any]],
     error_policy: str | None = None,
     checks: Mapping[int, Check] | None = None,
+    is_proved: bool = False,
 ) -> dict[str, Any]:
-    """A result for each conversion, with what the user keeps and loses. `checks`: what directories said, by row."""
+    """A result for each conversion, with what the user keeps and loses. `checks`: what directories said, by row.
+
+    `is_proved`: the users have proved their new way in already.
+    """
     change.bounded(conversions, "conversions", "conversions")
     drafts = [
         Draft(index, {**each, "ref": each["id"]}, ("conversions", index)) for index, each in enumerate(conversions)
@@ -51,12 +59,16 @@ async def convert_users(
             if identity is not None:
                 draft.columns |= identity.columns
                 draft.attempt(_may_convert, draft, known, administrators, check)
+            if draft.is_good:
+                draft.attempt(_may_link, change, draft, known, roles, check)
     refuse_duplicates(drafts)
-    existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
+    # A conflict is only for who may link the entry: it says that somebody here has it.
+    able = [draft for draft in drafts if draft.is_good]
+    existing_users.refuse_taken(able, await existing_users.taken(change.tx, able))
     good = accepted(change, drafts, error_policy)
-    await _store(change, good, known)
+    ended = await _store(change, good, known, is_proved=is_proved)
     matches = await Matches.load(change.tx, good)
-    return payload([_result(draft, checks or {}, matches) async for draft in in_turns(drafts)])
+    return payload([_result(draft, checks or {}, matches, ended) async for draft in in_turns(drafts)])
 
 
 async def find_users(change: Change, drafts: Sequence[Draft], argument: str) -> None:
@@ -77,9 +89,9 @@ async def find_users(change: Change, drafts: Sequence[Draft], argument: str) -> 
 def _check(change: Change, draft: Draft, where: targets.Scope, first: int) -> None:
     if draft.target is None:
         raise NotFound(*draft.path, "id", what="user", key=draft.given["id"])
+    targets.require_manageable(change, draft.target, where, *draft.path, "id")
     if first != draft.index:
         raise Duplicate(*draft.path, "id", what="This user", first=row_name(first))
-    targets.require_manageable(change, draft.target, where, *draft.path, "id")
     # Whoever answers for the new way in signs in as this user, and a narrow key of theirs must not make itself one.
     targets.require_no_wider(where, draft.target, *draft.path, "id")
 
@@ -99,7 +111,9 @@ def _identity(change: Change, draft: Draft, known: Providers, check: Check) -> I
         raise Invalid(*path, reason="A conversion sets no password. Convert with local: {}, then use changePassword.")
     if _names_name_id(draft):
         # By oneself it is not claimed but proved, to the identity provider: nobody keeps another's from them.
-        change.viewer.require(Right.CONVERT_USERS, *draft.path, "to", "saml", "nameId")
+        path = (*draft.path, "to", "saml", "nameId")
+        is_own = draft.user_id == change.viewer.user_id
+        (change.viewer.require_everywhere if is_own else change.viewer.require)(Right.CONVERT_USERS, *path)
     found = known.identity(draft.given["to"], *draft.path, "to")
     target = draft.target
     assert target is not None
@@ -131,6 +145,19 @@ def _may_convert(draft: Draft, known: Providers, administrators: set[int], check
         targets.keep_one(administrators, draft.user_id, *draft.path, "to")
 
 
+def _may_link(change: Change, draft: Draft, known: Providers, roles: Roles, check: Check) -> None:
+    """What is proved by its password is linked by anybody, another entry by who could grant what it gives."""
+    assert draft.target is not None
+    provider_id = draft.columns["ldap_provider_id"]
+    if check.is_proof:
+        draft.proved.add(LOGIN_DN)
+    elif provider_id is not None and any(draft.columns[name] != draft.target[name] for name in LINK):
+        path = (*draft.path, *login_dn_path(draft))
+        if draft.user_id == change.viewer.user_id:
+            change.viewer.require_everywhere(Right.CONVERT_USERS, *path)
+        require_linkable(change.viewer, known.by_id[provider_id], roles, *path)
+
+
 def _kind(known: Providers, provider_id: int | None) -> str:
     return "API_ONLY" if provider_id is None else known.by_id[provider_id].kind
 
@@ -139,13 +166,19 @@ def _differs(draft: Draft) -> bool:
     return any(draft.columns[name] != (draft.target or {})[name] for name in Identity(None).columns)  # type: ignore[index]
 
 
-async def _store(change: Change, good: Sequence[Draft], known: Providers) -> None:
+async def _store(change: Change, good: Sequence[Draft], known: Providers, *, is_proved: bool) -> dict[int, int]:
+    """How many API keys ended, by user: of all whose new way in they have not proved themselves."""
     changed = [draft for draft in good if _differs(draft)]
+    await match_keys.stamp(change, changed)
+    own = [draft for draft in changed if draft.user_id == change.viewer.user_id and (is_proved or draft.proved)]
+    ended = await end_keys(change, [draft for draft in changed if draft not in own])
     rows, before, events = [], [], []
     async for draft in in_turns(changed):
         target = draft.target
         assert target is not None
-        rows.append({"id": target.id, **_identity_columns(draft), **stamps(change, target)})
+        limits = draft.columns.get("match_key_limits", target["match_key_limits"])
+        columns = {**_identity_columns(draft), "match_key_limits": limits}
+        rows.append({"id": target.id, **columns, **stamps(change, target)})
         before.append(_previous(change, target))
         describe(draft, target, known)
         events.append(Event(Action.CONVERTED, Subject.USER, target.id, target["username"], draft.changes))
@@ -153,6 +186,7 @@ async def _store(change: Change, good: Sequence[Draft], known: Providers) -> Non
     await bulk.update(change.tx, User, rows)
     await end_sessions(change, [draft.user_id for draft in changed if draft.user_id])
     await change.record(events)
+    return ended
 
 
 def describe(draft: Draft, target: Target, known: Providers) -> None:
@@ -185,7 +219,7 @@ def _previous(change: Change, target: Target) -> dict[str, Any]:
     return {"user_id": target.id, **{name: target[name] for name in names}, "created_at": change.moment}
 
 
-def _result(draft: Draft, checks: Mapping[int, Check], matches: Matches) -> dict[str, Any]:
+def _result(draft: Draft, checks: Mapping[int, Check], matches: Matches, ended: Mapping[int, int]) -> dict[str, Any]:
     target = draft.target
     if target is None or not draft.is_good:
         return {**result(draft, "FAILED"), "kept": [], "lost": [], "checkedBy": None, "nameIdMatch": None}
@@ -194,11 +228,12 @@ def _result(draft: Draft, checks: Mapping[int, Check], matches: Matches) -> dict
         lost += ["sessions"]
         lost += ["password"] if target["password_hash"] is not None else []
         lost += [camel(n) for n in ("login_dn", "name_id") if target[n] is not None and draft.columns[n] is None]
+        lost += ["apiKeys"] if ended.get(target.id) else []
     check = checks.get(draft.index, NO_CHECK)
     passed = check if check.refusal is None else NO_CHECK  # what was so already needs none
     return {
         **result(draft, "UPDATED" if draft.changed else "UNCHANGED"),
-        "kept": list(KEPT),
+        "kept": [each for each in KEPT if each not in lost],
         "lost": lost,
         "checkedBy": None if draft.columns["login_dn"] is None else passed.by.value,
         "nameIdMatch": matches.outlook(draft),

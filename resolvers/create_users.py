@@ -9,8 +9,8 @@ from resolvers.audit import Action
 from resolvers.changes import Before, Change
 from resolvers.drafts import Draft, read, require_for_sources
 from resolvers.outcomes import error
+from resolvers.placing import Placing
 from resolvers.policy import Right
-from resolvers.store_users import Placing
 from resolvers.strength import check_password
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from models import bulk
 from models.errors import DeletionForbidden, Self
 from models.users import User
+from models.values import API
 from resolvers import references, targets
 from resolvers.activate_users import targeted
 from resolvers.audit import Action, Event, Subject
@@ -44,6 +45,9 @@ def _event(draft: Draft) -> Event:
     assert target is not None
     kept = ("username", "email", "name", "state", "external_id", "login_dn")
     changes = {name: (target[name], None) for name in kept if target[name] is not None}
+    others = sorted(f"{source}={value}" for source, value in target.external_ids.items() if source != API)
+    if others:
+        changes["external_ids"] = (others, None)
     return Event(
         Action.DELETED,
         Subject.USER,

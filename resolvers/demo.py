@@ -27,7 +27,8 @@ from resolvers.demo_people import (
     household,
     person,
 )
-from resolvers.policy import NOBODY
+from resolvers.match_keys import limit_ids
+from resolvers.policy import NOBODY, PROVED
 
 CHUNK = 5_000
 GROUPS = (
@@ -68,6 +69,7 @@ async def furnish(tx: Transaction) -> Furniture:
         organizations=await _organizations(tx, stamps),
         groups=sorted(row[0] for row in await bulk.insert(tx, Group, groups)),
         admin=await tx.scalar("SELECT MIN(id) FROM users"),
+        key_limit=(await limit_ids(tx, [PROVED]))[PROVED],
     )
 
 

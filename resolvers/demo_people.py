@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any
 
 from models.values import API, key, search_key
+from resolvers.match_keys import text_of
 from resolvers.policy import ROOT_PROJECT_ROLES
 
 NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)  # fixed, so that every run makes the same directory
@@ -50,9 +51,10 @@ USER_COLUMNS = (
     "id username username_key email email_key name name_key first_name first_name_key last_name last_name_key"
     " external_id state role_id provider_id ldap_provider_id login_dn login_dn_key password_hash totp_secret"
     " totp_enabled_at can_create_projects_in_root last_login_at last_api_request_at created_at created_by_id"
-    " updated_at updated_by_id version search_key"
+    " updated_at updated_by_id version match_key_limits search_key"
 ).split()
 EXTERNAL_ID = USER_COLUMNS.index("external_id") - 1  # in the values of a person
+MATCH_KEYS = {name: USER_COLUMNS.index(name) - 1 for name in ("email_key", "ldap_provider_id", "login_dn_key")}
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Furniture:
     organizations: Sequence[int]
     groups: Sequence[int]
     admin: int
+    key_limit: int
 
 
 @dataclass(slots=True)
@@ -167,14 +170,17 @@ def household(furniture: Furniture, people: Sequence[tuple[int, Person]], dice: 
             made.aliases.append((user_id, aliases[0].upper(), aliases[0]))
         if dice.random() < 0.5:
             made.variables.append((user_id, "costCentre", "costcentre", f"CC-{dice.randrange(100, 999)}"))
-        if (external_id := each.values[EXTERNAL_ID]) is not None:
-            made.external_ids.append((user_id, API, external_id))
+        external_ids = {API: each.values[EXTERNAL_ID]} if each.values[EXTERNAL_ID] is not None else {}
         if each.number % 3 == 0:
-            made.external_ids.append((user_id, "crm", f"C-{each.number:06}"))
+            external_ids["crm"] = f"C-{each.number:06}"
+        made.external_ids += [(user_id, source, value) for source, value in external_ids.items()]
         for group in dice.sample(groups, dice.choices((0, 1, 2, 3), cum_weights=GROUP_SHARES)[0]):
             made.groups.append((group, user_id, each.created))
         made.members += [(place, user_id, each.created) for place in sorted(_places(furniture, each.company, dice))]
-        made.users.append((user_id, *each.values, search_key(each.name_key, each.username, each.email, aliases)))
+        keys = {name: each.values[place] for name, place in MATCH_KEYS.items()}
+        limits = text_of(keys, external_ids, furniture.key_limit)
+        words = search_key(each.name_key, each.username, each.email, aliases)
+        made.users.append((user_id, *each.values, limits, words))
     return made
 
 

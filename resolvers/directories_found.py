@@ -124,11 +124,11 @@ async def _by_address(connection: Connection, job: Job, wanted: Mapping[str, Map
     """Who was invited through this very directory and is called by the entry's address or name, without a DN yet.
 
     They sign in by that name, so that the entry could be them already. Not where two entries have the address, which
-    only a full run can tell. Addresses of LDAP are ASCII (RFC 4524); others are not compared.
+    only a run that reads everything can tell. Addresses of LDAP are ASCII (RFC 4524); others are not compared.
     """
     addresses = {entry_key: each["email"] for entry_key, each in wanted.items() if each.get("email")}
     keys = {email_key(each): entry_key for entry_key, each in addresses.items() if each.isascii()}
-    keys = keys if job.is_full else {}
+    keys = keys if job.is_whole else {}
     if not keys:
         return []
     among = connection.dialect.among("email_key", "$2", "text")

@@ -47,7 +47,7 @@ async def begin(
 async def starter(tx: Transaction, job: Job) -> Viewer:
     """Who started the job, with the rights of this moment. Raises Unauthenticated or Forbidden."""
     number, key_id = job.created_by_id, job.options.get("key_id")
-    row = await tx.one("SELECT username_key FROM users WHERE id = $1", number) if number is not None else None
+    row = await tx.one("SELECT username FROM users WHERE id = $1", number) if number is not None else None
     if row is None:
         raise Unauthenticated
     viewer = await as_of_now(tx, Viewer(user_id=number, key_id=key_id)) if key_id else await by_username(tx, row[0])

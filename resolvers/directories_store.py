@@ -52,7 +52,13 @@ class Job:
 
     @property
     def is_full(self) -> bool:
+        """Whether it was asked for as a full run: only then is who is missing counted as absent."""
         return bool(self.options.get("is_full", True))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it names every user of the source, as an incremental run does where it has to read everything."""
+        return bool(self.options.get("is_whole", self.is_full))
 
     @property
     def next(self) -> int:

@@ -7,13 +7,14 @@ from typing import Any
 from models.directories import DirectoryAction, JobKind
 from models.errors import Duplicate, Refusal, RoleAboveCeiling, Taken, WrongState
 from models.users import UserState
-from models.values import camel, login_dn
+from models.values import camel, email_spelling, login_dn, spelling
 from resolvers import entry_ids, store_users
 from resolvers.changes import Change
 from resolvers.directories_entries import deactivated_by
 from resolvers.directories_found import found
 from resolvers.directories_store import Job, JobRow
 from resolvers.drafts import Draft, row_name
+from resolvers.match_keys import LOGIN_DN
 from resolvers.references import Roles, is_deactivated, number_or_none, roles
 from resolvers.upsert_users import Planned, plan
 from resolvers.user_details import LEAVABLE
@@ -22,6 +23,7 @@ REPLACED = (
     " It is that of user_{number}, who was another entry, by its own id. If that was somebody else, convert or delete"
     " user_{number}; if it is the same person, convert them to local and back. Then run this again."
 )
+NORMAL_FORMS = {"email": email_spelling, "username": spelling}  # names are compared as they are written
 # What mappings give, and where the options of a job and its rows say so.
 GIVEN = {"groups": ("managed_groups", "group_ids"), "organizations": ("managed_organizations", "organization_ids")}
 
@@ -60,7 +62,10 @@ async def drafted(change: Change, job: Job, rows: Sequence[JobRow], limits: Limi
     async def settle(drafts: Sequence[Draft]) -> None:
         await _settle(change, job, rows, drafts, limits)
 
-    made = await plan(change, users, source=job.source, create_missing_groups=making, matched=settle)
+    directory = job.provider_id if job.kind == JobKind.SYNC else None
+    made = await plan(
+        change, users, source=job.source, create_missing_groups=making, matched=settle, directory=directory
+    )
     for row, draft in zip(rows, made.drafts, strict=True):
         _explain(draft, known.replaced.get(row.entry_key))
     return made
@@ -74,7 +79,7 @@ def _explain(draft: Draft, owner: int | None) -> None:
 
 
 def _upsert_row(job: Job, row: JobRow, matched: Mapping[str, int], limits: Limits) -> dict[str, Any]:
-    wanted = dict(row.wanted or {})
+    wanted = {name: value for name, value in (row.wanted or {}).items() if name != "values"}
     dn, entry_id = wanted.pop("login_dn", None), entry_ids.to_keep(wanted.pop("entry_id", None) or "")
     given = {**wanted, "place": row_name(row.position)}
     if job.kind == JobKind.SYNC:
@@ -90,6 +95,9 @@ async def _settle(change: Change, job: Job, rows: Sequence[JobRow], drafts: Sequ
     await _refuse_repeated(change, job, rows, drafts)
     back = await deactivated_by(change.tx, job, [draft.user_id for draft in drafts if draft.user_id is not None])
     await _take_memberships_back(change, job, drafts)
+    for row, draft in zip(rows, drafts, strict=True):
+        if draft.target is not None:
+            _keep_stored_values(draft, (row.wanted or {}).get("values") or {})
     for draft in drafts:
         if draft.target is not None:
             _keep_deactivated(draft, back)
@@ -131,6 +139,19 @@ def _keep_deactivated(draft: Draft, back: set[int]) -> None:
     draft.given = {**draft.given, "is_active": draft.target.id in back and not left}
 
 
+def _keep_stored_values(draft: Draft, values: Mapping[str, Sequence[str]]) -> None:
+    """Of several values in no order, the one that is stored stays as long as the entry has it."""
+    target = draft.target
+    assert target is not None
+    for name, current in values.items():
+        stored, column = target[name], f"{name}_key"
+        normal = NORMAL_FORMS.get(name, str)
+        if stored is None or normal(stored) not in map(normal, current):
+            continue
+        draft.refusals = [each for each in draft.refusals if each.path[-1:] != (camel(name),)]
+        draft.columns |= {name: stored, column: target[column]}
+
+
 def _provision(job: Job, draft: Draft, limits: Limits) -> None:
     """The DN follows the directory; who authenticates stays as it is. A role above the ceiling is not its matter.
 
@@ -146,7 +167,11 @@ def _provision(job: Job, draft: Draft, limits: Limits) -> None:
         return
     ldap = draft.given["authentication"]["ldap"]
     named = draft.attempt(lambda: login_dn(ldap["login_dn"] or "", *draft.path, "loginDn"))
-    if named is not None and named[0] != target["login_dn"]:
+    if named is not None and target["login_dn_key"] is not None:
+        is_same_entry = ldap["entry_id"] is not None and ldap["entry_id"] == target["entry_id"]
+        if is_same_entry or named[1] == target["login_dn_key"]:
+            draft.agreed.add(LOGIN_DN)
+    if named is not None and named != (target["login_dn"], target["login_dn_key"]):
         draft.columns["login_dn"], draft.columns["login_dn_key"] = named
         draft.columns["ldap_provider_id"] = job.provider_id
         draft.columns["entry_id"] = ldap["entry_id"] or target["entry_id"]

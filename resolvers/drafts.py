@@ -7,7 +7,7 @@ from typing import Any
 from models.base import LONG
 from models.errors import Duplicate, Invalid, Refusal
 from models.values import API, camel, clean, email, key, source_name, split, username
-from resolvers.policy import Right, Viewer
+from resolvers.policy import GrantLimit, Right, Viewer
 from resolvers.targets import Target
 
 CALLED = {
@@ -41,6 +41,11 @@ class Draft:
     forms of tags, aliases and variables to take away, `left` groups and organizations. `source` is the one whose ids
     `external_id` has; `external_ids` are ids by their source, None to clear one. `mistaken_for` is a user with the
     row's address, or one that looks like it, who is somebody else.
+
+    Of match keys (resolvers/match_keys.py): `agreed` are the kinds in which a matched row and its user are the same,
+    `vouched` what their setters could grant, `key_limit` what the keys that this row writes vouch for (None: what the
+    viewer can grant), `proved` the kinds that their owner has proved, `confirmed` those that are sent again by id.
+    `is_raised` says that a matched row gives a role with more weight or rights than before.
     """
 
     index: int
@@ -64,6 +69,12 @@ class Draft:
     changed: list[str] = field(default_factory=list)
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     user_id: int | None = None
+    agreed: set[str] = field(default_factory=set)
+    vouched: list[GrantLimit] = field(default_factory=list)
+    key_limit: GrantLimit | None = None
+    proved: set[str] = field(default_factory=set)
+    confirmed: set[str] = field(default_factory=set)
+    is_raised: bool = False
 
     @property
     def place(self) -> str:
@@ -114,10 +125,11 @@ def read_external_ids(draft: Draft) -> None:
     for place, each in enumerate(given.get("external_ids") or ()):
         at = (*path, "externalIds", place)
         source = draft.attempt(source_name, each["source"], *at, "source")
-        if source in draft.external_ids:
-            draft.refusals.append(Duplicate(*at, "source", what=f"An id of {source}", first="this row"))
-        elif source is not None:
+        before = draft.external_ids.get(source)
+        if source is not None:
             _external_id(draft, source, each["value"], *at, "value")
+        if before is not None and draft.external_ids.get(source) != before:
+            draft.refusals.append(Duplicate(*at, "source", what=f"An id of {source}", first="this row"))
     _bound(draft, "external_ids", len(draft.external_ids))
     if API in draft.external_ids:
         draft.columns["external_id"] = draft.external_ids[API]

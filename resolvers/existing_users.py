@@ -7,11 +7,16 @@ from models.database import Connection
 from models.errors import Taken
 from models.values import API, camel, is_same_email, key
 from resolvers.drafts import Draft, external_id_path, login_dn_path, name_id_path
+from resolvers.references import number_or_none
 from resolvers.targets import Target
 
 OTHER_ID = (
     " {source} knows its user by another external id, so this is another person. Give that user another email or delete"
     " the user; or, if it is the same person, set that user's external id first."
+)
+OTHER_NAME_ID = (
+    " Its user has another name id, so this is another person. Give that user another email or delete the user; or, if"
+    " it is the same person, convert that user first."
 )
 LOOK_ALIKE = " An existing email is spelled differently and looks like it. Correct the spelling, or use another email."
 
@@ -57,10 +62,27 @@ def by_external_id(draft: Draft, known: Names) -> int | None:
 
 
 def is_another(draft: Draft, target: Target) -> bool:
-    """Whether a user that was found by email is not the one that the draft means."""
+    """Whether a user whom the draft's own source has not found is not the one that the draft means.
+
+    Another id of any source says so, another name id, or an address that only looks like theirs.
+    """
+    if draft.matched_by == "EMAIL" and not is_same_email(draft.columns["email"], target["email"]):
+        return True
+    own = draft.external_ids.get(draft.source)
+    if own is not None and own == target.external_ids.get(draft.source):
+        return False
     ids = {source: value for source, value in draft.external_ids.items() if value is not None}
     is_named_otherwise = any(target.external_ids.get(source, value) != value for source, value in ids.items())
-    return is_named_otherwise or not is_same_email(draft.columns["email"], target["email"])
+    return is_named_otherwise or _has_other_name_id(draft, target)
+
+
+def _has_other_name_id(draft: Draft, target: Target) -> bool:
+    """By the name id that the row gives for the SAML provider of the user."""
+    saml = (draft.given.get("authentication") or {}).get("saml") or {}
+    provider_id = number_or_none(saml.get("identity_provider_id") or "")
+    if saml.get("name_id") is None or target["name_id"] is None or provider_id not in (None, target["provider_id"]):
+        return False
+    return bool(saml["name_id"].strip() != target["name_id"])
 
 
 async def _owners(connection: Connection, column: str, table: str, owner: str, keys: Collection[str]) -> dict[str, int]:
@@ -104,7 +126,9 @@ async def _at_provider(
 
 
 def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
+    """Conflicts of login DNs and name ids only in rows with no other refusal: who may not link learns of no link."""
     for draft in drafts:
+        is_good = draft.is_good
         own = draft.target.id if draft.target else None
         if draft.given.get("username") is not None:
             _refuse(draft, own, "username", draft.columns.get("username_key"), known.usernames, known.emails)
@@ -119,11 +143,11 @@ def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
             if known.aliases.get(key(alias), own) != own:
                 draft.refusals.append(Taken(*draft.path, "aliases", what="alias", value=alias))
         dn = (draft.columns.get("ldap_provider_id") or 0, draft.columns.get("login_dn_key") or "")
-        if dn in known.login_dns and known.login_dns[dn] != own:
+        if is_good and dn in known.login_dns and known.login_dns[dn] != own:
             path = (*draft.path, *login_dn_path(draft))
             draft.refusals.append(Taken(*path, what="login DN", value=draft.columns["login_dn"]))
         name_id = (draft.columns.get("provider_id") or 0, draft.columns.get("name_id") or "")
-        if name_id in known.name_ids and known.name_ids[name_id] != own:
+        if is_good and name_id in known.name_ids and known.name_ids[name_id] != own:
             draft.refusals.append(Taken(*draft.path, *name_id_path(draft), what="name id", value=name_id[1]))
 
 
@@ -132,8 +156,12 @@ def _explain(draft: Draft) -> None:
     target = draft.mistaken_for
     for refusal in draft.refusals:
         if target is not None and isinstance(refusal, Taken) and refusal.path[-1] == "email":
-            is_same = is_same_email(draft.columns["email"], target["email"])
-            refusal.message += (OTHER_ID if is_same else LOOK_ALIKE).format(source=draft.source)
+            ids = target.external_ids
+            others = [s for s, value in draft.external_ids.items() if value is not None and ids.get(s, value) != value]
+            if not is_same_email(draft.columns["email"], target["email"]):
+                refusal.message += LOOK_ALIKE
+            else:
+                refusal.message += OTHER_ID.format(source=others[0]) if others else OTHER_NAME_ID
 
 
 def _refuse(draft: Draft, own: int | None, name: str, normal: str | None, *owners: Mapping[str, int]) -> None:

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from models.database import Connection, Database, Transaction
+from models.database import Database, Transaction
 from models.errors import Duplicate, NotFound
 from models.secrets import Sealer
 from models.settings import Settings
-from models.values import camel, key
+from models.values import API, camel, is_set_by_program, key
 from resolvers.changes import Before, Change
 from resolvers.hashing import Hasher
+from resolvers.import_organizations import with_organizations
+from resolvers.import_rewritten import refuse_rewritten
 from resolvers.importers import Problem, Row
 from resolvers.importers.seen import Seen
 from resolvers.policy import Viewer
@@ -21,7 +23,7 @@ from resolvers.viewers import by_username
 
 CHUNK = 1_000
 ACTIONS = ("CREATED", "UPDATED", "UNCHANGED", "FAILED")
-FIELDS = ("email", "username", "name", "first_name", "last_name", "external_id", "is_active", "ref")
+FIELDS = ("email", "username", "name", "first_name", "last_name", "is_active", "is_invited", "ref")
 LISTS = ("tags", "aliases", "groups", "organization_ids")
 
 
@@ -34,16 +36,18 @@ class Tally:
 
 @dataclass(frozen=True)
 class Import:
-    """How to bring rows in: as whom, with what role where a row names none, and whether for real."""
+    """How to bring rows in: as whom, of which source, with what role where a row names none, and whether for real."""
 
     settings: Settings
     sealer: Sealer
     hasher: Hasher
     username: str
+    source: str = API  # whose ids `external_id` has
     role: str | None = None
     create_groups: bool = True
     dry_run: bool = False
     noun: str = "line"  # what a row's number counts in this file
+    is_table: bool = False  # a spreadsheet may have written it
 
 
 Refused = Callable[[Row, Sequence[Problem]], None]
@@ -59,6 +63,7 @@ async def import_rows(
     viewer = await viewer_of(database, how)
     if not how.dry_run:
         for chunk in chunks(rows, min(CHUNK, how.settings.max_bulk)):
+            chunk = await _looked_through(database, how, chunk)
             given = await _given(database, how, viewer, chunk)
             results = await database.transaction(partial(_chunk, how, viewer, given))
             _count(tally, chunk, results, refused)
@@ -67,6 +72,7 @@ async def import_rows(
 
     async def everything(tx: Transaction) -> None:
         for chunk in chunks(rows, min(CHUNK, how.settings.max_bulk)):
+            chunk = await _looked_through(database, how, chunk)
             _count(tally, chunk, await _chunk(how, viewer, await _given(database, how, viewer, chunk), tx), refused)
             progress(len(chunk))
         tx.discard()
@@ -90,12 +96,14 @@ def _once(rows: Iterable[Row], noun: str) -> Iterator[Row]:
     with closing(Seen()) as seen:
         for row in rows:
             problems = list(row.problems)
-            for name, what, normal in (("email", "email", key), ("external_id", "external id", str.strip)):
-                if row.user.get(name):
-                    first = seen.first(name, normal(row.user[name]), row.number)
-                    if first != row.number:
-                        place = f"{noun} {first:,}"
-                        problems.append(Problem(camel(name), Duplicate(what=f"This {what}", first=place).message))
+            ids = {"external_id": row.user.get("external_id"), **row.user.get("external_ids", {})}
+            names = [("email", "email", key(row.user.get("email") or ""))]
+            names += [("external_id", f"{source} external id", (value or "").strip()) for source, value in ids.items()]
+            for name, kind, value in names:
+                first = seen.first(kind, value, row.number) if value else row.number
+                if first != row.number:
+                    what = "This external id" if name == "external_id" else "This email"
+                    problems.append(Problem(camel(name), Duplicate(what=what, first=f"{noun} {first:,}").message))
             yield replace(row, problems=problems)
 
 
@@ -111,6 +119,15 @@ def chunks(rows: Iterable[Row], most: int = CHUNK) -> Iterator[list[Row]]:
             chunk, passwords = [], 0
     if chunk:
         yield chunk
+
+
+async def _looked_through(database: Database, how: Import, chunk: list[Row]) -> list[Row]:
+    """The rows, with what a spreadsheet has rewritten in them as problems."""
+    if not how.is_table:
+        return chunk
+    async with database.reading() as connection:
+        found = await refuse_rewritten(connection, chunk, how.source)
+    return [replace(row, problems=[*row.problems, *found.get(row.number, ())]) for row in chunk] if found else chunk
 
 
 async def _given(database: Database, how: Import, viewer: Viewer, chunk: Sequence[Row]) -> list[dict[str, Any]]:
@@ -130,6 +147,7 @@ async def _chunk(
     answer = await upsert_users(
         change,
         users=await with_organizations(tx, users),
+        source=how.source,
         error_policy="REJECT_FAILED",
         create_missing_groups=how.create_groups,
     )
@@ -140,6 +158,7 @@ async def _chunk(
 def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
     """A parsed row as the input of upsertUsers, in snake_case."""
     given = {name: user[name] for name in (*FIELDS, *LISTS) if name in user}
+    given |= _external_ids(user, how.source)
     given["organization_names"] = user.get("organizations", [])
     if "can_create_projects_in_root" in user:
         given["can_create_projects_in_root"] = user["can_create_projects_in_root"]
@@ -159,22 +178,13 @@ def upsert_input(user: Mapping[str, Any], how: Import) -> dict[str, Any]:
     return given
 
 
-async def with_organizations(connection: Connection, users: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows with names of organizations as ids; a name that is none, or two, stays, and its row is refused."""
-    asked = {key(name) for user in users for name in user["organization_names"]}
-    among = connection.dialect.among("name_key", "$1", "text")
-    found: dict[str, list[int]] = {}
-    for row in await connection.rows(f"SELECT name_key, id FROM organizations WHERE {among}", sorted(asked)):
-        found.setdefault(row[0], []).append(row[1])
-
-    def typed(name: str) -> str:
-        ids = found.get(key(name), [])
-        return f"organization_{ids[0]}" if len(ids) == 1 else name
-
-    return [
-        {**user, "organization_ids": [*user.get("organization_ids", ()), *map(typed, user["organization_names"])]}
-        for user in users
-    ]
+def _external_ids(user: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """The id of the file's own source, and those of others. Ids of providers and of SCIM are set by their own runs."""
+    ids = {name: value for name, value in user.get("external_ids", {}).items() if not is_set_by_program(name)}
+    own = user.get("external_id") or ids.pop(source, None)
+    ids = {name: value for name, value in ids.items() if (name, value) != (source, own)}
+    found: dict[str, Any] = {"external_id": own} if own else {}
+    return found | ({"external_ids": [{"source": n, "value": v} for n, v in ids.items()]} if ids else {})
 
 
 def _count(tally: Tally, chunk: Sequence[Row], results: Sequence[Mapping[str, Any]], refused: Refused) -> None:

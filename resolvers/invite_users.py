@@ -13,9 +13,9 @@ from resolvers import existing_users, letters, outcomes, store_users, tokens
 from resolvers.audit import Action
 from resolvers.changes import Change
 from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates, require_for_sources
+from resolvers.placing import Placing
 from resolvers.policy import Right
 from resolvers.references import Identity
-from resolvers.store_users import Placing
 from resolvers.turns import in_turns
 
 
@@ -62,6 +62,9 @@ def _place(change: Change, draft: Draft, placing: Placing) -> None:
     else:
         provider = draft.attempt(lambda: placing.providers.of_kind("LOCAL", *path))
     draft.columns["provider_id"] = provider.id if provider else None
+    if provider is not None and provider.kind == "LDAP":
+        # The directory's next run takes them for the entry of that address, with what its groups give.
+        draft.attempt(placing.require_linkable, provider.id, *path)
 
 
 def _suggest_resending(drafts: Sequence[Draft]) -> None:

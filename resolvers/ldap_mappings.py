@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.base import LONG
+from models.dn import dn_key, first_value, is_dn
 from models.errors import Duplicate, Invalid, Refusal, Required, TooMany
-from models.values import clean, key
+from models.values import clean, distinguished_name, key
 from resolvers import references
 from resolvers.changes import Change
-from resolvers.connectors.ldap_server import Entry, dn_key, first_value
+from resolvers.connectors.ldap_server import Entry
 from resolvers.drafts import row_name
 from resolvers.policy import require_grantable
 from resolvers.references import Roles
@@ -35,7 +36,8 @@ def mapped(settings: Mapping[str, Any], entry: Entry, roles: Roles, ceiling: int
     mappings: Sequence[Mapping[str, Any]] = settings.get("groupMappings") or ()
     if not mappings:
         return Mapped(None)
-    names = {dn_key(group) for group in entry.groups} | {key(first_value(group)) for group in entry.groups}
+    groups = [group for group in entry.groups if is_dn(group)]
+    names = {(True, dn_key(group)) for group in groups} | {(False, key(first_value(group))) for group in groups}
     found = [each for each in mappings if _key(each["group"]) in names]
     given = (roles.by_id.get(each["roleId"]) for each in found if each["roleId"] is not None)
     allowed = [role for role in given if role is not None and role.weight <= (ceiling or 0)]
@@ -43,9 +45,12 @@ def mapped(settings: Mapping[str, Any], entry: Entry, roles: Roles, ceiling: int
     return Mapped(best.id if best else None, _numbers(found, "groupIds"), _numbers(found, "organizationIds"))
 
 
-def _key(group: str) -> str:
-    """DNs are told from names by their `=`."""
-    return dn_key(group) if "=" in group else key(group)
+def _key(group: str) -> tuple[bool, str]:
+    """Whether a mapping names its group by DN, and the normal form of that DN or name.
+
+    The two are kept apart: the name of a group may be written like the DN of another.
+    """
+    return (True, dn_key(group)) if is_dn(group) else (False, key(group))
 
 
 def _numbers(mappings: Sequence[Mapping[str, Any]], name: str) -> tuple[int, ...]:
@@ -65,7 +70,7 @@ async def checked_mappings(
         "organization": await _names(change, "organizations", given, "organization_ids"),
     }
     made = [_checked(each, roles, known, *path, index) for index, each in enumerate(given)]
-    seen: dict[str, int] = {}
+    seen: dict[tuple[bool, str], int] = {}
     for index, each in enumerate(made):
         first = seen.setdefault(_key(each["group"]), index)
         if first != index:
@@ -82,7 +87,7 @@ async def _names(change: Change, table: str, given: Sequence[Mapping[str, Any]],
 def _checked(
     given: Mapping[str, Any], roles: Roles, known: Mapping[str, Mapping[int, str]], *path: str | int
 ) -> dict[str, Any]:
-    group = clean(given["group"], *path, "group", what="The directory's group", limit=LONG)
+    group = _group(given["group"], *path, "group")
     role = roles.find(given["role"], *path, "role") if given.get("role") else None
     refused: list[Refusal] = []
     ids = {}
@@ -100,6 +105,12 @@ def _checked(
         "groupIds": ids["group"],
         "organizationIds": ids["organization"],
     }
+
+
+def _group(given: str, *path: str | int) -> str:
+    """A DN is kept as it was typed; a name like any other name."""
+    kept = distinguished_name(given, *path, what="The directory's group")
+    return kept if is_dn(kept) else clean(given, *path, what="The directory's group", limit=LONG)
 
 
 async def require_below(change: Change, mappings: Sequence[Mapping[str, Any]], ceiling: int | None) -> None:

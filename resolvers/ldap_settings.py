@@ -11,9 +11,10 @@ from ldap3.operation.search import parse_filter
 
 from models.base import LONG
 from models.database import Connection
+from models.dn import is_dn
 from models.errors import Invalid, ProviderNotConfigured, Required
 from models.secrets import Sealer
-from models.values import camel, clean, from_json
+from models.values import camel, clean, distinguished_name, from_json
 from resolvers.connectors.ldap_server import (
     ATTRIBUTES,
     GROUP_FILTER,
@@ -23,14 +24,16 @@ from resolvers.connectors.ldap_server import (
     Entry,
     LdapServer,
     address,
-    is_dn,
 )
 
 MOST_URLS = 3
+MAX_VALUES = 100  # of one attribute
 MOST_PEM = 100_000  # characters
 MOST_PASSWORD = 1_024  # bytes
 NUMBERS = {"pageSize": (500, 10, 5_000), "connectSeconds": (2, 1, 10), "receiveSeconds": (4, 1, 30)}
 ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,99}|[0-2](\.[0-9]{1,10}){1,20}")
+# The other names that Active Directory takes in a simple bind (MS-ADTS 5.1.1.1.1): user@realm and DOMAIN\\user.
+ACCOUNT = re.compile(r'[^\s@\\=,"]+@[^\s@\\=,"]+|[^\s@\\=,"/]+\\[^@\\=,"/\[\]:;|+*?<>]+')
 # Whoever changes where the bind password goes, or what is trusted to get it, has to know it.
 GUARDED = ("urls", "isStartTls", "isPlaintextAllowed", "caCertificates", "bindDn")
 DEFAULTS: Mapping[str, Any] = {
@@ -118,7 +121,9 @@ def _certificates(text: str | None, *path: str | int) -> str | None:
 def _dn(text: str | None, *path: str | int) -> str | None:
     if text is None:
         return None
-    kept = clean(text, *path, what="The DN", limit=LONG)
+    kept = distinguished_name(text, *path, what="The DN")
+    if path[-1] == "bindDn" and ACCOUNT.fullmatch(kept):
+        return kept
     if not is_dn(kept):
         raise Invalid(*path, reason="A DN looks like ou=people,dc=example,dc=com.")
     return kept
@@ -235,3 +240,14 @@ def as_user(known: LdapServer, entry: Entry) -> dict[str, Any]:
     if not found["name"]:
         found["name"] = " ".join(filter(None, (found["first_name"], found["last_name"]))) or None
     return {**{name: value.strip() for name, value in found.items() if value and value.strip()}, "login_dn": entry.dn}
+
+
+ORDERLESS = ("username", "email", "name", "first_name", "last_name")
+
+
+def all_values(known: LdapServer, entry: Entry) -> dict[str, Any]:
+    """`values`: by field, all values of attributes that have several. LDAP gives these no order (RFC 4511, 4.1.7)."""
+    shown = {name: entry.attributes.get(known.attributes[name].lower(), ()) for name in ORDERLESS}
+    found = {name: list(dict.fromkeys(filter(None, map(str.strip, values)))) for name, values in shown.items()}
+    several = {name: values[:MAX_VALUES] for name, values in found.items() if len(values) > 1}
+    return {"values": several} if several else {}

@@ -1,6 +1,6 @@
 """Adding users to groups and organizations and taking them out: one mechanism for both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from models import bulk
 from models.groups import GroupMember
 from models.organizations import OrganizationMember
 from models.users import User
-from resolvers import references
+from resolvers import references, targets
 from resolvers.activate_users import targeted
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
@@ -52,6 +52,7 @@ async def add(
 ) -> dict[str, Any]:
     """A result for each user: UPDATED, or UNCHANGED for who is a member already (with the same role)."""
     drafts = await _drafts(change, kind, user_ids)
+    await _refuse_gains(change, kind, drafts, joined={parent})
     present = await _present(change, kind, parent, drafts)
     good = accepted(change, drafts, error_policy)
     new = [draft for draft in good if draft.user_id not in present]
@@ -75,18 +76,67 @@ async def remove(
 ) -> dict[str, Any]:
     """A result for each user: UPDATED, or UNCHANGED for who was no member."""
     drafts = await _drafts(change, kind, user_ids)
+    await _refuse_gains(change, kind, drafts, left={parent})
     present = await _present(change, kind, parent, drafts)
     good = accepted(change, drafts, error_policy)
     gone = [draft for draft in good if draft.user_id in present]
-    await bulk.delete(change.tx, kind.model, [present[draft.user_id or 0][0] for draft in gone])
-    await _record(change, kind, Action.MEMBERS_REMOVED, parent, label, gone, {})
+    await _take_out(change, kind, parent, label, gone, present)
     changed = {draft.index for draft in gone}
     results = [result(draft, "UPDATED" if draft.index in changed else "UNCHANGED") async for draft in in_turns(drafts)]
     return {**payload(results), kind.subject.value: parent}
 
 
+async def _take_out(
+    change: Change,
+    kind: Membership,
+    parent: int,
+    label: str,
+    drafts: Sequence[Draft],
+    present: Mapping[int, tuple[int, int | None]],
+) -> None:
+    await bulk.delete(change.tx, kind.model, [present[draft.user_id or 0][0] for draft in drafts])
+    await _record(change, kind, Action.MEMBERS_REMOVED, parent, label, drafts, {})
+
+
+async def remove_all(change: Change, kind: Membership, parent: int, label: str, *path: str | int) -> int:
+    """Take every member out, by the rules and with the events of `remove`; how many. Raises the first refusal."""
+    among = f"SELECT user_id FROM {kind.table} WHERE {kind.column} = $1 ORDER BY user_id"
+    user_ids = [row[0] for row in await change.tx.rows(among, parent)]
+    found = await targets.find(change.tx, await references.roles(change.tx), user_ids)
+    where = await targets.scope(change, kind.right)
+    drafts = [Draft(index, {}, path, target=found[each], user_id=each) for index, each in enumerate(user_ids)]
+    for draft in drafts:
+        assert draft.target is not None
+        targets.require_manageable(change, draft.target, where, *path, is_self_service=False)
+    await _refuse_gains(change, kind, drafts, left={parent})
+    refusal = next((each for draft in drafts for each in draft.refusals), None)
+    if refusal is not None:
+        raise refusal
+    await _take_out(change, kind, parent, label, drafts, await _present(change, kind, parent, drafts))
+    return len(drafts)
+
+
+async def _refuse_gains(
+    change: Change,
+    kind: Membership,
+    drafts: Sequence[Draft],
+    *,
+    joined: Set[int] = frozenset(),
+    left: Set[int] = frozenset(),
+) -> None:
+    """Rows by which the viewer would gain rights over a user: at the source one needs what one has where they go."""
+    if kind is not ORGANIZATIONS:
+        return
+    where = await targets.scope(change, kind.right)
+    for draft in drafts:
+        if draft.target is not None and draft.is_good:
+            after = (draft.target.organizations | joined) - left
+            draft.attempt(targets.require_no_gain, where, draft.target, after, *draft.path)
+
+
 async def _drafts(change: Change, kind: Membership, user_ids: Sequence[str]) -> list[Draft]:
-    return await targeted(change, user_ids, kind.right, await references.roles(change.tx), "userIds")
+    known = await references.roles(change.tx)
+    return await targeted(change, user_ids, kind.right, known, "userIds", is_self_service=False)
 
 
 async def _present(

@@ -6,6 +6,21 @@ from resolvers.filters import Identity, Instant, Text
 from resolvers.policy import Right
 from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree
 
+
+def _escaped(name: str) -> str:
+    """A name within a path, in SQL: `/` is written `\\/`, a backslash is doubled."""
+    return f"REPLACE(REPLACE({name}, '\\', '\\\\'), '/', '\\/')"
+
+
+# The names from below the root down to the organization, each behind a `/`; the root's own path is `/`.
+PATH = (
+    "(WITH RECURSIVE up(above, path) AS ("
+    f"SELECT {{t}}.parent_id, CASE WHEN {{t}}.parent_id IS NULL THEN '/' ELSE '/' || {_escaped('{t}.name')} END"
+    " UNION ALL SELECT p.parent_id,"
+    f" CASE WHEN p.parent_id IS NULL THEN up.path ELSE '/' || {_escaped('p.name')} || up.path END"
+    " FROM organizations p JOIN up ON p.id = up.above) SELECT up.path FROM up WHERE up.above IS NULL)"
+)
+
 SOURCE: Source = Source(
     type_name="Organization",
     table="organizations",
@@ -13,6 +28,7 @@ SOURCE: Source = Source(
     columns={
         "id": Column("{t}.id", Kind.ID, prefix="organization"),
         "name": Column("{t}.name"),
+        "path": Column(PATH),
         "parentId": Column("{t}.parent_id", Kind.NUMBER, nullable=True),
         "nameKey": Column("{t}.name_key"),
         "createdAt": Column("{t}.created_at", Kind.INSTANT),

@@ -21,7 +21,6 @@ from models.errors import (
 )
 from models.letters import LetterKind
 from models.users import User, UserState
-from models.values import email_key
 from resolvers import audit, letters, references, targets, tarpit, tokens
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Change, number
@@ -31,6 +30,7 @@ from resolvers.sessions import end_sessions
 from resolvers.sign_in import FLOOR
 from resolvers.strength import check_password
 from resolvers.targets import Target
+from resolvers.user_keys import id_by_email
 from resolvers.viewers import as_time
 
 NOT_AGAIN = timedelta(minutes=5)  # after a reset was made, in which a stranger does not make another
@@ -137,7 +137,7 @@ async def _post_quietly(before: Before, tx: Transaction, email: str) -> None:
         tx.discard()
     if await tarpit.count_reset(tx, before.sealer, address=change.caller.address, moment=change.moment):
         return
-    user_id = await tx.scalar("SELECT id FROM users WHERE email_key = $1", email_key(email))
+    user_id = await id_by_email(tx, email)
     if user_id is None or await _was_just_made(change, user_id):
         return
     roles, known = await references.roles(tx), await references.providers(tx)
@@ -167,12 +167,12 @@ async def request_password_reset(change: Change, *, email: str, is_done: bool = 
     viewer = change.viewer
     if is_done or not viewer.can(Right.SET_PASSWORDS):
         return {"accepted": True, "link": None, "expiresAt": None, "errors": []}
-    found = await change.tx.scalar("SELECT id FROM users WHERE email_key = $1", email_key(email))
+    found = await id_by_email(change.tx, email)
     if found is None:
         raise NotFound("email", what="user with the address", key=email[:320])
     try:
         target = await _local_target(change, found, f"user_{found}", "email")
-    except (OutsideOrganization, UserTooHeavy) as refusal:
+    except (NotFound, OutsideOrganization, UserTooHeavy) as refusal:
         if Right.SET_PASSWORDS in viewer.rights:
             raise
         # An organization's administrator learns nothing about who is elsewhere.

@@ -113,6 +113,29 @@ class Grant:
 
 
 @dataclass(frozen=True)
+class GrantLimit:
+    """The heaviest role and the rights that somebody can grant everywhere. `rights` None is every right."""
+
+    weight: int
+    rights: frozenset[Right] | None
+
+    def covers(self, weight: int, rights: Collection[Right]) -> bool:
+        return weight <= self.weight and (self.rights is None or set(rights) <= self.rights)
+
+    def meet(self, other: "GrantLimit") -> "GrantLimit":
+        """What both can grant."""
+        if self.rights is None or other.rights is None:
+            rights = self.rights if other.rights is None else other.rights
+        else:
+            rights = self.rights & other.rights
+        return GrantLimit(min(self.weight, other.weight), rights)
+
+
+NO_GRANT = GrantLimit(0, frozenset())
+PROVED = GrantLimit(100, None)  # a key whose owner has proved that it is theirs
+
+
+@dataclass(frozen=True)
 class Viewer:
     """Who asks. `rights` hold everywhere; `grants` hold below their organization. They come with a key or a session."""
 
@@ -132,6 +155,10 @@ class Viewer:
     @property
     def is_stranger(self) -> bool:
         return self.user_id is None
+
+    @property
+    def grant_limit(self) -> GrantLimit:
+        return GrantLimit(self.weight, self.rights)
 
     @property
     def somewhere(self) -> frozenset[Right]:

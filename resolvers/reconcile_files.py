@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,9 @@ from resolvers.changes import Change
 from resolvers.directories_start import require
 from resolvers.directories_store import Staged, key_of, stage, staged
 from resolvers.directory_jobs import Runner
-from resolvers.import_users import Import, chunks, upsert_input, viewer_of, with_organizations
+from resolvers.import_organizations import with_organizations
+from resolvers.import_rewritten import refuse_rewritten
+from resolvers.import_users import Import, chunks, upsert_input, viewer_of
 from resolvers.importers import Row
 from resolvers.reconcile_users import start
 
@@ -76,7 +78,10 @@ async def send(
 
 
 async def _stage(how: Import, job_id: int, first: int, chunk: Sequence[Row], tx: Transaction) -> None:
-    users = await with_organizations(tx, [upsert_input(row.user, how) for row in chunk])
+    rows = [upsert_input({**row.user, "is_invited": False}, how) for row in chunk]
+    users = await with_organizations(tx, rows)
+    found = await refuse_rewritten(tx, chunk, how.source) if how.is_table else {}
+    chunk = [replace(row, problems=[*row.problems, *found.get(row.number, ())]) for row in chunk]
     await stage(tx, job_id, first, [_staged(row, user) for row, user in zip(chunk, users, strict=True)])
 
 

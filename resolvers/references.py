@@ -12,7 +12,7 @@ from models.errors import (
     ProviderNotConfigured,
     Refusal,
 )
-from models.values import key, login_dn
+from models.values import from_json, key, login_dn
 from resolvers.changes import number
 from resolvers.filters import number_of
 from resolvers.policy import DEACTIVATED, Right
@@ -69,6 +69,8 @@ class ProviderRow:
     kind: str
     is_enabled: bool
     server_number: int | None
+    ceiling_weight: int | None = None
+    mapped_roles: frozenset[int] = frozenset()  # that the groups of a directory give
 
 
 @dataclass(frozen=True)
@@ -157,8 +159,18 @@ class Providers:
 
 
 async def providers(connection: Connection) -> Providers:
-    rows = await connection.rows("SELECT id, name, kind, is_enabled, server_number FROM identity_providers ORDER BY id")
-    return Providers({row[0]: ProviderRow(row[0], row[1], row[2], bool(row[3]), row[4]) for row in rows})
+    settings = "CASE WHEN kind = 'LDAP' THEN settings END"
+    columns = f"id, name, kind, is_enabled, server_number, ceiling_weight, {settings}"
+    rows = await connection.rows(f"SELECT {columns} FROM identity_providers ORDER BY id")
+    found = {
+        row[0]: ProviderRow(row[0], row[1], row[2], bool(row[3]), row[4], row[5], _mapped_roles(row[6])) for row in rows
+    }
+    return Providers(found)
+
+
+def _mapped_roles(settings: Any) -> frozenset[int]:
+    mappings = (from_json(settings) or {}).get("groupMappings") or ()
+    return frozenset(each["roleId"] for each in mappings if each["roleId"] is not None)
 
 
 def number_or_none(typed: str) -> int | None:

@@ -7,7 +7,8 @@ from models import bulk
 from models.errors import WrongState
 from models.users import User
 from models.values import login_dn
-from resolvers import entry_ids, existing_users, references, targets
+from resolvers import entry_ids, existing_users, match_keys, references, targets
+from resolvers.activate_users import end_keys
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
 from resolvers.convert_users import describe, find_users, stamps
@@ -70,6 +71,8 @@ async def _store_reverted(
     change: Change, good: Sequence[Draft], previous: Mapping[int, Mapping[str, Any]], known: Providers
 ) -> None:
     rows, events = [], []
+    await match_keys.stamp(change, good)
+    await end_keys(change, good)
     async for draft in in_turns(good):
         target, before = draft.target, previous[draft.user_id or 0]
         assert target is not None

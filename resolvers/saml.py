@@ -20,11 +20,10 @@ from models.users import UserState
 from models.values import from_json
 from resolvers import tokens
 from resolvers.changes import Change
-from resolvers.connectors import saml_request
+from resolvers.connectors import saml_metadata, saml_request
 from resolvers.connectors.saml import Expected
-from resolvers.connectors.saml_metadata import own_metadata
 from resolvers.policy import Viewer
-from resolvers.saml_settings import SamlServer, server
+from resolvers.saml_settings import NameIdFormat, SamlServer, server
 from resolvers.viewers import as_time
 
 REQUEST_LASTS = timedelta(minutes=15)
@@ -99,18 +98,27 @@ async def through(connection: Connection, sealer: Sealer, settings: Settings, pr
     return Through(row[0], row[1], server(stored, orjson.loads(opened)), addresses(settings, prefix))
 
 
+async def own_metadata(connection: Connection, sealer: Sealer, settings: Settings, prefix: str) -> bytes:
+    """Ours for the provider with this prefix, also while it is switched off or its own data are unknown.
+
+    Most identity providers ask for it before they give theirs. Raises Refused where there is no such provider.
+    """
+    row = await connection.one("SELECT kind, settings, secrets FROM identity_providers WHERE prefix = $1", prefix)
+    if row is None or row[0] != "SAML":
+        raise Refused("There is no sign-in by SAML at this address.", "the provider is unknown", 404)
+    stored, opened = _json(row[1]), sealer.open(row[2]) if row[2] else None
+    known = server(stored, orjson.loads(opened or "{}")) if stored else None
+    own = addresses(settings, prefix)
+    return saml_metadata.own_metadata(
+        entity_id=own.metadata,
+        acs_url=own.acs,
+        name_id_format=(known.name_id_format if known else NameIdFormat.UNSPECIFIED).urn,
+        certificates=[known.signing_certificate] if known and known.signing_certificate and known.signing_key else [],
+    )
+
+
 def _json(stored: Any) -> Mapping[str, Any] | None:
     return from_json(stored) or None
-
-
-def metadata(through: Through) -> bytes:
-    known = through.server
-    return own_metadata(
-        entity_id=through.addresses.metadata,
-        acs_url=through.addresses.acs,
-        name_id_format=known.name_id_format.urn,
-        certificates=[known.signing_certificate] if known.signing_certificate and known.signing_key else [],
-    )
 
 
 def digest(*parts: str) -> str:

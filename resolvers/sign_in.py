@@ -19,7 +19,7 @@ from models.database import Connection, Transaction
 from models.errors import InvalidCredentials, ProviderNotConfigured, SecondFactorRequired, Unavailable
 from models.providers import ProviderKind
 from models.users import UserState
-from models.values import email_key, key, now
+from models.values import email_key, email_spelling, key, now, spelling
 from resolvers import audit, entry_ids, ldap_settings, second_factor, tarpit
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Caller, Change
@@ -45,14 +45,14 @@ ANOTHER_ENTRY = (
     " directory was built anew, convert them to local and back (convertUsers)."
 )
 
-COLUMNS = ("id", "username", "state", "password_hash", "login_dn", "entry_id", "totp_enabled_at")
+COLUMNS = ("id", "username", "email", "state", "password_hash", "login_dn", "entry_id", "totp_enabled_at")
 _FIND = f"""
 SELECT {", ".join(f"u.{name}" for name in COLUMNS)}, p.id, p.kind, p.is_enabled, {MUST_ENROLL}
 FROM users u JOIN roles r ON r.id = u.role_id LEFT JOIN identity_providers p ON p.id = u.provider_id
 WHERE {{}}
 """
 # A username may look like somebody else's address; whose address it is goes first.
-BY_NAME = _FIND.format("u.email_key = $1 OR u.username_key = $2") + " ORDER BY u.email_key = $1 DESC LIMIT 1"
+BY_NAME = _FIND.format("u.email_key = $1 OR u.username_key = $2") + " ORDER BY u.email_key = $1 DESC"
 BY_ID = _FIND.format("u.id = $1")
 
 
@@ -110,6 +110,16 @@ async def _account(connection: Connection, sql: str, *values: Any) -> Account | 
     return None if row is None else Account(dict(zip(names, row, strict=True)))
 
 
+async def _account_by_name(connection: Connection, name: str) -> Account | None:
+    """Whose address or username this is: in any case, but not whose only looks like it."""
+    names = (*COLUMNS, "provider_id", "kind", "is_enabled", "must_enroll")
+    rows = await connection.rows(BY_NAME, email_key(name), key(name))
+    found = [Account(dict(zip(names, row, strict=True))) for row in rows]
+    by_email = [each for each in found if email_spelling(each["email"]) == email_spelling(name)]
+    by_username = [each for each in found if spelling(each["username"]) == spelling(name)]
+    return next(iter((*by_email, *by_username)), None)
+
+
 async def prepare(before: Before, given: dict[str, Any]) -> None:
     """Count the attempt, then look at it: password and code make place for a `proof`. Raises InvalidCredentials."""
     begun = monotonic()
@@ -153,7 +163,7 @@ def _warn_of_proxy(caller: Caller) -> None:
 async def _counted(before: Before, name: str) -> tuple[Account | None, tarpit.Attempt]:
     known, address, moment = name[: EMAIL + 1], before.caller.address, now()  # no name is longer
     async with before.database.reading() as connection:
-        account = await _account(connection, BY_NAME, email_key(known), key(known))
+        account = await _account_by_name(connection, known)
         user_id = account["id"] if account else None
         is_known = user_id is not None and await tarpit.has_been_here(connection, user_id, address, moment)
     attempt = await before.database.transaction(

@@ -10,11 +10,13 @@ from models.errors import Refusal, Unauthenticated
 from models.saml import SamlAssertion
 from models.users import User, UserState
 from resolvers import audit
+from resolvers.activate_users import end_keys
 from resolvers.audit import Action, Event, Subject
 from resolvers.change_invitations import accept
 from resolvers.changes import Change
 from resolvers.connectors.saml import Assertion
 from resolvers.convert_users import convert_users
+from resolvers.drafts import Draft
 from resolvers.name_ids import COLUMN
 from resolvers.policy import Viewer
 from resolvers.saml import Purpose, Refused, Through, digest, holders, through
@@ -98,12 +100,18 @@ async def _known(change: Change, found: Through, name_id: str) -> int:
     )
     if row is None:
         raise Refused(NOBODY_HERE, f"nobody has this name id, or this {column} and no name id yet")
-    await _keep_name_id(change, found, row[0], name_id)
+    await _keep_name_id(change, found, row[0], name_id, ends_keys=True)
     return int(row[0])
 
 
-async def _keep_name_id(change: Change, found: Through, user_id: int, name_id: str) -> None:
-    """Join a user to a name id for good. Raises Refused where somebody else has it at this provider."""
+async def _keep_name_id(change: Change, found: Through, user_id: int, name_id: str, *, ends_keys: bool = False) -> None:
+    """Join a user to a name id for good. Raises Refused where the user has another, or somebody else this one.
+
+    `ends_keys`: the identity provider says who answers for the account from now on, and not its user.
+    """
+    known = await change.tx.scalar("SELECT name_id FROM users WHERE id = $1", user_id)
+    if known not in (None, name_id):
+        raise Refused(NOBODY_HERE, "the user has another name id")
     if (await holders(change.tx, found.id, [name_id])).get(name_id, user_id) != user_id:
         raise Refused(NOBODY_HERE, "somebody else has this name id")
     row = await change.tx.one("SELECT username, version FROM users WHERE id = $1", user_id)
@@ -111,7 +119,10 @@ async def _keep_name_id(change: Change, found: Through, user_id: int, name_id: s
     stamps = {"updated_at": change.moment, "updated_by_id": user_id, "version": row[1] + 1}
     await bulk.update(change.tx, User, [{"id": user_id, "name_id": name_id, **stamps}])
     actor = Viewer(user_id=user_id, username=row[0], request_id=change.viewer.request_id)
-    event = Event(Action.UPDATED, Subject.USER, user_id, row[0], {"name_id": (None, name_id)})
+    draft = Draft(0, {}, user_id=user_id, changes={"name_id": (None, name_id)})
+    if ends_keys:
+        await end_keys(change, [draft])
+    event = Event(Action.UPDATED, Subject.USER, user_id, row[0], draft.changes)
     await audit.record(change.tx, actor, change.moment, [event])
 
 
@@ -168,7 +179,8 @@ async def _convert(change: Change, viewer: Viewer, found: Through) -> None:
     to = {"saml": {"identity_provider_id": f"provider_{found.id}"}}
     before, change.viewer = change.viewer, viewer
     try:
-        answer = await convert_users(change, conversions=[{"id": f"user_{viewer.user_id}", "to": to}])
+        conversions = [{"id": f"user_{viewer.user_id}", "to": to}]
+        answer = await convert_users(change, conversions=conversions, is_proved=True)
     except Refusal as refusal:
         raise Refused(refusal.message, f"the conversion was refused: {refusal.code}") from refusal
     finally:

@@ -1,4 +1,4 @@
-"""Storing drafts of users: placing them under the policy, then one statement a table, then the audit log."""
+"""Storing drafts of users: one statement a table, then the audit log."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,102 +9,14 @@ from models.groups import GroupMember
 from models.organizations import OrganizationMember
 from models.users import User, UserAlias, UserExternalId, UserTag, UserVariable
 from models.values import API, key, search_key
-from resolvers import changed_addresses, entry_ids, references, targets
+from resolvers import changed_addresses, entry_ids, match_keys
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
 from resolvers.drafts import Draft
-from resolvers.policy import ROOT_PROJECT_ROLES, Right, require_grantable, require_within
-from resolvers.references import Providers, RoleRow, Roles
+from resolvers.placing import Placing
+from resolvers.references import Roles
 from resolvers.turns import in_turns
 from resolvers.user_details import take_away
-
-
-class Placing:
-    """The roles, providers, groups and organizations that a call's rows refer to, and where the viewer may act."""
-
-    def __init__(self, change: Change, roles: Roles, providers: Providers, where: targets.Scope) -> None:
-        self.change = change
-        self.roles = roles
-        self.providers = providers
-        self.where = where
-        self.allowed = where.allowed
-        self.groups: Mapping[int, str] = {}
-        self.organizations: Mapping[int, str] = {}
-
-    @classmethod
-    async def load(cls, change: Change, right: Right, drafts: Sequence[Draft]) -> "Placing":
-        tx = change.tx
-        placing = cls(
-            change,
-            await references.roles(tx),
-            await references.providers(tx),
-            await targets.scope(change, right),
-        )
-        placing.groups = await references.names_of(tx, "groups", _numbers(drafts, "groups", "group_ids"))
-        organizations = _numbers(drafts, "organizations", "organization_ids")
-        placing.organizations = await references.names_of(tx, "organizations", organizations)
-        return placing
-
-    def role(self, draft: Draft, given: Mapping[str, Any] | None) -> RoleRow | None:
-        """The role given, or the default; refused where the viewer may not grant it."""
-        path = (*draft.path, "role")
-        named = given if given is not None else {"name": self.change.settings.default_role}
-        role = draft.attempt(lambda: self.roles.find(named, *path))
-        if role is not None:
-            draft.attempt(lambda: require_grantable(self.change.viewer, role.name, role.weight, role.rights, *path))
-            draft.columns["role_id"] = role.id
-        found: RoleRow | None = role
-        return found
-
-    def identity(self, draft: Draft, given: Mapping[str, Any] | None) -> None:
-        path = (*draft.path, "authentication")
-        identity = draft.attempt(lambda: self.providers.identity(given or {"local": {}}, *path))
-        if identity is not None:
-            draft.columns |= identity.columns
-            local = (given or {}).get("local") or {}
-            draft.columns["password_hash"] = local.get("password_hash")
-            draft.refusals += [local["refusal"]] if "refusal" in local else []
-
-    def memberships(self, draft: Draft) -> None:
-        resolve = references.resolve_ids
-        draft.group_ids = resolve(
-            draft.given.get("group_ids") or (),
-            "group",
-            "group",
-            self.groups,
-            draft.refusals,
-            *draft.path,
-            "groupIds",
-        )
-        draft.organization_ids = resolve(
-            draft.given.get("organization_ids") or (),
-            "organization",
-            "organization",
-            self.organizations,
-            draft.refusals,
-            *draft.path,
-            "organizationIds",
-        )
-
-    def within(self, draft: Draft) -> None:
-        """A new user of an organization's administrator belongs to that administrator's organizations."""
-        path = (*draft.path, "organizationIds")
-        draft.attempt(lambda: require_within(draft.organization_ids, self.allowed, "A new user", *path))
-
-    def project_right(self, draft: Draft, role: RoleRow | None, default: bool) -> bool:
-        """May-create-projects-in-root is for IT and Project managers; for others it is ignored (S3)."""
-        given = draft.given.get("can_create_projects_in_root")
-        if role is None or role.name not in ROOT_PROJECT_ROLES:
-            return False
-        return default if given is None else bool(given)
-
-
-def _numbers(drafts: Sequence[Draft], name: str, given: str) -> set[int]:
-    """What of a kind the drafts add (typed ids in `given`) and take away."""
-    typed = {each for draft in drafts for each in draft.given.get(given) or ()}
-    found = (references.number_or_none(each) for each in typed)
-    left = {each for draft in drafts for each in draft.left.get(name, ())}
-    return left | {number for number in found if number is not None}
 
 
 def require(draft: Draft, *names: str) -> None:
@@ -156,6 +68,7 @@ NEW = (
     "entry_id",
     "password_hash",
     "can_create_projects_in_root",
+    "match_key_limits",
     "created_at",
     "created_by_id",
     "updated_at",
@@ -167,6 +80,7 @@ AUDITED = ("username", "email", "name", "first_name", "last_name", "external_id"
 
 async def insert(change: Change, drafts: Sequence[Draft], states: Mapping[int, str], roles: Roles) -> None:
     """Insert new users; `states` is by the draft's index. Sets each draft's user_id."""
+    await match_keys.stamp(change, drafts)
     rows = []
     async for draft in in_turns(drafts):
         columns = new_columns(change, draft, states[draft.index])
@@ -195,6 +109,7 @@ async def update(change: Change, drafts: Sequence[Draft]) -> None:
     """Write every column that some draft changes, in one statement, and take away what was removed or went with it."""
     for draft in drafts:
         _forget_entry(draft)
+    await match_keys.stamp(change, drafts)
     names = [name for name in CHANGEABLE if any(name in draft.columns for draft in drafts)]
     stamps = {"updated_at": change.moment, "updated_by_id": change.viewer.user_id}
     rows = []

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,14 +15,17 @@ from models.secrets import Sealer
 from models.values import now
 from resolvers.changes import Change
 from resolvers.connectors.ldap import Entry, LdapServer, LdapUnavailable, pages, tells_since
+from resolvers.connectors.ldap_account_state import UnknownState, is_disabled
+from resolvers.directories_failures import ENDED_WELL, has_new_failures
 from resolvers.directories_rules import options_of
 from resolvers.directories_start import begin, require
 from resolvers.directories_store import COLUMNS, Job, Staged, Stopped, job_of, keep, stage, staged
 from resolvers.entry_ids import entry_id
 from resolvers.ldap_mappings import mapped
-from resolvers.ldap_settings import as_user, opened_settings, server_of
+from resolvers.ldap_settings import all_values, as_user, opened_settings, server_of
 from resolvers.references import Roles, names_of, number_or_none, providers, roles
 
+UNREADABLE = "The value of {name} cannot be read, so nobody knows whether the account is enabled. Correct it there."
 TIME = re.compile(r"[0-9]{14}(\.[0-9]+)?Z")
 MARGIN = timedelta(seconds=2)  # what a time in whole seconds leaves out
 MAPPED = ("groupIds", "organizationIds")
@@ -71,17 +74,17 @@ async def read(database: Database, sealer: Sealer, job: Job, owner: str) -> None
     try:
         if since is not None and not await tells_since(server, since):
             since = None
-        job.options |= {"is_full": since is None, "watermark": since}
+        job.options |= {"is_whole": since is None, "watermark": since}
         async with aclosing(pages(server, since=since)) as found:
             async for page in found:
                 latest = max([latest, *(_changed(server, entry) for entry in page)])
-                rows = [_staged(known, entry, job.done + place) for place, entry in enumerate(page)]
+                rows = [_staged(known, entry, job.done + place, begun) for place, entry in enumerate(page)]
                 await database.transaction(partial(_add, job, owner, rows))
                 job.done += len(page)
     except LdapUnavailable as error:
         if job.done:
-            raise Stopped(JobState.REFUSED, BROKEN.format(count=job.done, reason=error)) from error
-        raise Stopped(JobState.FAILED, GONE.format(reason=error)) from error
+            raise Stopped(JobState.REFUSED, BROKEN.format(count=job.done, reason=error.message)) from error
+        raise Stopped(JobState.FAILED, GONE.format(reason=error.message)) from error
     if latest:
         job.options["watermark"] = _earlier(latest, now() - begun + MARGIN)
     job.total = job.done
@@ -132,21 +135,23 @@ async def _reading(connection: Connection, server: LdapServer, job: Job) -> Read
 
 
 async def _since(connection: Connection, job: Job) -> str | None:
-    """From when on to read, or None for everything: no run has ended well yet, or the settings have changed since."""
+    """From when on to read, or None for everything: no run has ended well yet, or the settings have changed since.
+
+    What failed is to be read again, but once: entries that failed as they did the time before are left to full runs.
+    """
     row = await connection.one(
-        f"SELECT {COLUMNS} FROM directory_jobs j WHERE source = $1 AND state = 'DONE' AND NOT is_dry_run"
-        " AND coalesce(CAST(counts ->> 'failed' AS integer), 0) = 0"  # what failed is to be read again
-        " AND started_at > (SELECT updated_at FROM identity_providers p WHERE p.id = j.provider_id)"
-        " ORDER BY id DESC LIMIT 1",
-        job.source,
+        f"SELECT {COLUMNS} FROM directory_jobs j WHERE {ENDED_WELL} ORDER BY id DESC LIMIT 1", job.source
     )
-    return None if row is None else job_of(row).options.get("watermark")
+    last = None if row is None else job_of(row)
+    if last is None or await has_new_failures(connection, last):
+        return None
+    return last.options.get("watermark")
 
 
 def _changed(server: LdapServer, entry: Entry) -> str:
     """When an entry last changed, by its server's clock and as it writes generalized time; empty where it does not."""
-    shown = entry.first(server.attributes["changed_at"]) or ""
-    return shown if TIME.fullmatch(shown) else ""
+    shown = (entry.first(attribute) or "" for attribute in server.change_times)
+    return max((each for each in shown if TIME.fullmatch(each)), default="")
 
 
 def _earlier(latest: str, by: timedelta) -> str:
@@ -158,8 +163,12 @@ def _earlier(latest: str, by: timedelta) -> str:
     return (moment - by).strftime("%Y%m%d%H%M%S") + (".0Z" if "." in latest else "Z")
 
 
-def _staged(known: Reading, entry: Entry, position: int) -> Staged:
-    user = as_user(known.server, entry)
+# What a user may be without: where the entry has no such attribute any more, it is cleared here.
+CLEARED = ("first_name", "last_name")
+
+
+def _staged(known: Reading, entry: Entry, position: int, moment: datetime) -> Staged:
+    user = {**dict.fromkeys(CLEARED), **as_user(known.server, entry), **all_values(known.server, entry)}
     given = mapped(known.settings, entry, known.roles, known.ceiling)
     if given.role_id is not None:
         user["role"] = {"id": f"role_{given.role_id}"}
@@ -169,4 +178,11 @@ def _staged(known: Reading, entry: Entry, position: int) -> Staged:
     ]
     user["entry_id"] = entry_id(known.server, entry)
     key = user.get("external_id") or entry.dn
-    return staged(user, key, user.get("email") or user.get("username") or entry.dn, "users", position)
+    label = user.get("email") or user.get("username") or entry.dn
+    try:
+        if is_disabled(entry, moment):
+            user["is_active"] = False
+    except UnknownState as error:
+        refusal = Invalid("users", position, error.attribute, reason=UNREADABLE.format(name=error.attribute))
+        return replace(staged(user, key, label, "users", position), refusal=refusal)
+    return staged(user, key, label, "users", position)

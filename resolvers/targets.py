@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.database import Connection
-from models.errors import LastAdministrator, OutsideOrganization, UserTooHeavy
+from models.errors import GainsRights, LastAdministrator, NotFound, OutsideOrganization, Refusal, UserTooHeavy
 from resolvers.changes import Change
 from resolvers.policy import ADMINISTRATION, Grant, Right, Viewer, require_rights_held, require_weight
 from resolvers.references import RoleRow, Roles
@@ -35,6 +35,30 @@ class Scope:
 
     def rights_at(self, organization_id: int) -> frozenset[Right]:
         return self.viewer.rights.union(*(grant.rights for grant in self._grants_at(organization_id)))
+
+    def rights_over(self, organizations: Collection[int]) -> frozenset[Right]:
+        """What the viewer may do to a user with just these organizations: grants count that cover all of them."""
+        held = set(self.viewer.rights)
+        if organizations:
+            for right in self.viewer.somewhere - held:
+                covered = frozenset().union(*(below for grant, below in self.covered if right in grant.rights))
+                if covered.issuperset(organizations):
+                    held.add(right)
+        return frozenset(held)
+
+    def sees(self, target: "Target", right: Right = Right.READ_USERS) -> bool:
+        """Whether the viewer may know that there is this user, as in `visible_through` of resolvers/users.py."""
+        viewer = self.viewer
+        if right in viewer.rights or target.id == viewer.user_id:
+            return True
+        administered = [below for grant, below in self.covered if right in grant.rights]
+        if not administered:
+            return right is Right.READ_USERS and Right.LIST_USERS in viewer.rights
+        return not frozenset().union(*administered).isdisjoint(target.organizations)
+
+    def covers(self, target: "Target") -> bool:
+        """Whether a user lies wholly within the organizations where the viewer may do it."""
+        return self.allowed is None or (bool(target.organizations) and target.organizations <= self.allowed)
 
     def _grants_at(self, organization_id: int) -> list[Grant]:
         return [grant for grant, below in self.covered if organization_id in below]
@@ -99,6 +123,7 @@ TARGET_COLUMNS = (
     "can_create_projects_in_root",
     "password_hash",
     "version",
+    "match_key_limits",
 )
 
 
@@ -126,20 +151,40 @@ async def find(connection: Connection, known: Roles, ids: Collection[int]) -> di
     return found
 
 
-def require_manageable(change: Change, target: Target, where: Scope, *path: str | int) -> None:
+def require_manageable(
+    change: Change,
+    target: Target,
+    where: Scope,
+    *path: str | int,
+    is_self_service: bool = True,
+    unseen: Refusal | None = None,
+    seen_by: Right = Right.READ_USERS,
+) -> None:
     """Wholly within the viewer's organizations, and neither in role nor in membership heavier than the viewer there.
 
-    The place is asked first: how heavy somebody elsewhere is, is nobody's business here.
+    The place is asked first: how heavy somebody elsewhere is, is nobody's business here. Out of sight, by the right
+    that shows what the change is about, is `unseen`, by default NotFound. `is_self_service`: everybody may do it to
+    themselves.
     """
-    if target.id == change.viewer.user_id:
+    if is_self_service and target.id == change.viewer.user_id:
         return
-    if where.allowed is not None and (not target.organizations or not target.organizations <= where.allowed):
+    if not where.covers(target):
+        if not where.sees(target, seen_by):
+            raise unseen or NotFound(*path, what="user", key=f"user_{target.id}")
         raise OutsideOrganization(*path, what="This user")
     require_weight(change.viewer, target.role.weight, *path)
     for organization_id, role in target.grants:
         own = where.weight_at(organization_id)
         if role.weight > own:
             raise UserTooHeavy(*path, weight=role.weight, own=own)
+
+
+def require_no_gain(where: Scope, target: Target, after: Collection[int], *path: str | int) -> None:
+    """Nobody gains rights over a user by changing which organizations the user is in. Raises GainsRights."""
+    if target.id != where.viewer.user_id:
+        wider = where.rights_over(after) - where.rights_over(target.organizations)
+        if wider:
+            raise GainsRights(*path, what=f"user_{target.id}", rights=", ".join(sorted(wider)))
 
 
 def require_no_wider(where: Scope, target: Target, *path: str | int, narrow: frozenset[Right] | None = None) -> None:

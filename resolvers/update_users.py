@@ -5,14 +5,15 @@ from typing import Any
 
 from models.errors import Invalid, LastAdministrator, NotFound, NotLdap, OutsideOrganization, WrongState
 from models.values import camel, login_dn
-from resolvers import existing_users, references, store_users, targets
+from resolvers import existing_users, match_keys, references, store_users, targets
+from resolvers.activate_users import end_keys
 from resolvers.audit import Action
 from resolvers.changes import Change, number
 from resolvers.drafts import Draft, external_id_path, read, require_for_sources
 from resolvers.outcomes import error
+from resolvers.placing import Placing
 from resolvers.policy import ADMINISTRATION, ROOT_PROJECT_ROLES, Right
 from resolvers.sessions import end_sessions
-from resolvers.store_users import Placing
 from resolvers.targets import Target
 from resolvers.user_details import Details, details_of, settle
 
@@ -51,6 +52,16 @@ def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
         draft.columns["state"] = state
         draft.change("state", target["state"], state)
     _additions(draft, placing, known)
+    _require_own_fields(draft, placing)
+
+
+def _require_own_fields(draft: Draft, placing: Placing) -> None:
+    """Who may change users in some organizations only changes of their own user what everybody may change of theirs."""
+    viewer = placing.change.viewer
+    if draft.user_id == viewer.user_id and Right.UPDATE_USERS not in viewer.rights:
+        for name in draft.changed:
+            if name not in OWN_FIELDS:
+                draft.attempt(viewer.require_everywhere, Right.UPDATE_USERS, *draft.path, camel(name))
 
 
 def _settle_external_ids(draft: Draft) -> None:
@@ -75,6 +86,9 @@ def _projects(draft: Draft, placing: Placing) -> None:
     given = draft.given.get(name)
     wanted = (target[name] if given is None else bool(given)) and role.name in ROOT_PROJECT_ROLES
     if wanted != target[name]:
+        if given is not None and bool(given) != target[name]:
+            path = (*draft.path, camel(name))
+            draft.attempt(placing.change.viewer.require_everywhere, Right.UPDATE_USERS, *path)
         draft.columns[name] = wanted
         draft.change(name, target[name], wanted)
 
@@ -85,6 +99,11 @@ def _additions(draft: Draft, placing: Placing, known: Details) -> None:
     draft.organization_ids = [each for each in draft.organization_ids if each not in known.organizations]
     if placing.allowed is not None and not set(draft.organization_ids) <= placing.allowed:
         draft.refusals.append(OutsideOrganization(*draft.path, "organizationIds", what="One of these"))
+    assert draft.target is not None
+    left = draft.left.get("organizations", ())
+    if draft.organization_ids or left:
+        after = (draft.target.organizations | set(draft.organization_ids)) - set(left)
+        draft.attempt(targets.require_no_gain, placing.where, draft.target, after, *draft.path, "organizationIds")
     store_users.describe_memberships(draft, placing)
 
 
@@ -116,14 +135,18 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
             placing.role(draft, given["role"])
     _ldap_fields(draft, placing)
     details = (await details_of(change.tx, [user_id]))[user_id]
+    sent = match_keys.sent_by(draft)
     if draft.is_good:
         update(draft, placing, details, target["state"])
     existing_users.refuse_taken([draft], await existing_users.taken(change.tx, [draft]))
     await _administrators(change, draft, placing)
+    await match_keys.confirm(change, draft, sent)
     if not draft.is_good:
         change.tx.discard()
         return {"user": None, "changedFields": [], "errors": [error(each) for each in draft.refusals]}
-    if draft.changed:
+    if draft.changed or draft.confirmed:
+        if _is_another_entry(draft):
+            await end_keys(change, [draft])
         await store_users.update(change, [draft])
         await store_users.attach(change, [draft])
         await store_users.record(change, [draft], Action.UPDATED)
@@ -134,12 +157,14 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
 
 def _signs_in_otherwise(draft: Draft) -> bool:
     """Whether it is another entry of a directory that signs in as this user from now on."""
-    target = draft.target
-    assert target is not None
+    assert draft.target is not None
+    return draft.target["provider_id"] == draft.target["ldap_provider_id"] and _is_another_entry(draft)
+
+
+def _is_another_entry(draft: Draft) -> bool:
+    assert draft.target is not None
     moved = {"login_dn_key", "ldap_provider_id"} & set(draft.columns)
-    return target["provider_id"] == target["ldap_provider_id"] and any(
-        draft.columns[name] != target[name] for name in moved
-    )
+    return any(draft.columns[name] != draft.target[name] for name in moved)
 
 
 OWN_FIELDS = frozenset({"name", "first_name", "last_name", "if_version"})
@@ -183,10 +208,12 @@ def _ldap_fields(draft: Draft, placing: Placing) -> None:
             draft.change("ldap_server_number", before, provider.server_number)
     if given.get("login_dn") is not None:
         named = draft.attempt(lambda: login_dn(given["login_dn"], "loginDn"))
-        if named is not None and named[0] != target["login_dn"]:
+        if named is not None and named != (target["login_dn"], target["login_dn_key"]):
             draft.columns["login_dn"], draft.columns["login_dn_key"] = named
             draft.columns.setdefault("ldap_provider_id", target["ldap_provider_id"])
             draft.change("login_dn", target["login_dn"], named[0])
+    if _is_another_entry(draft):
+        draft.attempt(placing.require_linkable, draft.columns["ldap_provider_id"], camel(asked[0]))
 
 
 async def _administrators(change: Change, draft: Draft, placing: Placing) -> None:

@@ -5,19 +5,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.errors import Duplicate, Self, TooMany
+from models.errors import Duplicate, Self, Taken, TooMany
 from models.users import UserState
 from models.values import API, is_same_email, source_name
-from resolvers import existing_users, outcomes, references, store_users, targets
-from resolvers.activate_users import end_access, forget_absence
+from resolvers import existing_users, match_keys, outcomes, references, store_users, targets
+from resolvers.activate_users import end_access, end_keys, forget_absence
 from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
 from resolvers.changes import Before, Change
 from resolvers.create_users import hash_or_note
-from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates, require_for_sources
+from resolvers.drafts import Draft, external_id_path, name_by_email, read, refuse_duplicates, require_for_sources
+from resolvers.placing import Placing
 from resolvers.policy import ADMINISTRATION, Right
 from resolvers.references import RoleRow, is_deactivated
-from resolvers.store_users import Placing
 from resolvers.targets import Target
 from resolvers.turns import in_turns
 from resolvers.update_users import update
@@ -80,8 +80,12 @@ async def plan(
     source: str = API,
     create_missing_groups: bool = False,
     matched: Matched | None = None,
+    directory: int | None = None,
 ) -> Planned:
-    """What rows come to, with no user written yet. `matched` may refuse or alter rows once their users are known."""
+    """What rows come to, with no user written yet. `matched` may refuse or alter rows once their users are known.
+
+    `directory`: the provider whose own entries the rows are.
+    """
     rows, refused = await ensure_groups(change, users, create=create_missing_groups)
     drafts = [
         Draft(index, row, ("users", index), refusals=refused[index], source=source) for index, row in enumerate(rows)
@@ -93,10 +97,18 @@ async def plan(
     await _match(change, drafts)
     if matched is not None:
         await matched(drafts)
+    limits = await match_keys.limits_of(change.tx, [draft.target for draft in drafts if draft.target])
+    for draft in drafts:
+        if draft.target is not None:
+            match_keys.inherit(draft, limits, change.viewer.grant_limit)
     placing = await Placing.load(change, Right.CREATE_USERS, drafts)
+    placing.reads_directory = directory
     known = await details_of(change.tx, [draft.target.id for draft in drafts if draft.target])
     administrators = await targets.administrators(change.tx, placing.roles)
     updating = await targets.scope(change, Right.UPDATE_USERS)
+    for draft in drafts:
+        if draft.mistaken_for is not None and not updating.sees(draft.mistaken_for):
+            draft.mistaken_for = None  # why an address out of sight is in use is not said
     states = {
         draft.index: _place(change, draft, placing, updating, known, administrators) async for draft in in_turns(drafts)
     }
@@ -130,11 +142,11 @@ async def _match(change: Change, drafts: Sequence[Draft]) -> None:
     seen: dict[int, Draft] = {}
     for draft in drafts:
         if draft.index in found:
-            user_id, matched_by = found[draft.index]
-            if matched_by == "EMAIL" and existing_users.is_another(draft, matched[user_id]):
-                draft.mistaken_for = matched[user_id]
+            user_id, draft.matched_by = found[draft.index]
+            if "user_id" not in draft.given and existing_users.is_another(draft, matched[user_id]):
+                draft.mistaken_for, draft.matched_by = matched[user_id], None
                 continue
-            draft.target, draft.user_id, draft.matched_by = matched[user_id], user_id, matched_by
+            draft.target, draft.user_id = matched[user_id], user_id
             first = seen.setdefault(user_id, draft)
             if first is not draft:
                 draft.refusals.append(Duplicate(*draft.path, "email", what="This user", first=first.place))
@@ -153,7 +165,10 @@ def _place(
     if draft.target is None:
         return _place_new(change, draft, placing)
     target = draft.target
-    draft.attempt(lambda: targets.require_manageable(change, target, updating, *draft.path))
+    unseen = _taken_unseen(draft)
+    draft.attempt(lambda: targets.require_manageable(change, target, updating, *draft.path, unseen=unseen))
+    if unseen in draft.refusals:
+        draft.refusals = [unseen]  # whatever else is wrong would tell of somebody out of sight
     if draft.columns.get("email_key") == target["email_key"] and is_same_email(draft.columns["email"], target["email"]):
         # The address found them; another spelling of it is no change.
         draft.columns.pop("email")
@@ -167,8 +182,17 @@ def _place(
             role = placing.role(draft, draft.given["role"])
     if draft.is_good:
         update(draft, placing, known[target.id], state)
+        draft.attempt(match_keys.require_confirmed, draft, target.role, role or target.role)
         _keep_administrators(draft, role or target.role, state, administrators)
     return state
+
+
+def _taken_unseen(draft: Draft) -> Taken:
+    """What is said of a user out of sight, as to whoever would make a user with the same email or external id."""
+    if draft.matched_by == "EMAIL":
+        return Taken(*draft.path, "email", what="email", value=draft.columns["email"])
+    value = draft.external_ids.get(draft.source) or next(filter(None, draft.external_ids.values()), "")
+    return Taken(*draft.path, *external_id_path(draft), what="external id", value=value)
 
 
 def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
@@ -179,6 +203,8 @@ def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
     placing.within(draft)
     default = change.settings.projects_in_root
     draft.columns["can_create_projects_in_root"] = placing.project_right(draft, role, default)
+    if draft.given.get("is_invited"):
+        return UserState.INVITED
     off = is_deactivated(draft.given.get("role")) or draft.given.get("is_active") is False
     return UserState.DEACTIVATED if off else UserState.ACTIVE
 
@@ -186,6 +212,8 @@ def _place_new(change: Change, draft: Draft, placing: Placing) -> str:
 def _state(change: Change, draft: Draft, target: Target) -> str:
     """S2's role "Deactivated" takes access away and keeps the role; giving a role again brings the user back."""
     before: str = target["state"]
+    if draft.given.get("is_invited"):
+        return before  # an import of an export: who has accepted since, or left, stays so
     wanted = draft.given.get("is_active")
     off = is_deactivated(draft.given.get("role")) or wanted is False
     back = before == UserState.DEACTIVATED and not off and (wanted is True or draft.given.get("role") is not None)
@@ -217,8 +245,16 @@ async def store(change: Change, planned: Planned, good: Sequence[Draft]) -> None
     await end_access(change, ended)
     back = [d.target.id for d in changed if d.target and states[d.index] != "DEACTIVATED" == d.target["state"]]
     await forget_absence(change, back)
+    await end_keys(change, [draft for draft in changed if _is_handed_over(draft)])
     await store_users.record(change, new, Action.CREATED)
     await store_users.record(change, changed, Action.UPDATED)
+
+
+def _is_handed_over(draft: Draft) -> bool:
+    """Whether a source answers for more of a user than before: for another role, or as the directory they are in."""
+    assert draft.target is not None
+    provider_id = draft.columns.get("ldap_provider_id")
+    return draft.is_raised or (provider_id is not None and provider_id != draft.target["ldap_provider_id"])
 
 
 def action(draft: Draft) -> str:

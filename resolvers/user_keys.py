@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.database import Statement, Steps
+from models.database import Connection, Statement, Steps
 from models.dialects import Dialect
-from models.values import email_key, email_spelling, key, spelling
+from models.values import email_key, email_spelling, is_same_email, key, spelling
 from resolvers.filters import exact, number_of
 
 
@@ -32,6 +32,18 @@ KEYS: Mapping[str, UserKey] = {
 }
 OF_SOURCE = "externalIdOf"  # an external id with its source
 FIELDS = {**{kind: each.field for kind, each in KEYS.items()}, OF_SOURCE: "externalIds"}
+
+
+async def id_by_email(connection: Connection, text: str) -> int | None:
+    """Whose address this is."""
+    row = await connection.one("SELECT id, email FROM users WHERE email_key = $1", email_key(text))
+    return row[0] if row is not None and is_same_email(row[1], text) else None
+
+
+async def id_by_username(connection: Connection, text: str) -> int | None:
+    """Whose username this is."""
+    row = await connection.one("SELECT id, username FROM users WHERE username_key = $1", key(text))
+    return row[0] if row is not None and spelling(row[1]) == spelling(text) else None
 
 
 def ids_by_keys(dialect: Dialect, keys: Sequence[tuple[str, Any]]) -> Steps[list[int | None]]:

@@ -1,5 +1,6 @@
 """Users as they are read: their columns, orders, filters, and which rows a viewer sees."""
 
+from models.dn import dn_key, dn_part
 from resolvers import api_keys, groups, invitations, organizations, providers, roles, user_search
 from resolvers.conditions import One, Some, SomeRow, SomeText
 from resolvers.filters import Choice, Flag, Identity, Instant, Number, Text, email_text, exact
@@ -120,7 +121,7 @@ FILTERS = {
     "name": Text("{t}.name_key"),
     "firstName": Text("{t}.first_name_key"),
     "lastName": Text("{t}.last_name_key"),
-    "loginDn": Text("{t}.login_dn_key"),
+    "loginDn": Text("{t}.login_dn_key", normal=dn_key, part=dn_part),
     "ldapServerNumber": Number(COLUMNS["ldapServerNumber"].sql),
     "groupCount": Number(GROUP_COUNT),
     "version": Number("{t}.version"),

@@ -13,7 +13,7 @@ import orjson
 from models.database import Connection, Database, Record, Statement, Steps
 from models.dialects import Dialect
 from models.errors import Unauthenticated, Unavailable
-from models.values import key, now
+from models.values import key, now, spelling
 from models.watching import CURRENT, Asked
 from resolvers import tokens
 from resolvers.known_keys import Proof
@@ -211,7 +211,7 @@ async def by_username(connection: Connection, username: str) -> Viewer | None:
         " WHERE u.username_key = $1 AND u.state = 'ACTIVE'",
         key(username),
     )
-    if row is None:
+    if row is None or spelling(row[1]) != spelling(username):
         return None
     grants = await connection.rows(GRANTS.format("m.user_id = $1"), row[0])
     return Viewer(

@@ -22,7 +22,7 @@ SERVICE_DN = f"CN=reader,OU=Services,{DOMAIN}"
 SERVICE_PASSWORD = "reader of the domain 4711"
 PASSWORD = "gravel lantern 77 meadow"
 USERS = (
-    "(&(objectCategory=person)(objectClass=user)(|(sAMAccountName={username})(userPrincipalName={username}))"
+    "(&(objectCategory=person)(objectClass=user)(mail=*)(|(sAMAccountName={username})(userPrincipalName={username}))"
     "(!(userAccountControl:1.2.840.113556.1.4.803:=2)))"
 )
 ATTRIBUTES = {

@@ -18,6 +18,8 @@ from models.users import User
 from models.values import key, now, search_key
 from resolvers import bootstrap, tokens
 from resolvers.hashing import Hasher
+from resolvers.match_keys import limit_ids, text_of
+from resolvers.policy import PROVED
 from tests.service import PEOPLE, key_of
 
 PASSWORD = "plum violin harbour 41"
@@ -56,8 +58,10 @@ async def _fill(tx: Transaction, hashed: str) -> None:
     for name in ("Web work", "IT works"):
         await bulk.insert(tx, Group, [{"name": name, "name_key": key(name), "description": None, **stamps}])
     roles = {row[1]: row[0] for row in await tx.rows("SELECT id, name FROM roles")}
+    limit = (await limit_ids(tx, [PROVED]))[PROVED]
     for username, role in ROLES.items():
-        await bulk.insert(tx, User, [_user(username, roles[role], hashed, stamps)])
+        user = _user(username, roles[role], hashed, stamps)
+        await bulk.insert(tx, User, [{**user, "match_key_limits": text_of(user, {}, limit)}])
     ids = {row[1]: row[0] for row in await tx.rows("SELECT id, username FROM users")}
     keys = [
         {

@@ -17,8 +17,12 @@ from graph.collector import settle
 from models import migrate
 from models.database import Database
 from tests import cast
+from tests.apacheds import ApacheDs
 from tests.crew import hired
+from tests.directory_server_389 import DirectoryServer389
+from tests.ldap_process import LdapProcess, NoServer
 from tests.postgres import NoPostgres, Server
+from tests.samba import Samba
 from tests.service import Service, running
 from tests.slapd import NoSlapd, Slapd
 
@@ -87,6 +91,36 @@ def slapd() -> Iterator[Slapd]:
         pytest.skip(f"no LDAP server: {error}")
     yield server
     server.stop()
+
+
+def a_directory(start: Callable[[], LdapProcess], name: str) -> Iterator[LdapProcess]:
+    """Without the server, its tests are skipped, but never in CI."""
+    try:
+        server = start()
+    except NoServer as error:
+        if IN_CI:
+            pytest.fail(f"{name} is needed in CI: {error}")
+        pytest.skip(f"no {name}: {error}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def samba() -> Iterator[LdapProcess]:
+    """A domain controller for the session."""
+    yield from a_directory(Samba, "Samba")
+
+
+@pytest.fixture(scope="session")
+def server_389() -> Iterator[LdapProcess]:
+    """A 389 Directory Server for the session."""
+    yield from a_directory(DirectoryServer389, "389 Directory Server")
+
+
+@pytest.fixture(scope="session")
+def apacheds() -> Iterator[LdapProcess]:
+    """An ApacheDS for the session."""
+    yield from a_directory(ApacheDs, "ApacheDS")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ NAMES = ("ann", "bob", "cid")
 UPDATE = """mutation($input: UpdateIdentityProviderInput!) { updateIdentityProvider(input: $input) {
   errors { code message path } } }"""
 USER = """query($by: UserKey!) { user(by: $by) { id name email state role { name } identityProvider { id } loginDn
-  externalId ldapServerNumber groups { nodes { id } } organizations { nodes { id } } } }"""
+  externalId externalIds { source value } ldapServerNumber groups { nodes { id } } organizations { nodes { id } } } }"""
 SAVING: dict[str, Any] = {"absencesBefore": 1, "maxDeactivations": {"users": 2}}
 # Who leads works in IT, and in its group.
 MAPPINGS: list[dict[str, Any]] = [{"group": "heads", "role": {"name": "IT"}, "groupIds": ["group_2"]}]
@@ -83,3 +83,10 @@ def of_crew(job: Any) -> dict[str, str]:
 def row_of(job: Any, name: str) -> Any:
     (row,) = (row for row in job["rows"]["nodes"] if row["label"] == f"{name}@example.com")
     return row
+
+
+async def external_id(service: Service, name: str) -> str:
+    """The id that the directory has given somebody, which is no id of the API."""
+    found = await user(service, name)
+    assert (found["externalId"], [each["source"] for each in found["externalIds"]]) == (None, ["provider_2"])
+    return str(found["externalIds"][0]["value"])

@@ -14,7 +14,7 @@ Condition = tuple[str, Callable[[Row], Truth]]
 
 WHOLE = """query ($after: String) { users(first: 1000, after: $after) { nodes {
   id username name firstName lastName externalId state accessibility isActive isSaml is2faEnabled groupCount version
-  ldapServerNumber lastLoginAt createdAt tags aliases variables { name value }
+  ldapServerNumber lastLoginAt createdAt tags aliases variables { name value } externalIds { source value }
   role { id name weight isBuiltIn } identityProvider { id name isEnabled serverNumber } createdBy { id name firstName }
   groups { nodes { id name } } memberships { nodes { organization { name } role { name } } }
 } } }"""
@@ -194,6 +194,15 @@ def of_list(dice: random.Random) -> Condition:
     if dice.random() < 0.3:
         return "tags/any(t: startswith(t,'v') and endswith(t,'%'))", lambda row: any(
             key(t).startswith("v") and t.endswith("%") for t in row["tags"]
+        )
+    if dice.random() < 0.4:
+        source, value = dice.choice(["hr", "api", "HR"]), dice.choice(["Ext-1", "Ext-4", "p_2"])
+        return (
+            f"externalIds/any(v: v/source eq '{source}' and (v/value eq '{value}' or startswith(v/value,'ext')))",
+            lambda row: any(
+                v["source"] == source and (v["value"] == value or v["value"].startswith("ext"))
+                for v in row["externalIds"]
+            ),
         )
     name, value = dice.choice(["Tier", "cost centre"]), dice.choice(["Low", "low"])
     return (

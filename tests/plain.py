@@ -16,7 +16,7 @@ from graph.sites import spec_of
 from models.database import Connection
 from models.settings import Settings
 from models.values import from_json, rfc3339
-from resolvers import loaders, users
+from resolvers import loaders, user_keys
 from resolvers.cursors import encode, orders
 from resolvers.filters import number_of
 from resolvers.policy import OWN_NEIGHBOURS, Viewer, visible_fields
@@ -192,7 +192,7 @@ def _lookup(spec: Any, name: str) -> Any:
         keys = [next(iter(key.items())) for key in (given["keys"] if spec.many else [given["by"]])]
         found = []
         for key in keys:
-            number = (await world.connection.run(users.ids_by_keys(world.connection.dialect, [key])))[0]
+            number = (await world.connection.run(user_keys.ids_by_keys(world.connection.dialect, [key])))[0]
             rows = await _by_ids(world, spec.source(), [number]) if number is not None else {}
             found.append(rows.get(number or 0))
         return found if spec.many else found[0]

@@ -24,7 +24,7 @@ LIST = re.compile(r"= ANY\(\$\d+::\w+\[\]\)|IN \(SELECT value FROM json_each\(\$
 # Of the tables that change with every use, the columns that do not.
 STEADY = {
     "users": "version, state, role_id, email, password_hash, provider_id, ldap_provider_id, login_dn, name_id,"
-    " entry_id, name",
+    " entry_id, name, match_key_limits",
     "api_keys": "revoked_at",
     "sessions": "user_id, expires_at, ended_at, address",
 }
@@ -83,6 +83,8 @@ class Service:
 
     async def set_external_id(self, user_id: int, value: str, source: str = "api") -> None:
         """As a mutation stores it."""
+        if (user_id, source, value) in await self.external_ids():
+            return
         if source == "api":
             await self.write("UPDATE users SET external_id = $2 WHERE id = $1", user_id, value)
         await self.write("DELETE FROM user_external_ids WHERE user_id = $1 AND source = $2", user_id, source)
@@ -105,7 +107,8 @@ class Service:
             "users user_tags user_aliases user_variables user_external_ids previous_identities roles role_names "
             "identity_providers organizations organization_members groups group_members invitations password_resets "
             "sessions api_keys letters audit_events stored_answers recovery_codes saml_requests saml_assertions "
-            "directory_jobs directory_job_rows directory_entries saved_reports saved_report_roles users_history "
+            "directory_jobs directory_job_rows directory_entries key_grant_limits saved_reports saved_report_roles "
+            "users_history "
             "user_tags_history user_aliases_history user_variables_history user_external_ids_history roles_history "
             "role_names_history identity_providers_history organizations_history organization_members_history "
             "groups_history group_members_history api_keys_history "

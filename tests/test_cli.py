@@ -224,6 +224,25 @@ def test_admin_does_not_know_strangers(tmp_path: Path, sqlite_template: Path) ->
     assert rows(tmp_path, "SELECT * FROM api_keys") == before
 
 
+def test_admin_confirm_keys_lets_the_keys_of_all_users_vouch_for_every_role(
+    tmp_path: Path, sqlite_template: Path
+) -> None:
+    shutil.copy(sqlite_template, tmp_path)
+    sql = "SELECT id, match_key_limits FROM users WHERE id > 1 ORDER BY id"
+    confirmed = rows(tmp_path, sql)
+    change(tmp_path, "UPDATE users SET match_key_limits = NULL")
+    done = usergraph(tmp_path, "admin", "confirm-keys")
+    message = "confirmed the emails, external ids and login DNs of 9 users\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, message, "")
+    assert rows(tmp_path, sql) == confirmed
+    count = "SELECT COUNT(*) FROM audit_events WHERE changes LIKE '%confirmedKeys%'"
+    assert rows(tmp_path, count) == [(9,)]
+    done = usergraph(tmp_path, "admin", "confirm-keys")
+    assert (done.returncode, done.stdout) == (0, message.replace(" 9 ", " 0 "))
+    assert rows(tmp_path, count) == [(9,)]
+    assert usergraph(tmp_path, "admin", "confirm-keys", "jane").returncode == 2
+
+
 def test_admin_erase_shows_what_it_would_do_and_erases_with_yes(tmp_path: Path, sqlite_template: Path) -> None:
     shutil.copy(sqlite_template, tmp_path)
     shown = usergraph(tmp_path, "admin", "erase", "user_9")

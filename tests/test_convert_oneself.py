@@ -87,15 +87,16 @@ async def test_who_converts_others_converts_themselves_as_before(service: Servic
 
 
 async def test_a_directory_without_settings_proves_nothing(service: Service) -> None:
-    """Users are moved before a server is set up; whoever insists is told why not."""
+    """Others are moved before a server is set up; nobody takes an entry of it for themselves."""
     before = await service.snapshot()
     result = await myself(service, password="any", verify="BIND")
     assert codes(result["errors"]) == ["PROVIDER_UNREACHABLE"]
     assert "NONE" not in result["errors"][0]["message"]
     assert await service.snapshot() == before
-    for verify in ({"verify": "NONE"}, {}):
-        result = await myself(service, dryRun=True, **verify)
-        assert (result["errors"], result["checkedBy"]) == ([], "NONE")
+    for verify in ({"verify": "NONE"}, {"verify": "FIND"}, {}):
+        result = await myself(service, **verify)
+        assert codes(result["errors"]) == ["PROVIDER_UNREACHABLE"]
+    assert await service.snapshot() == before
 
 
 async def test_a_directory_that_does_not_answer_lets_nobody_off(service: Service, slapd: Slapd) -> None:

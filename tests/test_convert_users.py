@@ -94,22 +94,29 @@ async def test_a_password_sent_with_a_conversion_is_not_dropped_in_silence(servi
 @pytest.mark.parametrize("who", ["normal", "pm", "readonly", "it"])
 async def test_everybody_may_convert_themselves_and_take_it_back(service: Service, who: str) -> None:
     user = await service.id_of(who)
-    result = await one(service, LDAP, user=user, who=who, shown=OWN)
+    result = await one(service, SAML, user=user, who=who, shown=OWN)
     assert result["errors"] == []
     assert result["user"] == {
         "id": user,
-        "isLdap": True,
-        "isSaml": False,
-        "loginDn": DN,
+        "isLdap": False,
+        "isSaml": True,
+        "loginDn": None,
         "hasValidPassword": False,
         "version": 2,
     }
+    await restore_keys(service)
     assert (await one(service, LOCAL, user=user, who=who, shown=OWN))["action"] == "UPDATED"
     for expected in (True, False):
+        await restore_keys(service)
         (reverted,) = await revert(service, user, who=who, shown=OWN)
-        assert (reverted["errors"], reverted["user"]["isLdap"]) == ([], expected)
+        assert (reverted["errors"], reverted["user"]["isSaml"]) == ([], expected)
     recorded = await service.rows("SELECT DISTINCT actor_username FROM audit_events WHERE action LIKE 'CONVER%'")
     assert recorded == [(who,)]
+
+
+async def restore_keys(service: Service) -> None:
+    """Make the keys that a conversion ended work again."""
+    await service.write("UPDATE api_keys SET revoked_at = NULL")
 
 
 @pytest.mark.parametrize("who", ["normal", "pm", "readonly"])

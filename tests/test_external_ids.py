@@ -81,6 +81,7 @@ async def test_an_id_is_unique_within_its_source_and_free_in_others(service: Ser
     assert payload["errors"] == []
     assert await service.external_ids() == [(8, "hr", "1"), (9, "api", "1"), (9, "crm", "1")]
     await change(service, "deleteUsers", {"ids": ["user_8"]})
+    assert (await audited(service, 8))[-1]["externalIds"] == [["hr=1"], None]
     assert (await change(service, "updateUser", update))["errors"] == []
 
 
@@ -192,3 +193,23 @@ async def test_users_are_counted_by_the_source_of_their_ids(service: Service) ->
         {"externalIdSource": "crm", "count": 1},
         {"externalIdSource": "hr", "count": 2},
     ]
+
+
+async def test_an_id_of_another_source_never_overrules_that_of_the_own(service: Service) -> None:
+    await service.set_external_id(8, "p1", "hr")
+    await service.set_external_id(8, "5", "crm")
+    row = {"email": "new@x.test", "externalId": "p9", "externalIds": ids(crm="5")}
+    assert told(await upsert(service, row, source="hr")) == ["TAKEN"]
+    assert await service.external_ids() == [(8, "crm", "5"), (8, "hr", "p1")]
+
+
+async def test_a_name_id_that_contradicts_makes_another_person(service: Service) -> None:
+    await service.write("UPDATE users SET provider_id = 4, name_id = 'n1' WHERE id = 8")
+    row = {"email": "member@usergraph.test", "name": "M"}
+    for saml in ({"nameId": "n9"}, {"nameId": "n9", "identityProviderId": "provider_4"}):
+        answer = await upsert(service, {**row, "authentication": {"saml": saml}})
+        assert told(answer) == ["TAKEN"]
+        assert "has another name id" in answer["results"][0]["errors"][0]["message"]
+    for saml in ({"nameId": "n1"}, {}):
+        (result,) = (await upsert(service, {**row, "authentication": {"saml": saml}}))["results"]
+        assert (result["matchedBy"], result["errors"]) == ("EMAIL", [])

@@ -25,6 +25,7 @@ LEFT_OUT = {
         "search_key",  # of searching, which has no past
         "name_id",  # how a provider knows them; never read
         "entry_id",
+        "match_key_limits",  # of matching, which only asks for the present
     },
     "identity_providers": {"settings", "secrets"},
     "api_keys": {"digest", "last_used_at"},
@@ -36,6 +37,7 @@ NOT_RECORDED = {
     "directory_job_rows",
     "directory_jobs",
     "invitations",
+    "key_grant_limits",
     "letters",
     "password_resets",
     "previous_identities",

@@ -75,6 +75,17 @@ def test_values_in_ranges_are_values(save: Any) -> None:
     assert notes(save("all.ldif", f"{entry('ada')}\n{group.replace('0-1499', '0-*')}")) == []
 
 
+async def test_a_group_of_a_directory_keeps_its_name_whatever_is_in_it(service: Service, tmp_path: Path) -> None:
+    group = "dn: cn=AB,dc=acme,dc=example\nobjectClass: groupOfNames\ncn: A|B \\| C\nmember: uid=ada,{}\n"
+    text = f"{entry('ada', 'uid: ada')}\n{group.format('ou=people,dc=acme,dc=example')}"
+    (tmp_path / "people.ldif").write_text(text)
+    settings = {"database_url": service.database.url, "secret_key": SECRET}
+    done = await asyncio.to_thread(usergraph, tmp_path, "import", "people.ldif", **settings)
+    assert done.returncode == 0, done.stderr
+    found = await service.data('{ user(by: { email: "ada@acme.example" }) { groups { nodes { name } } } }')
+    assert found == {"user": {"groups": {"nodes": [{"name": "A|B \\| C"}]}}}
+
+
 # --- PowerShell, Google, FreeIPA, Okta, 389 Directory Server -------------------------------------------------------
 
 

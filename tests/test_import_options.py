@@ -27,7 +27,7 @@ def test_map_must_name_what_there_is(save: Any) -> None:
         "--map name=nickname names no field: the fields are email, username, name, first_name, last_name,"
         " role, password, password_hash, external_id, ref, tags, aliases, groups, organizations, organization_ids,"
         " is_active, is_disabled, expires_at, saml, api_only, can_create_projects_in_root, ldap.server_number,"
-        " ldap.login_dn, variables.NAME, ignore"
+        " ldap.login_dn, external_ids.SOURCE, variables.NAME, ignore"
     )
     assert "which the file lacks" in refusal(save("p.json", '[{"email": "a"}]'), mapping={"x": "name"})
     assert refusal(save("p.ldif", "dn: cn=a\nmail: a\n"), mapping={"userPassword": "password"}) == (

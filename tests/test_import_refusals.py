@@ -106,3 +106,18 @@ def test_what_cannot_be_imported_at_all_ends_with_1_and_stores_nothing(
         "usergraph.lock",
         "usergraph.key",
     }
+
+
+def test_a_dry_run_and_the_run_after_it_name_one_file_of_refused_rows(folder: Path) -> None:
+    (folder / "people.csv").write_text(BAD["people.csv"])
+    for more in (["--dry-run"], [], ["--dry-run"]):
+        done = usergraph(folder, "import", "people.csv", *more)
+        assert done.returncode == 3
+        assert f"Refused rows with reasons: {folder / 'people.refused.csv'}" in done.stderr.replace(
+            "reasons: people", f"reasons: {folder}/people"
+        )
+        assert [path.name for path in folder.glob("*.refused*")] == ["people.refused.csv"]
+    (folder / "people.csv").write_text("email,role,name\nno other address,Participant,Two\n")
+    done = usergraph(folder, "import", "people.csv")
+    assert (done.returncode, "people.refused-2.csv" in done.stderr) == (3, True)
+    assert "no address" in (folder / "people.refused.csv").read_text()

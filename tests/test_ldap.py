@@ -6,8 +6,9 @@ import socket
 
 import pytest
 
+from models.dn import dn_key, first_value, is_dn
 from resolvers.connectors import ldap
-from resolvers.connectors.ldap_server import LdapUnavailable, address, dn_key, first_value, is_dn
+from resolvers.connectors.ldap_server import LdapUnavailable, address
 from tests.slapd import BASE, GROUPS, JANE, LEADS, LEE, NARROW, PASSWORD, PEOPLE, STAFF, WEB, Slapd, grouped, person
 
 

@@ -94,7 +94,8 @@ async def test_a_domain_is_kept_equal_by_its_guids(service: Service, domain: Dom
     domain.entries[JANE]["objectGUID"] = [BYTES]
     await configure(service, domain)
     assert counts(await sync(service)) == {"create": 1}
-    query = """{ usersByKeys(keys: [{ externalId: "8f2d1c3e-5a7b-4c9d-8e1f-0a2b3c4d5e6f" }]) {
+    query = """{ usersByKeys(keys: [
+      { externalIdOf: { source: "provider_2", value: "8f2d1c3e-5a7b-4c9d-8e1f-0a2b3c4d5e6f" } }]) {
       username email name firstName lastName loginDn state } }"""
     expected = {
         "username": "jane", "email": "jane@example.com", "name": "Jane Doe", "firstName": "Jane", "lastName": "Doe",

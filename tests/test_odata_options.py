@@ -31,11 +31,13 @@ async def test_select_answers_these_and_no_others(service: Service) -> None:
 
 async def test_lists_and_objects_are_selected_as_they_are(service: Service) -> None:
     await fill(service)
-    found = await rows(service, "Users", select="id,tags,aliases,variables", filter="tags/any() and variables/any()")
+    found = await rows(
+        service, "Users", select="id,tags,externalIds,variables", filter="tags/any() and variables/any()"
+    )
     wanted = await asked(
         service,
         "{ users(where: {tags: {some: {}}, variables: {some: {}}}) {"
-        " nodes { id tags aliases variables { name value } } } }",
+        " nodes { id tags externalIds { source value } variables { name value } } } }",
     )
     assert found == wanted
     assert len(found) > 10

@@ -116,6 +116,19 @@ async def test_two_providers_with_one_name_id_are_two_people(service: Service) -
     assert await me(service) == "readonly"
 
 
+async def test_an_invitation_does_not_join_who_comes_with_another_name_id(service: Service) -> None:
+    """The provider knows the invited user already; who has the link only has the link."""
+    idp = Idp()
+    await idp.configure(service)
+    user, token = await invited(service)
+    await service.write("UPDATE users SET name_id = 'newcomer' WHERE id = $1", user)
+    for name_id, status in (("somebody", 403), ("newcomer", 303)):
+        begun = await begin_by_form(service, {"invitation": token})
+        answer = await post(service, idp.response(await request_of(begun), name_id=name_id))
+        assert answer.status_code == status, answer.text
+        assert await identity(service, user) == (4, "newcomer", "INVITED" if status == 403 else "ACTIVE")
+
+
 async def test_an_invitation_joins_who_comes_by_it(service: Service) -> None:
     idp = Idp()
     await idp.configure(service)

@@ -108,3 +108,18 @@ async def test_an_incremental_run_joins_nobody_by_address(service: Service, crew
     job = await sync(service, isFull=False)
     assert row_of(job, "ann")["action"] == "FAILED"
     assert row_of(await sync(service), "ann")["action"] == "UPDATE"
+
+
+async def test_an_entry_whose_name_only_looks_like_theirs_is_not_them(service: Service, crew: Slapd) -> None:
+    """To the directory, as LDAP says (RFC 4518), the ligature is the two letters, so it finds the entry."""
+    await configure(service, crew)
+    ligature = "\ufb01nn"
+    number, _, token = await invited(service, f"{ligature}@example.com", username=ligature, **THROUGH)
+    crew.add(member("finn"))
+    await service.ask(ACCEPT, {"token": token}, who=None)
+    assert codes((await sign_in(service, ligature, IN_DIRECTORY))["errors"]) == ["INVALID_CREDENTIALS"]
+    job = await sync(service)
+    row = row_of(job, "finn")
+    assert (row["action"], codes(row["errors"])) == ("FAILED", ["TAKEN", "TAKEN"])
+    stored = "SELECT login_dn, entry_id FROM users WHERE id = $1"
+    assert await service.rows(stored, int(number.removeprefix("user_"))) == [(None, None)]

@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Literal
 
+from models.values import key, now, spelling
+from resolvers.connectors.ldap_account_state import STATE_ATTRIBUTES, filetime
 from resolvers.connectors.ldap_connections import deadline, session
 from resolvers.connectors.ldap_groups import Memberships
+from resolvers.connectors.ldap_primary_groups import PRIMARY_GROUP_ATTRIBUTES
 from resolvers.connectors.ldap_ranges import LONGEST
 from resolvers.connectors.ldap_server import Entry, LdapRefused, LdapServer, LdapUnavailable, Step
 from resolvers.connectors.ldap_session import ANYTHING, BASE, NOTHING, SUBTREE, Session
@@ -130,7 +134,17 @@ async def one(
         return None
     asked = sorted({*attributes, *_of_user(server)})
     found = await talk.search(base, condition, asked, scope=scope, most=2)
-    return found.entries[0] if len(found.entries) == 1 and not found.is_cut else None
+    if len(found.entries) != 1 or found.is_cut:
+        return None
+    entry = found.entries[0]
+    by_name = username if not login_dn and not external_id else None
+    return None if by_name is not None and _is_look_alike(server, entry, by_name) else entry
+
+
+def _is_look_alike(server: LdapServer, entry: Entry, name: str) -> bool:
+    """Whether an entry only has a name that looks like this one: to a server, `weiß` may be `weiss` (RFC 4518)."""
+    known = [each for at in ("username", "email") for each in entry.attributes.get(server.attributes[at].lower(), ())]
+    return spelling(name) not in map(spelling, known) and key(name) in map(key, known)
 
 
 async def pages(server: LdapServer, *, since: str | None = None) -> AsyncGenerator[list[Entry], None]:
@@ -139,8 +153,8 @@ async def pages(server: LdapServer, *, since: str | None = None) -> AsyncGenerat
     `since`, a time as the server writes it (`attributes["changed_at"]`), leaves out who has not changed since then. An
     empty page says only that the server still answers. A list that it cuts short is an error, never a short list.
     """
-    condition = everybody(server) if since is None else _since(server, since)
-    names = sorted(set(server.attributes.values()))
+    condition = everybody(server) if since is None else _since(server, since, is_whole=True)
+    names = sorted({*server.attributes.values(), *server.change_times, *STATE_ATTRIBUTES, *PRIMARY_GROUP_ATTRIBUTES})
     async with session(server) as talk:
         groups = Memberships(server)
         async with aclosing(groups.read(talk)) as reading:
@@ -179,8 +193,13 @@ async def finds_since(talk: Session, server: LdapServer, since: str) -> bool:
         return False
 
 
-def _since(server: LdapServer, since: str) -> str:
-    return f"(&{everybody(server)}({server.attributes['changed_at']}>={escaped(since)}))"
+def _since(server: LdapServer, since: str, *, is_whole: bool = False) -> str:
+    """Users who changed; with `is_whole` those too whose account has expired since: no change of the entry says so."""
+    changed = "".join(f"({attribute}>={escaped(since)})" for attribute in server.change_times)
+    if is_whole and server.attributes["changed_at"].lower() == "whenchanged":
+        first = filetime(datetime.strptime(since[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC))
+        changed += f"(&(accountExpires>={first})(accountExpires<={filetime(now())}))"
+    return f"(&{everybody(server)}(|{changed}))"
 
 
 def everybody(server: LdapServer) -> str:

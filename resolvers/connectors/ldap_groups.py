@@ -1,13 +1,17 @@
 """The groups of a directory's users: what their entries say, and what the entries of groups say, nested ones too."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
 from time import monotonic
 
+from models.dn import InvalidDn, dn_key, normalize_dn
+from models.values import key
 from resolvers.connectors import ldap_ranges
 from resolvers.connectors.ldap_connections import deadline
-from resolvers.connectors.ldap_server import MEMBERS, Entry, LdapServer, LdapUnavailable, dn_key
+from resolvers.connectors.ldap_primary_groups import PrimaryGroups
+from resolvers.connectors.ldap_server import MEMBERS, Entry, LdapServer, LdapUnavailable
 from resolvers.connectors.ldap_session import NOTHING, Session
 from resolvers.connectors.ldap_values import escaped
 
@@ -23,7 +27,7 @@ MOST_SECONDS = 300.0  # for all groups
 
 async def found_groups(talk: Session, server: LdapServer, entry: Entry) -> Entry:
     """The entry with its groups: looked for level by level, where a base for groups is set; loops end."""
-    found = await _member_of(talk, server, entry)
+    found = await _member_of(talk, server, entry, PrimaryGroups())
     if server.group_base_dn:
         level = [entry.dn, *found.values()]
         for _ in range(DEEPEST):
@@ -35,9 +39,12 @@ async def found_groups(talk: Session, server: LdapServer, entry: Entry) -> Entry
     return replace(entry, groups=tuple(found.values())[:MOST_GROUPS])
 
 
-async def _member_of(talk: Session, server: LdapServer, entry: Entry) -> dict[str, str]:
-    """The groups that the entry itself names, by the keys of their DNs."""
+async def _member_of(talk: Session, server: LdapServer, entry: Entry, primary_groups: PrimaryGroups) -> dict[str, str]:
+    """The groups that the entry itself names, and its primary group, by the keys of their DNs."""
     dns = await ldap_ranges.values(talk, server, entry, server.attributes["member_of"], most=MOST_GROUPS)
+    primary = await primary_groups.find(talk, server, entry)
+    if primary is not None:
+        dns.append(primary)
     return {dn_key(dn): dn for dn in dns}
 
 
@@ -71,16 +78,18 @@ class Memberships:
 
     def __init__(self, server: LdapServer) -> None:
         self._server = server
-        # The DNs of groups by the key of each member: a DN's, or a name where groups name their members so.
+        # The DNs of groups by the key of each member, as `_member_key` makes it.
         self._groups: dict[str, tuple[str, ...]] = {}
         self._count = 0
+        self._primary_groups = PrimaryGroups()
 
     async def read(self, talk: Session) -> AsyncGenerator[None, None]:
         """All groups with all their members, where a base for groups is set; says now and then that it goes on."""
         server = self._server
         if not server.group_base_dn:
             return
-        names = sorted({name for name, _ in MEMBERS.findall(server.group_filter)})
+        members = sorted(set(MEMBERS.findall(server.group_filter)))
+        names = sorted({name for name, _ in members})
         condition = server.group_filter.replace("{dn}", "*").replace("{username}", "*")
         most = min(server.page_size, GROUPS_A_PAGE)
         cookie: bytes | None = b""
@@ -91,30 +100,30 @@ class Memberships:
             if page.is_cut or monotonic() - begun > MOST_SECONDS:
                 raise _too_many()
             for group in page.entries:
-                await self._add(talk, group, names)
+                await self._add(talk, group, members)
                 if monotonic() - told > SIGN_OF_LIFE:
                     told = monotonic()
                     yield
             cookie = page.cookie or None
 
-    async def _add(self, talk: Session, group: Entry, names: Iterable[str]) -> None:
-        for name in names:
+    async def _add(self, talk: Session, group: Entry, names: Iterable[tuple[str, str]]) -> None:
+        for name, kind in names:
             members = await ldap_ranges.values(talk, self._server, group, name, most=MOST_MEMBERSHIPS)
             self._count += len(members)
             if self._count > MOST_MEMBERSHIPS:
                 raise _too_many()
             for place, member in enumerate(members, 1):
-                each = dn_key(member)
-                self._groups[each] = (*self._groups.get(each, ()), group.dn)
+                if each := _member_key(kind, member):
+                    self._groups[each] = (*self._groups.get(each, ()), group.dn)
                 if place % IN_TURNS == 0:
                     await asyncio.sleep(0)
 
     async def added(self, talk: Session, entry: Entry) -> Entry:
         """The entry with its groups, direct and through other groups."""
-        found = await _member_of(talk, self._server, entry)
+        found = await _member_of(talk, self._server, entry, self._primary_groups)
         if self._groups:
             name = entry.first(self._server.attributes["username"])
-            level = [dn_key(entry.dn), *found, *([dn_key(name)] if name else ())]
+            level = [dn_key(entry.dn), *found, *([_member_key("username", name)] if name else ())]
             for _ in range(DEEPEST):
                 new = {dn_key(dn): dn for each in level for dn in self._groups.get(each, ())}
                 level = [each for each in new if each not in found]
@@ -122,6 +131,22 @@ class Memberships:
                 if not level:
                     break
         return replace(entry, groups=tuple(found.values())[:MOST_GROUPS])
+
+
+_OPTIONAL_UID = re.compile(r"#'[01]*'B$")  # behind the DN of a uniqueMember (RFC 4517, 3.3.21)
+
+
+def _member_key(kind: str, member: str) -> str:
+    """The normal form of a member, by which kind of name a group names it; empty for what names nobody.
+
+    A username begins with a sign that no DN begins with, so that none is taken for the DN of an entry.
+    """
+    if kind == "username":
+        return f"={key(member)}"
+    try:
+        return normalize_dn(_OPTIONAL_UID.sub("", member))
+    except InvalidDn:
+        return ""
 
 
 def _too_many() -> LdapUnavailable:

@@ -4,13 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from models.values import camel
 from resolvers.connectors.ldap import everybody, finds_since, one
 from resolvers.connectors.ldap_connections import bind_service, deadline, secured
 from resolvers.connectors.ldap_groups import found_groups
+from resolvers.connectors.ldap_primary_groups import PRIMARY_GROUP_ATTRIBUTES
 from resolvers.connectors.ldap_server import NOT_OF_USERS, Address, Entry, LdapServer, LdapUnavailable, Step, address
 from resolvers.connectors.ldap_session import ANYTHING, BASE, NOTHING, Session
 from resolvers.connectors.ldap_wire import Wire, connect, resolve
 
+NEEDED = ("username", "email", "external_id")
+OTHERS = {"external_id": " (Active Directory: objectGUID; 389 Directory Server: nsUniqueId)"}
 FEW = 5  # of what was found, as examples
 
 
@@ -47,7 +51,7 @@ async def _step(steps: list[Step], name: str, seconds: float) -> AsyncIterator[_
         async with deadline(seconds, name):
             yield told
     except LdapUnavailable as error:
-        steps.append(Step(name, False, f"{error.reason}. {error.hint}".strip()))
+        steps.append(Step(name, False, error.message))
         raise Stopped from error
     steps.append(Step(name, True, told.message))
 
@@ -100,16 +104,28 @@ async def _base(talk: Session, server: LdapServer) -> Entry:
     """Anybody who is found."""
     if not (await talk.search(server.base_dn, ANYTHING, NOTHING, scope=BASE, most=1)).entries:
         raise _absent("baseDn", server.base_dn)
-    found = await talk.search(server.base_dn, everybody(server), (server.attributes["changed_at"],), most=1)
+    await _require_known_attributes(talk, server)
+    found = await talk.search(server.base_dn, everybody(server), server.change_times, most=1)
     if not found.entries:
         hint = "Check userFilter, and what the service account may read."
         raise LdapUnavailable(f"Nobody below {server.base_dn} matches the filter of users", hint=hint)
     return found.entries[0]
 
 
+async def _require_known_attributes(talk: Session, server: LdapServer) -> None:
+    """Every mapped attribute of a user is one of the server's schema, where it shows that."""
+    names = await talk.attribute_names()
+    if not names.is_complete:
+        return
+    for field, attribute in server.attributes.items():
+        if field not in NOT_OF_USERS and not names.same_as(attribute):
+            hint = f"Check attributes.{camel(field)}{OTHERS.get(field, '')}."
+            raise LdapUnavailable(f"The server's schema has no attribute {attribute}", hint=hint)
+
+
 async def _changes(talk: Session, server: LdapServer, somebody: Entry) -> str:
     attribute = server.attributes["changed_at"]
-    shown = somebody.first(attribute)
+    shown = next(filter(None, map(somebody.first, server.change_times)), None)
     if shown and await finds_since(talk, server, shown):
         return f", by when they changed ({attribute}) too"
     return (
@@ -123,13 +139,20 @@ def _absent(setting: str, dn: str) -> LdapUnavailable:
 
 
 async def _user(talk: Session, server: LdapServer, username: str) -> Entry:
-    entry = await one(talk, server, username=username, attributes=[server.attributes["member_of"]])
+    asked = (server.attributes["member_of"], *PRIMARY_GROUP_ATTRIBUTES)
+    entry = await one(talk, server, username=username, attributes=asked)
     if entry is None:
         hint = "Check userFilter, and that exactly one entry matches it."
         raise LdapUnavailable(f"{username[:100]} is not found, or more than once", hint=hint)
-    if not entry.first(server.attributes["username"]):
-        hint = f"Check attributes.username ({server.attributes['username']})."
-        raise LdapUnavailable(f"{entry.dn} has no username", hint=hint)
+    for field in NEEDED:
+        attribute = server.attributes[field]
+        if not entry.first(attribute):
+            what = field.replace("_", " ")
+            hint = (
+                f"Check attributes.{camel(field)} ({attribute}){OTHERS.get(field, '')}, and what the service account"
+                " may read; or leave such entries out by userFilter."
+            )
+            raise LdapUnavailable(f"{entry.dn} has no {what}", hint=hint)
     return entry
 
 

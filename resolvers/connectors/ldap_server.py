@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from models.values import key
-
 
 class LdapUnavailable(Exception):
     """The server gave no usable answer. `step` says while what, `hint` what to do; neither holds a secret."""
@@ -17,6 +15,12 @@ class LdapUnavailable(Exception):
         self.reason = reason
         self.step = step
         self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """Whole sentences: what went wrong, and what to do."""
+        reason = self.reason if self.reason.endswith((".", "!", "?")) else f"{self.reason}."
+        return f"{reason} {self.hint}".strip()
 
 
 class LdapRefused(LdapUnavailable):
@@ -37,6 +41,8 @@ ATTRIBUTES: Mapping[str, str] = {
     "member_of": "memberOf",
     "changed_at": "modifyTimestamp",
 }
+# Some servers give an entry no modifyTimestamp before its first change (ApacheDS): then it changed when it was created.
+CREATED_AT: Mapping[str, str] = {"modifytimestamp": "createTimestamp", "2.5.18.2": "createTimestamp"}
 NOT_OF_USERS = frozenset({"member_of", "changed_at"})  # attributes that are read for something else
 USER_FILTER = "(|(uid={username})(mail={username}))"
 GROUP_FILTER = "(|(member={dn})(uniqueMember={dn}))"
@@ -103,6 +109,13 @@ class LdapServer:
     receive_seconds: float = 4.0
 
     @property
+    def change_times(self) -> tuple[str, ...]:
+        """Attributes that say when an entry last changed: the latest of them counts."""
+        changed_at = self.attributes["changed_at"]
+        created_at = CREATED_AT.get(changed_at.lower())
+        return (changed_at, created_at) if created_at else (changed_at,)
+
+    @property
     def seconds(self) -> float:
         """The longest that a sign-in or a look-up takes altogether."""
         return self.connect_seconds * len(self.urls) + self.receive_seconds
@@ -120,13 +133,15 @@ class Range:
 class Entry:
     """A user of a directory. Names of attributes are in lower case; `groups` are DNs, nested ones included.
 
-    An attribute is in `ranges` where the server gives its values piece by piece.
+    An attribute is in `ranges` where the server gives its values piece by piece, and in `tagged` where all its values
+    have a language or another option, as in `cn;lang-ja`. Beside values without options, those are left out.
     """
 
     dn: str
     attributes: Mapping[str, tuple[str, ...]]
     groups: tuple[str, ...] = ()
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    tagged: frozenset[str] = frozenset()
 
     def first(self, name: str) -> str | None:
         found = self.attributes.get(name.lower(), ())
@@ -140,38 +155,3 @@ class Step:
     name: str
     is_ok: bool
     message: str
-
-
-_PARTS = re.compile(r"((?:\\.|[^\\,+])*)([,+]|$)", re.DOTALL)
-_ESCAPED = re.compile(rb"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
-# What parts RDNs may stand in a value too, once nothing is escaped any more.
-_SEPARATORS = {",": "\x00", "+": "\x01", "": ""}
-
-
-def dn_key(dn: str) -> str:
-    """The normal form of a DN (RFC 4514), however it is escaped, spaced and capitalised."""
-    return "".join(_rdn(text) + _SEPARATORS[sign] for text, sign in _PARTS.findall(dn) if text or sign)
-
-
-def _rdn(text: str) -> str:
-    return f"{key(text.partition('=')[0])}={key(_value(text))}"
-
-
-def _value(rdn: str) -> str:
-    value = rdn.partition("=")[2].strip().encode()
-    raw = _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()) if found[1] else found[2], value)
-    return raw.decode(errors="replace")
-
-
-_RDN = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9.-]*\s*=\s*\S")
-
-
-def is_dn(text: str) -> bool:
-    """Whether every part of a text is a name and a value."""
-    parts = [part for part, sign in _PARTS.findall(text) if part or sign]
-    return bool(parts) and all(_RDN.match(part) for part in parts)
-
-
-def first_value(dn: str) -> str:
-    """The value that a DN begins with: the name of a group."""
-    return _value(_PARTS.findall(dn)[0][0])

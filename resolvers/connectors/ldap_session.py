@@ -4,13 +4,11 @@ Of ldap3 this uses what turns requests into bytes and answers into values, not i
 """
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ldap3 import BASE, DEREF_NEVER, SIMPLE, SUBTREE
-from ldap3.core.exceptions import LDAPExceptionError
 from ldap3.operation.bind import bind_operation
 from ldap3.operation.extended import extended_operation
 from ldap3.operation.search import search_operation
@@ -18,11 +16,12 @@ from ldap3.operation.unbind import unbind_operation
 from ldap3.protocol.rfc2696 import paged_search_control
 from ldap3.protocol.rfc4511 import Controls, LDAPMessage, MessageID, ProtocolOp
 from ldap3.utils.asn1 import decode_message_fast, decode_sequence, encode  # type: ignore[attr-defined]
-from pyasn1.error import PyAsn1Error
 
+from resolvers.connectors import ldap_schema
+from resolvers.connectors.ldap_entries import BROKEN, NOT_LDAP, entry_of
 from resolvers.connectors.ldap_refusals import ONLY_ENCRYPTED, Reason, name_of, reason
-from resolvers.connectors.ldap_server import Entry, LdapRefused, LdapUnavailable, Range
-from resolvers.connectors.ldap_values import text
+from resolvers.connectors.ldap_schema import AttributeNames
+from resolvers.connectors.ldap_server import Entry, LdapRefused, LdapUnavailable
 from resolvers.connectors.ldap_wire import Wire
 
 __all__ = ["BASE", "SUBTREE", "Found", "Session"]
@@ -49,6 +48,10 @@ class Found:
     entries: list[Entry]
     cookie: bytes = b""
     is_cut: bool = False
+
+    @property
+    def has_more(self) -> bool:
+        return bool(self.cookie)
 
 
 @dataclass(frozen=True)
@@ -104,29 +107,65 @@ class Session:
         most: int,
         cookie: bytes | None = None,
     ) -> Found:
-        """Up to `most` entries; a `cookie` (empty for the first) asks for pages. A base that is not there has none."""
-        asked = search_operation(
-            base,
-            condition,
-            scope,
-            DEREF_NEVER,
-            list(attributes),
-            0 if cookie is not None else most,
-            0,
-            False,
-            False,
-            False,
-        )
-        await self._send("searchRequest", asked, None if cookie is None else paged_search_control(True, most, cookie))
+        """Up to `most` entries; a `cookie` (empty for the first) asks for pages. A base that is not there has none.
+
+        Entries have their attributes by the names that were asked for, whatever names the server answers by.
+        """
+        found = await self._search(base, condition, attributes, scope, most, cookie)
+        requested = [name.lower().partition(";")[0] for name in attributes]
+        names = ldap_schema.cached_names(str(self._wire.address)) or ldap_schema.STANDARD_NAMES
+        if ldap_schema.has_unknown(found.entries, requested, names):
+            names = await self.attribute_names()
+        return replace(found, entries=ldap_schema.rename_all(found.entries, requested, names))
+
+    async def attribute_names(self) -> AttributeNames:
+        """The names of attributes by the server's schema; those of the standards where it does not show it."""
+        server = str(self._wire.address)
+        names = ldap_schema.cached_names(server)
+        if names is None:
+            names = ldap_schema.parse_schema(await self._schema())
+            ldap_schema.cache_names(server, names)
+        return names
+
+    async def _schema(self) -> Sequence[str]:
+        """The values of `attributeTypes`; none where they may not be read."""
+        try:
+            root = await self._search("", ANYTHING, ("subschemaSubentry",), BASE, 1, None)
+            place = root.entries[0].first("subschemaSubentry") if root.entries else None
+            if not place:
+                return ()
+            found = await self._search(place, ANYTHING, ("attributeTypes",), BASE, 1, None)
+        except LdapRefused:
+            return ()
+        return found.entries[0].attributes.get("attributetypes", ()) if found.entries else ()
+
+    async def _search(
+        self, base: str, condition: str, attributes: Sequence[str], scope: str, most: int, cookie: bytes | None
+    ) -> Found:
+        """One search, or one page of it.
+
+        Samba ignores the size limit, but not the size of a page: so a limit is sent as both, where several entries may
+        match. A server that knows the limit ignores a page that is not smaller (RFC 2696, 3).
+        """
+        limit = 0 if cookie is not None else most
+        request = search_operation(base, condition, scope, DEREF_NEVER, list(attributes), limit, 0, False, False, False)
+        control = None
+        if cookie is not None or scope != BASE:
+            control = paged_search_control(cookie is not None, most, cookie or b"")
+        await self._send("searchRequest", request, control)
         entries: list[Entry] = []
+        is_cut = False
         while True:
             message = await self._receive(ENTRY, DONE, REFERENCE)
             if message.operation == DONE:
-                return _found(message, entries)
-            if message.operation == ENTRY:
-                entries.append(_entry(message.payload))
-                if len(entries) > most:
-                    raise LdapUnavailable("The server sends more than it was asked for", step="search", hint=NOT_LDAP)
+                found = _found(message, entries)
+                return found if cookie is not None else Found(entries, is_cut=is_cut or found.is_cut or found.has_more)
+            if message.operation == ENTRY and len(entries) < most:
+                entries.append(entry_of(message.payload))
+            elif message.operation == ENTRY and cookie is not None:  # to drop it would lose somebody
+                raise LdapUnavailable("The server sends more than it was asked for", step="search", hint=NOT_LDAP)
+            elif message.operation == ENTRY:
+                is_cut = True
 
     async def close(self) -> None:
         """Say goodbye, where it can still be heard."""
@@ -168,10 +207,7 @@ class Session:
             await asyncio.sleep(0)
 
 
-NOT_LDAP = "Check that this port is an LDAP server's."
 SEE_LOG = "See the server's log for why."
-# What the decoder raises for bytes that are no message; it does not check them itself.
-BROKEN = (IndexError, KeyError, TypeError, ValueError, RecursionError, OverflowError, PyAsn1Error, LDAPExceptionError)
 
 
 def _framed(buffer: bytearray) -> int | None:
@@ -223,31 +259,3 @@ def _found(message: _Message, entries: list[Entry]) -> Found:
         return Found(entries, bytes(decode_sequence(value, 0, len(value))[0][3][1][3]))
     except BROKEN as error:
         raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP) from error
-
-
-_RANGE = re.compile(r"range=([0-9]{1,9})-(?:([0-9]{1,9})|\*)")
-
-
-def _entry(payload: Any) -> Entry:
-    try:
-        dn = bytes(payload[0][3]).decode()
-        attributes: dict[str, tuple[str, ...]] = {}
-        ranges: dict[str, Range] = {}
-        for attribute in payload[1][3]:
-            kind, *options = bytes(attribute[3][0][3]).decode().lower().split(";")
-            values = (text(kind, bytes(value[3])) for value in attribute[3][1][3])
-            attributes[kind] = (*attributes.get(kind, ()), *values)
-            for option in options:
-                if option.startswith("range="):
-                    ranges[kind] = _range(option)
-    except BROKEN as error:
-        raise LdapUnavailable("The server does not speak LDAP", hint=NOT_LDAP) from error
-    return Entry(dn, attributes, ranges=ranges)
-
-
-def _range(option: str) -> Range:
-    found = _RANGE.fullmatch(option)
-    start, last = (int(found[1]), found[2]) if found else (0, "-1")
-    if last is not None and int(last) < start:
-        raise ValueError(option)
-    return Range(start, None if last is None else int(last) + 1)

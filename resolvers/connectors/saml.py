@@ -14,6 +14,7 @@ TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 ENTITY = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
 MOST_NAME_ID = 1024
 MOST_ID = 256
+MOST_NAMED = 5  # faults that a message repeats
 LONGEST = timedelta(hours=24)  # that an accepted assertion is remembered; the request it answers ends long before
 
 
@@ -45,22 +46,23 @@ def assertion_of(text: bytes, expected: Expected, moment: datetime) -> Assertion
     root = parse(text)
     inner, response = signed_assertion(root, expected.certificates)
     # An unsigned envelope can only make things worse for who sends it: nothing of it is kept.
-    _check_response(root if response is None else response, expected, moment)
+    request_id = _check_response(root if response is None else response, expected, moment)
     _check_issued(inner, expected, moment)
-    confirmed = _confirmation(inner, expected, moment)
-    until = min(_conditions(inner, expected, moment) or confirmed[1], confirmed[1], moment + LONGEST)
+    confirmed_until = _confirmation(inner, request_id, expected, moment)
+    until = min(_conditions(inner, expected, moment) or confirmed_until, confirmed_until, moment + LONGEST)
     contexts, session_until = _statements(inner, moment, expected.skew)
     return Assertion(
         id=_bounded(inner.get("ID"), "The assertion's ID"),
         name_id=_name_id(inner),
-        in_response_to=confirmed[0],
+        in_response_to=_bounded(request_id, "InResponseTo"),
         expires_at=until + expected.skew,
         contexts=contexts,
         session_until=session_until,
     )
 
 
-def _check_response(response: Element, expected: Expected, moment: datetime) -> None:
+def _check_response(response: Element, expected: Expected, moment: datetime) -> str:
+    """The request that it answers. Raises SamlFault."""
     _check_version(response)
     status = only(response, "./samlp:Status/samlp:StatusCode").get("Value")
     if status != SUCCESS:
@@ -72,11 +74,10 @@ def _check_response(response: Element, expected: Expected, moment: datetime) -> 
     if destination is not None and destination != expected.acs_url:
         raise SamlFault("The response is for another address (Destination).")
     _check_not_future(response.get("IssueInstant"), moment + expected.skew)
-    if response.get("InResponseTo") is None:
+    request_id = response.get("InResponseTo")
+    if request_id is None:
         raise SamlFault("The response answers no request (InResponseTo): begin at this service.")
-    inner = only(response, "./saml:Assertion//saml:SubjectConfirmationData")
-    if inner.get("InResponseTo") != response.get("InResponseTo"):
-        raise SamlFault("The response and its assertion answer different requests.")
+    return request_id
 
 
 def _check_version(element: Element) -> None:
@@ -123,9 +124,28 @@ def _window(element: Element, moment: datetime, skew: timedelta) -> datetime | N
     return until
 
 
-def _confirmation(inner: Element, expected: Expected, moment: datetime) -> tuple[str, datetime]:
-    """The request that this bearer answers, and until when."""
-    confirmation = only(inner, "./saml:Subject/saml:SubjectConfirmation")
+def _confirmation(inner: Element, request_id: str, expected: Expected, moment: datetime) -> datetime:
+    """Until when the bearer may bring this answer to `request_id`.
+
+    An assertion may name several ways to confirm its subject, of which one is enough (core, 2.4.1). That one has to fit
+    in full; what others say is never put together with it.
+    """
+    faults: list[SamlFault] = []
+    for confirmation in inner.findall("./saml:Subject/saml:SubjectConfirmation", NAMES):
+        try:
+            return _confirmed_until(confirmation, request_id, expected, moment)
+        except SamlFault as fault:
+            faults.append(fault)
+    if not faults:
+        raise SamlFault("The assertion does not say how its subject is confirmed (SubjectConfirmation).")
+    if len(faults) == 1:
+        raise faults[0]
+    raise SamlFault(
+        f"None of {len(faults)} confirmations of the subject fits: {' '.join(map(str, faults[:MOST_NAMED]))}"
+    )
+
+
+def _confirmed_until(confirmation: Element, request_id: str, expected: Expected, moment: datetime) -> datetime:
     if confirmation.get("Method") != BEARER:
         raise SamlFault("The subject is not confirmed as a bearer.")
     data = only(confirmation, "./saml:SubjectConfirmationData")
@@ -134,9 +154,9 @@ def _confirmation(inner: Element, expected: Expected, moment: datetime) -> tuple
     until = _window(data, moment, expected.skew)
     if until is None:
         raise SamlFault("The assertion does not say until when it may be brought.")
-    if not data.get("InResponseTo"):
-        raise SamlFault("The assertion answers no request (InResponseTo): begin at this service.")
-    return _bounded(data.get("InResponseTo"), "InResponseTo"), until
+    if data.get("InResponseTo") != request_id:
+        raise SamlFault("The response and its assertion answer different requests.")
+    return until
 
 
 def _conditions(inner: Element, expected: Expected, moment: datetime) -> datetime | None:

@@ -1,10 +1,11 @@
 """Signatures of SAML responses: which there may be, and what one of them covers."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 
 from cryptography.exceptions import InvalidSignature
-from lxml.etree import LxmlError
+from lxml.etree import DocumentInvalid, LxmlError
 from lxml.etree import _Element as Element
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
@@ -15,6 +16,8 @@ from resolvers.connectors.saml_xml import NAMES, SIGNATURE, SamlFault, only, par
 
 EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 ENVELOPED = f"{SIGNATURE}enveloped-signature"
+INCLUSIVE_NAMESPACES = f"{{{EXCLUSIVE}}}InclusiveNamespaces"
+BADLY_BUILT = "A signature is not built as XML Signature says, so it was not verified."
 # No sha1, no HMAC (its key would be one that the other side knows too), no DSA.
 METHODS = frozenset(
     {
@@ -33,6 +36,24 @@ DIGESTS = frozenset({DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgor
 METHOD_NAMES = frozenset(method.value for method in METHODS)
 DIGEST_NAMES = frozenset(digest.value for digest in DIGESTS)
 CONFIGURATION = SignatureConfiguration(signature_methods=METHODS, digest_algorithms=DIGESTS, expect_references=1)
+
+
+class _Verifier(XMLVerifier):
+    """Tells a signature of a wrong shape from a wrong signature.
+
+    The schema of XML Signature knows no namespace but its own below CanonicalizationMethod, where exclusive
+    canonicalization has its InclusiveNamespaces (its section 4): those are left out for the schema, and for it alone.
+    """
+
+    def validate_schema(self, signature: Element) -> None:
+        checked = deepcopy(signature)
+        for method in checked.iter(tag("ds", "CanonicalizationMethod")):
+            for parameter in method.findall(INCLUSIVE_NAMESPACES):
+                method.remove(parameter)
+        try:
+            super().validate_schema(checked)  # type: ignore[no-untyped-call]
+        except DocumentInvalid as error:
+            raise SamlFault(BADLY_BUILT) from error
 
 
 def signed_assertion(root: Element, certificates: Sequence[str]) -> tuple[Element, Element | None]:
@@ -107,9 +128,7 @@ def _verified(root: Element, place: str, certificates: Sequence[str]) -> Element
         pinned = certificate(text)
         known = replace(CONFIGURATION, location=place, verification_time=pinned.not_valid_before_utc)
         try:
-            found = XMLVerifier().verify(
-                root, x509_cert=pinned, expect_config=known, id_attribute="ID", parser=parser()
-            )
+            found = _Verifier().verify(root, x509_cert=pinned, expect_config=known, id_attribute="ID", parser=parser())
         except (SignXMLException, InvalidSignature, LxmlError, ValueError, TypeError, KeyError, NotImplementedError):
             continue
         result = found[0] if isinstance(found, list) else found

@@ -8,6 +8,7 @@ from resolvers.importers.account_readers import Reader
 IGNORE = "ignore"
 NEVER = "never"
 VARIABLE = "variables."
+EXTERNAL_ID = "external_ids."  # and the name of its source
 SECRETS = {
     "userpassword": "userPassword",
     "unicodepwd": "unicodePwd",
@@ -45,6 +46,7 @@ _NAMES: dict[str, str] = {
     "organizations": "organizations organizationnames organizationpaths",
     "organization_ids": "organizationids organizationid",
     "external_id": "externalid",
+    "external_ids": "externalids",
     "saml": "saml issaml",
     "api_only": "apionly isapionly",
     "can_create_projects_in_root": "cancreateprojectsinroot",

@@ -5,7 +5,17 @@ from typing import Any
 
 from resolvers.importers import account_readers
 from resolvers.importers.account_readers import Reader
-from resolvers.importers.column_names import IGNORE, KNOWN, NEVER, SECRETS, VARIABLE, Target, name_forms, normal
+from resolvers.importers.column_names import (
+    EXTERNAL_ID,
+    IGNORE,
+    KNOWN,
+    NEVER,
+    SECRETS,
+    VARIABLE,
+    Target,
+    name_forms,
+    normal,
+)
 from resolvers.importers.rows import UnreadableFile
 from resolvers.importers.state_columns import StateColumns, state_reader
 
@@ -60,13 +70,17 @@ class Columns:
         target, note = self._found(name)
         if len(self._met) < _MOST_REMEMBERED:
             self._met[name] = target
-            self._states.meet(name, target, is_mapped=self._by_map(name) is not None)
+            self._states.meet(name, target, is_mapped=self.is_mapped(name))
             self._note(note)
         return target
 
     def observe(self, name: str, value: Any) -> None:
         """Look at a value of a column whose meaning depends on its values."""
         self._states.observe(name, value)
+
+    def is_mapped(self, name: str) -> bool:
+        """Whether `--map` says what the column means."""
+        return self._by_map(name) is not None
 
     def is_observed(self, name: str) -> bool:
         return name in self._states.watched
@@ -125,6 +139,8 @@ class Columns:
                 return Target(NEVER)
             if plain.startswith(VARIABLE) and len(plain) > len(VARIABLE):
                 return Target(VARIABLE + form.strip().split(".", 1)[1].strip())
+            if plain.startswith("externalids.") and len(plain) > len("externalids."):
+                return Target(EXTERNAL_ID + form.strip().split(".", 1)[1].strip())
             if target := self.known.get(plain):
                 return target
         return None
@@ -143,14 +159,16 @@ def shown(name: str) -> str:
 
 def _mapped(name: str, field: str) -> Target:
     wanted = field.strip()
-    if wanted.startswith(VARIABLE) and wanted != VARIABLE and normal(name) not in SECRETS:
+    if normal(name) not in SECRETS and any(
+        wanted.startswith(prefix) and wanted != prefix for prefix in (VARIABLE, EXTERNAL_ID)
+    ):
         return Target(wanted)
     plain = normal(wanted)
     found = next((known for known in (*_FIELDS, IGNORE) if normal(known) == plain), None)
     if normal(name) in SECRETS and found != IGNORE and not (found == "password_hash" and normal(name) in _HASHES):
         raise UnreadableFile(f"{name} is never imported: leave it out of --map")
     if found is None:
-        valid = ", ".join((*_FIELDS, "variables.NAME", IGNORE))
+        valid = ", ".join((*_FIELDS, "external_ids.SOURCE", "variables.NAME", IGNORE))
         raise UnreadableFile(f"--map {name}={field} names no field: the fields are {valid}")
     if found in STATES:
         known_reader = state_reader(name) if found == "is_active" else None

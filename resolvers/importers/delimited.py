@@ -14,7 +14,8 @@ from resolvers.importers.columns import Columns, shown
 from resolvers.importers.encodings import Text
 from resolvers.importers.entry_kinds import NAMES, is_put_aside, kind_of_row, skipped
 from resolvers.importers.rows import Problem, Row, Source, UnreadableFile, counted, no_email
-from resolvers.importers.values import Cell, user_of
+from resolvers.importers.spreadsheets import Digits
+from resolvers.importers.values import IDS, Cell, user_of
 
 _DELIMITERS = ",;\t"
 _PREAMBLE = re.compile(
@@ -151,6 +152,11 @@ class Delimited(Source):
     def _survey(self, records: Iterator[_Record]) -> None:
         empty = 0
         others: Counter[str] = Counter()
+        self._digits = {
+            place: Digits()
+            for place, name, target in self._targets
+            if target.field in IDS and not self.columns.is_mapped(name)
+        }
         observed = [(place, name) for place, name in enumerate(self.headings) if self.columns.is_observed(name)]
         for place, record in enumerate(records):
             blank = not any(cell.strip() for cell in self.own(record.cells))
@@ -161,6 +167,8 @@ class Delimited(Source):
                 others[kind] += 1
             elif not blank:
                 self.total += 1
+                for at, digits in self._digits.items():
+                    digits.add(record.cells[at] if at < len(record.cells) else "")
                 for at, name in observed:
                     self.columns.observe(name, record.cells[at] if at < len(record.cells) else None)
         self.notes.extend(self.columns.settle())
@@ -200,6 +208,9 @@ class Delimited(Source):
         if any(name == "dn" and is_put_aside(record.cells[place]) for place, name in self._kinds.items()):
             cells.append(Cell("dn", Target("is_active", read=has_access), False))
         user, problems = user_of(cells, record.first, ldap_server=self._ldap_server, beside=self.columns.beside)
+        for place, name, target in self._targets:
+            if place in self._digits and (reason := self._digits[place].problem(record.cells[place])):
+                problems.append(Problem(target.field, f"column {shown(name)} {reason}"))
         if "email" not in user and not any(problem.field == "email" for problem in problems):
             problems.append(no_email(f"column {shown(self._email or 'email')}"))
         return Row(record.first, source, user, problems)

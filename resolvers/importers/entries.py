@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from models.dn import dn_key, first_value
 from resolvers.importers.account_readers import has_access
 from resolvers.importers.column_names import DIRECTORY, KNOWN, VARIABLE, Target, normal
 from resolvers.importers.columns import LISTS, Columns
-from resolvers.importers.distinguished import canonical, first_value
 from resolvers.importers.encodings import Text
 from resolvers.importers.entry_kinds import GROUPS, PEOPLE, is_put_aside, other_kind, skipped
 from resolvers.importers.group_names import group_name
@@ -100,7 +100,7 @@ class Directory(Source):
     def _collect(self, record: Record, groups: dict[str, int]) -> None:
         name = (record.values("cn") or [first_value(record.dn)])[0].strip()
         members = [
-            canonical(value) if kind != "memberuid" else _login(value)
+            dn_key(value) if kind != "memberuid" else _login(value)
             for kind in _MEMBERS
             for value in _all_values(record, kind)
         ]
@@ -223,7 +223,7 @@ def _login(uid: str) -> str:
 
 def _names(record: Record) -> list[str]:
     """Under what groups may name this entry."""
-    return [canonical(record.dn), *(_login(uid) for uid in record.values("uid"))]
+    return [dn_key(record.dn), *(_login(uid) for uid in record.values("uid"))]
 
 
 def _plain(attribute: Attribute) -> Any:

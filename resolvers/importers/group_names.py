@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from resolvers.importers.distinguished import first_value
+from models.dn import dn_key, first_value
 
 # FreeIPA's memberOf names rules, permissions and sets of hosts too. They are known by the branch they are in.
 _NO_GROUPS = re.compile(
@@ -23,10 +23,9 @@ def group_name(name: str) -> str | None:
     """What the group is called: the first value of its DN, or the text itself; None for what is no group."""
     if not _DN.match(name):
         return name
-    plain = ",".join(re.sub(r"\s*=\s*", "=", part.strip()).casefold() for part in re.split(r"(?<!\\),", name))
-    if _NO_GROUPS.match(plain):
+    if _NO_GROUPS.match(dn_key(name).casefold()):
         return None
-    return first_value(name)
+    return first_value(name) or name
 
 
 def group_names(values: Iterable[str]) -> list[str]:

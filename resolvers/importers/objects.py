@@ -88,7 +88,10 @@ class Objects(Source):
             yield Cell("dn", Target("is_active", read=has_access), False)
 
     def _flat(self, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        is_answer = _is_answer(record)
         for name, value in record.items():
+            if is_answer and isinstance(value, list) and all(isinstance(one, str) for one in value):
+                value = tuple(value)
             if normal(name) == "emails" and isinstance(value, list):
                 value = [_chosen(value)] if value else None
             yield from flat(name, value, self.columns.knows)
@@ -215,6 +218,11 @@ def _misshapen(record: Any) -> Problem | None:
     if not isinstance(record, dict):
         return Problem("row", 'this is not an object: write one such as {"email": "ada@example.com"}')
     return None
+
+
+def _is_answer(record: Mapping[str, Any]) -> bool:
+    """Whether GraphQL gave it: then the texts of its lists are whole, while payloads put several into one by `|`."""
+    return any(isinstance(value, dict) and isinstance(value.get("nodes"), list) for value in record.values())
 
 
 def _other_kind(record: Any) -> str | None:

@@ -2,17 +2,19 @@
 
 import base64
 import csv
+import filecmp
 import io
 import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice, takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from models.dn import escape_value
 from resolvers.importers.delimited import Cells, Delimited
-from resolvers.importers.distinguished import escaped
 from resolvers.importers.entries import Entry
 from resolvers.importers.objects import Repeated, Unparsed
 from resolvers.importers.rows import Problem, Row, Source, UnreadableFile
@@ -22,13 +24,20 @@ _SIGNATURE = "\ufeff"
 
 def refused_path(path: Path) -> Path:
     """`people.csv` → `people.refused.csv`, or the next number that is free."""
+    return next(free for free in _refused_paths(path) if not os.path.lexists(free))
+
+
+def _refused_paths(path: Path) -> Iterator[Path]:
     stem = path.stem.split(".refused")[0]
     names = (f"{stem}.refused{'' if number == 1 else f'-{number}'}{path.suffix}" for number in range(1, 10_000))
-    return next(free for name in names if not os.path.lexists(free := path.with_name(name)))
+    return map(path.with_name, names)
 
 
 class RefusedWriter:
-    """Writes `path` on the first refused row only, readable by its owner only: rows may hold passwords."""
+    """Writes `path` on the first refused row only, readable by its owner only: rows may hold passwords.
+
+    A file that an earlier run, such as a dry run, wrote with the same content is kept instead: `path` is then that one.
+    """
 
     def __init__(self, path: Path, source: Source) -> None:
         if os.path.lexists(path):
@@ -49,6 +58,18 @@ class RefusedWriter:
         with self._file as file:
             if self._source.format == "json":
                 file.write("\n]\n")
+        if error is None:
+            self._keep_earlier()
+
+    def _keep_earlier(self) -> None:
+        """Only of files that are numbered: one that was named stays where it is."""
+        earlier = list(takewhile(lambda one: one != self.path, islice(_refused_paths(self._source.text.path), 100)))
+        if self.path not in islice(_refused_paths(self._source.text.path), 101):
+            return
+        same = next((one for one in earlier if one.is_file() and filecmp.cmp(one, self.path, shallow=False)), None)
+        if same is not None and same != self._source.text.path:
+            self.path.unlink()
+            self.path = same
 
     def write(self, row: Row, problems: Iterable[Problem]) -> None:
         """The row as it stood, with all of these reasons."""
@@ -117,7 +138,7 @@ def _ldif_lines(entry: Entry, texts: list[str]) -> list[str]:
 
 def _member_of(group: str) -> str:
     """The groups' own entries are not in this file, so a person must say for themselves where they belong."""
-    name = f"cn={escaped(group)}"
+    name = f"cn={escape_value(group)}"
     if re.fullmatch(r"[!-~](?:[ -~]*[!-~])?", name):
         return f"memberOf: {name}"
     return f"memberOf:: {base64.b64encode(name.encode()).decode()}"

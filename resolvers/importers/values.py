@@ -8,10 +8,11 @@ from models.lists import escaped, pair, separated
 from models.values import UNUSABLE
 from resolvers.importers.account_readers import Mistake
 from resolvers.importers.account_words import NO, YES, plain
-from resolvers.importers.column_names import VARIABLE, Target, normal
+from resolvers.importers.column_names import EXTERNAL_ID, VARIABLE, Target, normal
 from resolvers.importers.columns import FLAGS, LISTS, shown
 from resolvers.importers.group_names import group_names, split_names
 from resolvers.importers.rows import Problem
+from resolvers.importers.spreadsheets import rewriting
 
 _YES = YES | {"active", "enabled"}
 _NO = NO | {"inactive", "disabled", "deactivated", "deleted"}
@@ -19,6 +20,7 @@ _NAMED_BY = ("name", "displayName", "display", "path", "id", "value")
 _LARGEST = 10**30
 _SPLIT = frozenset({"tags", "aliases", "groups"})
 _LOOSE = frozenset({"email", "username"})
+IDS = frozenset({"external_id", "username", "aliases", "variables.employeeNumber", "variables.employeeId"})
 _MASK = re.compile(r"[*•●∙·\u2022\u25cf]+|\[?\(?<?(hidden|masked|redacted|not shown)>?\)?\]?", re.IGNORECASE)
 _COLLECTION = re.compile(r"(System|Microsoft)\.[\w.]+(\[\]|Collection(`1)?(\[.*\])?)")
 
@@ -68,9 +70,9 @@ class _User:
             pass
         elif field in LISTS:
             self._extend(field, _list_items(cell))
-        elif field == "variables":
-            for name, value in variables(cell.value).items():
-                self._choose(cell, VARIABLE + str(name), text(value))
+        elif field in ("variables", "external_ids"):
+            for name, value in pairs(cell.value, "name" if field == "variables" else "source").items():
+                self._choose(cell, f"{field}.{name}", text(value))
         elif field in FLAGS:
             self._choose(cell, field, flag(cell.value))
         elif field == "ldap.server_number":
@@ -91,12 +93,16 @@ class _User:
             self.values["is_invited"] = True
 
     def _extend(self, field: str, values: list[str]) -> None:
+        for value in values if field in IDS else ():
+            _refuse_rewritten(value)
         if values:
             self.values[field] = list(dict.fromkeys([*self.values.get(field, ()), *values]))
 
     def _choose(self, cell: Cell, field: str, value: str | int | bool | None) -> None:
         if value is None:
             return
+        if field in IDS or field.startswith(EXTERNAL_ID):
+            _refuse_rewritten(str(value))
         cell = cell._replace(value=value)
         earlier = self._chosen.setdefault(field, cell)
         if earlier.target.rank == cell.target.rank and not _same(field, earlier.value, value):
@@ -106,8 +112,9 @@ class _User:
             self._put(field, value)
 
     def _put(self, field: str, value: str | int | bool) -> None:
-        if field.startswith(VARIABLE):
-            self.values.setdefault("variables", {})[field.removeprefix(VARIABLE)] = value
+        prefix = next((one for one in (VARIABLE, EXTERNAL_ID) if field.startswith(one)), None)
+        if prefix is not None:
+            self.values.setdefault(prefix[:-1], {})[field.removeprefix(prefix)] = value
         else:
             self.values[field] = value
 
@@ -127,6 +134,11 @@ class _User:
         """Google's files hold a hash in the password's column where they name the function that made it."""
         if self.values.pop("password_hash_function", None) and "password" in self.values:
             self.values["password_hash"] = self.values.pop("password")
+
+
+def _refuse_rewritten(value: str) -> None:
+    if problem := rewriting(value):
+        raise Mistake(problem)
 
 
 def _same(field: str, one: Any, other: Any) -> bool:
@@ -176,7 +188,7 @@ def items(value: Any, *, is_split: bool = False) -> list[str]:
     """
     value = listed(value)
     if isinstance(value, tuple):
-        return [one for one in map(text, value) if one]
+        return [escaped(one) if is_split else one for one in map(text, value) if one]
     texts = [(text(one), isinstance(one, Mapping)) for one in value]
     parts = [part.strip() for one, is_whole in texts if one for part in ([one] if is_whole else separated(one))]
     return [escaped(part) if is_split else part for part in parts if part]
@@ -204,17 +216,17 @@ def flag(value: Any) -> bool | None:
     return word in _YES
 
 
-def variables(value: Any) -> Mapping[str, Any]:
-    """Variables as an object, as a list of names and values, or as the text that an export makes of such a list."""
+def pairs(value: Any, name: str) -> Mapping[str, Any]:
+    """Values by name: an object, a list of objects with `name` and `value`, or the text that an export makes of it."""
     if isinstance(value, Mapping) and not isinstance(value.get("nodes"), list):
         return value
     if value is None or value == "":
         return {}
     found: dict[str, Any] = {}
     for one in separated(value) if isinstance(value, str) else listed(value):
-        named = (one.get("name"), one.get("value")) if isinstance(one, Mapping) else pair(str(one))
+        named = (one.get(name), one.get("value")) if isinstance(one, Mapping) else pair(str(one))
         if named is None or not named[0]:
-            raise Mistake("holds no pairs of name and value: write name=value|name=value, or a column variables.NAME")
+            raise Mistake(f"holds no pairs of {name} and value: write {name}=value|{name}=value")
         found[named[0]] = named[1]
     return found
 
