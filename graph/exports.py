@@ -18,8 +18,9 @@ from graph.errors import BadRequest, coded, public
 from graph.executor import Answer, Engine
 from graph.export_columns import ArrowWriter, ParquetWriter
 from graph.export_reports import report, whole
-from graph.export_rows import Asking, Root, StreamedRows, WholeRows, as_cells, root_of
+from graph.export_rows import Asking, Root, WholeRows, as_cells, root_of
 from graph.export_sheets import SheetWriter
+from graph.export_streams import StreamedRows
 from graph.export_texts import CsvWriter, LinesWriter
 from graph.incoming import GRAPHQL, JSON, weights
 from models.errors import Refusal, TooBusy, Unavailable
