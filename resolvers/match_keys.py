@@ -133,6 +133,18 @@ def _told(draft: Draft, target: Target) -> dict[str, Any]:
     return {"key": called, "number": target.id, "fields": fields}
 
 
+def with_moved_login_dn(stored: str | None, provider_id: int, before: str, after: str) -> str | None:
+    """The column `match_key_limits` once a directory shows a user's own entry at another DN: it is as good as before.
+
+    `before` and `after` are normal forms.
+    """
+    found: dict[str, list[Any]] = orjson.loads(stored) if stored else {}
+    digest, limit = found.get(LOGIN_DN, (None, None))
+    if digest == _digest(f"{provider_id} {before}"):
+        found[LOGIN_DN] = [_digest(f"{provider_id} {after}"), limit]
+    return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode() if found else None
+
+
 async def stamp(change: Change, drafts: Sequence[Draft]) -> None:
     """Put into the drafts what is to be stored about the keys that they write."""
     known = await limits_of(change.tx, [d.target for d in drafts if d.target and d.confirmed])
