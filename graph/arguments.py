@@ -1,6 +1,7 @@
 """From the arguments of a field to plain values: enums by name, pages within bounds, nothing that may not be read."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -13,6 +14,7 @@ from resolvers import history, user_keys
 from resolvers.conditions import One, Some, unreadable
 from resolvers.cursors import decode, orders
 from resolvers.loaders import Page
+from resolvers.node_ids import require_time, times_of
 from resolvers.policy import Viewer, may_read
 from resolvers.sources import Source
 
@@ -41,7 +43,7 @@ def page_of(
 ) -> Page:
     """The page a connection asks for, or the `whole` list. Raises Invalid, and FORBIDDEN for what hides from asking."""
     where = given.get("where") or {}
-    check_where(source, where)
+    check_where(source, where, as_of=given.get("asOf"))
     order = [(step["field"], step["direction"] == "DESC") for step in given.get("orderBy") or ()]
     if len(order) > MOST_ORDERS:
         raise Invalid("orderBy", reason=f"orderBy takes at most {MOST_ORDERS} fields.")
@@ -53,7 +55,7 @@ def page_of(
             decode(source, orders(source, order), given[argument], argument)
     size, backwards = (EVERY_ROW, False) if whole else _size(given, settings)
     if given.get("asOf") is not None:
-        history.require(viewer)
+        history.require(viewer, "asOf")
         history.require_recorded(given["asOf"], settings.history_days, "asOf")
     return Page(
         size=size,
@@ -94,11 +96,12 @@ def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:
     return size, last is not None
 
 
-def check_where(source: Source, where: Mapping[str, Any], conditions: int = 0) -> int:
+def check_where(source: Source, where: Mapping[str, Any], conditions: int = 0, *, as_of: datetime | None = None) -> int:
     """How many conditions there are, beside so many in other parts of the statement.
 
     An empty where inside another counts as one: it is SQL like any other. Raises Invalid for what a database would
-    choke on: too many, too deep, or on too long a text.
+    choke on: too many, too deep, or on too long a text. So it does for ids of another time than
+    `as_of`, at which the rows are read.
     """
     waiting: list[tuple[Source, Any, int, int]] = [(source, where, 0, 0)]
     while waiting:
@@ -111,11 +114,13 @@ def check_where(source: Source, where: Mapping[str, Any], conditions: int = 0) -
             reason = f"A where nests at most {MOST_NESTING} levels deep, {MOST_RELATIONS} of them relations."
             raise Invalid("where", reason=reason)
         for name, value in given.items():
-            waiting += _below(of, name, value, depth + 1, relations)
+            waiting += _below(of, name, value, depth + 1, relations, as_of)
     return conditions
 
 
-def _below(of: Source, name: str, value: Any, depth: int, relations: int) -> list[tuple[Source, Any, int, int]]:
+def _below(
+    of: Source, name: str, value: Any, depth: int, relations: int, as_of: datetime | None
+) -> list[tuple[Source, Any, int, int]]:
     """The wheres inside one condition, with how deep they lie."""
     if value is None:
         return []
@@ -129,6 +134,11 @@ def _below(of: Source, name: str, value: Any, depth: int, relations: int) -> lis
     if isinstance(declared, Some):
         return [(declared.source(), each, depth, relations + 1) for each in value.values() if each is not None]
     _check_texts(value)
+    if getattr(declared, "takes_ids", False):
+        for given in value.values():
+            for typed in given if isinstance(given, list) else [given]:
+                if isinstance(typed, str):
+                    require_time(typed, as_of)
     return []
 
 
@@ -140,12 +150,21 @@ def _check_texts(value: Any) -> None:
             _check_texts(each)
 
 
-def check_lookup(viewer: Viewer, given: Mapping[str, Any], settings: Settings) -> None:
-    """Keys by which the viewer may not read may not find either; and not too many at once."""
+def check_lookup(viewer: Viewer, given: dict[str, Any], settings: Settings) -> None:
+    """Keys by which the viewer may not read may not find either; and not too many at once.
+
+    `given` gains the `times` as of which ids name rows.
+    """
     keys = given.get("keys") or ([given["by"]] if "by" in given else [])
     for name in ("ids", "keys"):
         if len(given.get(name) or ()) > settings.max_page:
             raise Invalid(name, reason=f"{name} takes at most {settings.max_page} at a time.")
+    ids = [*(given.get("ids") or ()), *(key["id"] for key in keys if key.get("id"))]
+    argument = "id" if given.get("id") else "ids" if given.get("ids") else "by" if "by" in given else "keys"
+    given["times"] = times_of([*ids, given["id"]] if given.get("id") else ids, argument)
+    for time in given["times"]:
+        history.require(viewer, argument)
+        history.require_recorded(time, settings.history_days, argument)
     fields = {user_keys.FIELDS[kind] for key in keys for kind in key if kind in user_keys.FIELDS}
     hidden = sorted(f"User.{name}" for name in fields if not may_read(viewer, "User", name))
     if hidden:
@@ -156,9 +175,20 @@ def require_history(argued: Sequence[Argued], arguments: Sequence[Any]) -> None:
     """Refuse what the past is asked for and has not. It is told once for each moment that is asked for."""
     absent: dict[int, list[str]] = {}
     for place, (each, given) in enumerate(zip(argued, arguments, strict=True)):
-        if each.past is not None and each.source is not None and arguments[each.past].as_of is not None:
+        if each.past is not None and is_past(arguments[each.past]):
             named = each.timeless if place == each.past else []
-            absent.setdefault(each.past, []).extend([*named, *history.absent(each.source, given)])
+            more = history.absent(each.source, given) if each.source is not None else []
+            absent.setdefault(each.past, []).extend([*named, *more])
     for place, names in absent.items():
         if names:
             raise without_history(names, argued[place].response_path)
+
+
+def reads_past(argued: Sequence[Argued], arguments: Sequence[Any]) -> bool:
+    """Whether any field is read as of a time."""
+    return any(each.past is not None and is_past(arguments[each.past]) for each in argued)
+
+
+def is_past(given: Any) -> bool:
+    """Whether a field's arguments ask for rows as of a time: by `asOf`, or by ids that name one."""
+    return given.as_of is not None if isinstance(given, Page) else bool(given.get("times"))

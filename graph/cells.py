@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from graphql import FieldNode, GraphQLObjectType, SelectionSetNode, get_nullable_type, is_list_type
@@ -10,7 +11,7 @@ from graph import fields as declared
 from graph.cell_values import Convert, Values
 from graph.children import MAKERS, joined, reach_of
 from graph.columns import Column, Kind, Table, distinct
-from graph.levels import Child, Level, expression, flag, moment
+from graph.levels import Child, Level, expression, flag, generated, moment
 from graph.selection import Compiler
 from graph.sites import Columns, Site, spec_of
 from models.values import from_json
@@ -28,7 +29,12 @@ class Cells(Level):
         self.children = made.children
         self.table = distinct(made.table)
         self.width = len(selected.columns) + len(made.parts)
+        self._made = made
         self.shape = made.generated()
+
+    @cached_property
+    def past_shape(self) -> Callable[..., list[Any]]:
+        return self._made.generated(has_times=True)
 
 
 def compiled(
@@ -95,14 +101,14 @@ class _Making:
     ) -> None:
         columns = site.columns
         (column,) = self._rule.field(type_, key, nodes)
-        name = nodes[0].name.value
+        name = "id" if site.spec.is_stable else nodes[0].name.value
         place = columns.place(name)
         source = columns.selected.source_of(columns.alias)
         is_list = is_list_type(get_nullable_type(site.definition.type))
         if column.kind in _RAW and not is_list:
             value = f"r[{place}]"
         else:
-            value = expression(source, name, place, self._compiler.dialect)
+            value = expression(source, name, place, self._compiler.dialect, is_stable=site.spec.is_stable)
         quick = None if is_list else self._values.quick.get(column.kind)
         value = quick.format(value) if quick else f"{self._named(self._values.of(column))}({value})"
         self._add(column, value, guard, prefix)
@@ -134,10 +140,10 @@ class _Making:
         self.parts.append(value if guard is None else f"{self._values.absent!r} if r[{guard}] is None else {value}")
         self.table.append(replace(column, name=".".join((*prefix, column.name)), path=(*prefix, *column.path)))
 
-    def generated(self) -> Callable[..., list[Any]]:
-        batches = "".join(f", c{number}" for number in range(len(self.children)))
-        each = "".join(f"({part}), " for part in self.parts)
+    def generated(self, *, has_times: bool = False) -> Callable[..., list[Any]]:
+        each = f"({''.join(f'({part}), ' for part in self.parts)})"
+        clauses = "".join(f" {clause}" for clause in self._clauses)
         made: Callable[..., list[Any]] = eval(  # noqa: S307
-            f"lambda rows{batches}: [({each}) for r in rows {' '.join(self._clauses)}]", self._scope
+            generated(each, len(self.children), clauses, has_times=has_times), self._scope
         )
         return made

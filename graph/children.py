@@ -13,16 +13,16 @@ from graph.levels import (
     Child,
     CountChild,
     Level,
-    LookupChild,
-    NodesChild,
     RecordChild,
     ToOneChild,
     ValuesChild,
 )
+from graph.lookups import LookupChild, NodesChild
 from graph.report_children import ReportChild
 from graph.runs import Run
 from graph.sites import Argued, Columns, Site
 from models.database import Record, Steps
+from resolvers import history
 from resolvers.policy import OWN_NEIGHBOURS, Reach, may_read
 from resolvers.selected import OWN, Selected
 from resolvers.sources import Relation, everything
@@ -169,7 +169,8 @@ def _lookup(compiler: "Compiler", site: Site) -> Child:
     source = site.spec.source()
     argued = compiler.arguments(site)
     reach = site.reach.to(source.type_name)
-    level = compiler.level(site.type, site.selections, Selected(source), reach, site.path)
+    with compiler.maybe_past(argued, site.spec.ids is None):
+        level = compiler.level(site.type, site.selections, Selected(source), reach, site.path)
     return LookupChild(level, argued, many=site.spec.many, ids=site.spec.ids)
 
 
@@ -185,7 +186,9 @@ def _nodes(compiler: "Compiler", site: Site) -> Child:
             continue
         readable, named = may_read(compiler.viewer, type_.name, "id"), len(compiler.forbidden)
         if readable or compiler.names_type(site.selections, type_):
-            levels[source.prefix] = compiler.level(type_, site.selections, Selected(source), Reach.FAR, site.path)
+            with compiler.maybe_past(argued or 0, argued is not None and history.is_recorded(source)):
+                level = compiler.level(type_, site.selections, Selected(source), Reach.FAR, site.path)
+            levels[source.prefix] = level
             compiler.require_rows(source, Reach.FAR, named)
     many = site.definition.args.get("ids") is not None
     return NodesChild(levels, place, argued, many=many)

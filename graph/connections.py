@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from graph.levels import Child, Level, grouped
 from graph.runs import Run
 from models.database import Record, Steps
-from resolvers import history, loaders
+from resolvers import loaders
 from resolvers.cursors import encode, orders
 from resolvers.loaders import Page
 from resolvers.selected import Selected
@@ -80,16 +79,7 @@ class ConnectionChild(Child):
 
     def load(self, run: Run, rows: Sequence[Record]) -> Steps[Callable[[int], dict[str, Any]]]:
         asked: Page = run.arguments[self.argued]
-        return self._load(run, rows, asked) if asked.as_of is None else self._load_past(run, rows, asked, asked.as_of)
-
-    def _load_past(
-        self, run: Run, rows: Sequence[Record], asked: Page, moment: datetime
-    ) -> Steps[Callable[[int], dict[str, Any]]]:
-        viewer, run.viewer = run.viewer, history.viewer_of(run.viewer)
-        try:
-            return (yield from history.at(moment, self._load(run, rows, asked)))
-        finally:
-            run.viewer = viewer
+        return run.at(asked.as_of, self._load(run, rows, asked))
 
     def _load(self, run: Run, rows: Sequence[Record], asked: Page) -> Steps[Callable[[int], dict[str, Any]]]:
         keys = self.keys(rows) if self.relation else [0]

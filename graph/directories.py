@@ -46,7 +46,8 @@ class DirectoryFieldChange:
 
 
 @strawberry.type(description="One user of a job: what is to be done, and what became of it.")
-class DirectoryJobRow:
+class DirectoryJobRow(Node):
+    id: strawberry.ID = plain("Typed id, such as `jobrow_1`.")
     position: int = plain("Place in the source, from 0; those who are missing there come last.")
     action: DirectoryActionEnum | None = plain("What is done; null until it is planned.")
     label: str = plain("What the source calls them.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from graphql import GraphQLError
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from graph.context import Context
 from graph.executor import Answer, Engine
@@ -44,21 +44,30 @@ class _Patience:
 
 
 async def download(
-    engine: Engine, context: Context, given: Parameters, format: Format, send: Send, headers: Headers
+    engine: Engine,
+    context: Context,
+    given: Parameters,
+    format: Format,
+    send: Send,
+    headers: Headers,
+    *,
+    is_head: bool = False,
 ) -> Answer | None:
-    """Send the file that is asked for. Where there is none, nothing is sent, and the answer says why."""
+    """Send the file that is asked for, or its headers. Where there is none, nothing is sent: the answer says why."""
     made = await export(engine, context, given.query, given.variables, given.name, format)
     if isinstance(made, Answer):
         return Answer(errors=made.errors)
     try:
-        await _send(made, context.asked, send, headers, context.services.settings.export_seconds)
+        if is_head:
+            await _send_head(made, context.asked, send, headers)
+        else:
+            await _send(made, context.asked, send, headers, context.services.settings.export_seconds)
     finally:
         await made.aclose()
     return None
 
 
-async def _send(made: Export, asked: Asked, send: Send, headers: Headers, seconds: int) -> None:
-    """What breaks off ends without the last piece of the body, which closes the connection: half a file is no file."""
+def _start(made: Export, asked: Asked, headers: Headers) -> Message:
     told = [
         (b"content-type", made.media.encode()),
         (b"content-disposition", f'attachment; filename="{made.filename}"'.encode()),
@@ -66,8 +75,20 @@ async def _send(made: Export, asked: Asked, send: Send, headers: Headers, second
         *headers,
     ]
     asked.status = 200
+    return {"type": "http.response.start", "status": 200, "headers": told}
+
+
+async def _send_head(made: Export, asked: Asked, send: Send, headers: Headers) -> None:
+    """No more is read than the first rows, which tell whether there is a file at all."""
+    await send(_start(made, asked, headers))
+    await send({"type": "http.response.body", "body": b""})
+    asked.outcome = "ok"
+
+
+async def _send(made: Export, asked: Asked, send: Send, headers: Headers, seconds: int) -> None:
+    """What breaks off ends without the last piece of the body, which closes the connection: half a file is no file."""
     patience = _Patience(seconds)
-    await send({"type": "http.response.start", "status": 200, "headers": told})
+    await send(_start(made, asked, headers))
     try:
         async for chunk in made.chunks:
             await patience.send(send, chunk)

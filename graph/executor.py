@@ -17,7 +17,7 @@ from graphql import (
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.execution.values import VariableValues, get_argument_values
 
-from graph.arguments import check_lookup, page_of, plain, require_history
+from graph.arguments import check_lookup, page_of, plain, reads_past, require_history
 from graph.context import Context
 from graph.documents import MOST_ERRORS, Bound, Coerced, Documents, Plan, Prepared, RequestError, key_of, remember
 from graph.errors import BadRequest, coded, discreet, forbidden, public, unauthenticated
@@ -282,7 +282,7 @@ class Engine:
                 quick = quick and page.is_quick(argued.source)
                 said = advice.warnings(argued.source, page)
                 told += [{"message": text, "path": argued.response_path} for text in said]
-        bound = Bound(arguments, told, quick)
+        bound = Bound(arguments, told, quick and not reads_past(plan.argued, arguments))
         return bound if coerced.key is None else remember(plan.bound, coerced.key, bound)
 
     def bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer, settings: Settings | None = None) -> Any:

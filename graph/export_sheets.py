@@ -1,6 +1,7 @@
 """Exports as XLSX, for spreadsheets: numbers, flags and dates as such, and texts that are never formulas or links."""
 
 import logging
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,38 @@ _OPTIONS = {
     "strings_to_urls": False,
     "strings_to_numbers": False,
 }
-_FORMATS = {Kind.INSTANT: "yyyy-mm-dd hh:mm:ss", Kind.DATE: "yyyy-mm-dd"}
+_FORMATS = {
+    Kind.INSTANT: "yyyy-mm-dd hh:mm:ss",
+    Kind.DATE: "yyyy-mm-dd",
+    Kind.FLAG: '"TRUE";"TRUE";"FALSE"',  # LibreOffice makes numbers of booleans
+}
+# Widths of columns, in characters.
+_WIDTHS = {
+    Kind.TEXT: 24,
+    Kind.NUMBER: 12,
+    Kind.REAL: 12,
+    Kind.FLAG: 9,
+    Kind.INSTANT: 19,
+    Kind.DATE: 11,
+    Kind.JSON: 40,
+}
+_LIST_WIDTH = 32
+_MAX_HEADING_WIDTH = 40
+_FILTER_BUTTON = 3  # characters that the button of a filter hides of a heading
+MAX_SHEET_NAME = 31
+_RESERVED_NAMES = {"history"}  # by Excel
+_NOT_IN_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
+
+
+def sheet_name(name: str) -> str:
+    """The name as spreadsheets take it."""
+    kept = _NOT_IN_NAMES.sub("_", name).strip("' ")[:MAX_SHEET_NAME] or "Sheet1"
+    return f"{kept}_" if kept.lower() in _RESERVED_NAMES else kept
+
+
+def _width(column: Column) -> int:
+    by_kind = _LIST_WIDTH if column.is_list else _WIDTHS[column.kind]
+    return max(by_kind, min(len(column.name) + _FILTER_BUTTON, _MAX_HEADING_WIDTH))
 
 
 @contextmanager
@@ -44,8 +76,9 @@ def _room() -> Iterator[None]:
 class SheetWriter:
     """A file in a folder of its own, which is gone with `close`: a sheet can be sent only once it is whole."""
 
-    def __init__(self, table: Sequence[Column]) -> None:
+    def __init__(self, table: Sequence[Column], name: str = "") -> None:
         self._table = table
+        self._name = sheet_name(name)
         self._rows = 0
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._book: Any = None
@@ -78,6 +111,8 @@ class SheetWriter:
         with _room():
             self._begin()
             self._sheet.freeze_panes(1, 0)
+            if self._table:
+                self._sheet.autofilter(0, 0, self._rows, len(self._table) - 1)
             self._book.close()
         return self._pieces()
 
@@ -103,16 +138,17 @@ class SheetWriter:
 
         self._folder = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
         self._book = xlsxwriter.Workbook(str(self._file()), {**_OPTIONS, "tmpdir": self._folder.name})
-        self._sheet = self._book.add_worksheet()
+        self._sheet = self._book.add_worksheet(self._name)
         shown = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}
         self._formats = [shown.get(each.kind) if not each.is_list else None for each in self._table]
         bold = self._book.add_format({"bold": True})
         for place, each in enumerate(self._table):
+            self._sheet.set_column(place, place, _width(each))
             self._sheet.write_string(0, place, each.name[:LONGEST], bold)
 
     def _put(self, place: int, cell: Any) -> None:
         if type(cell) is bool:
-            self._sheet.write_boolean(self._rows, place, cell)
+            self._sheet.write_boolean(self._rows, place, cell, self._formats[place])
         elif isinstance(cell, (int, float)):
             self._sheet.write_number(self._rows, place, cell)
         elif isinstance(cell, date) and cell.year >= FIRST_YEAR:

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
@@ -18,12 +18,14 @@ from graph.errors import BadRequest, coded, public
 from graph.executor import Answer, Engine
 from graph.export_columns import ArrowWriter, ParquetWriter
 from graph.export_reports import report, whole
-from graph.export_rows import Asking, Root, StreamedRows, WholeRows, as_cells, root_of
+from graph.export_rows import Asking, Root, WholeRows, as_cells, root_of
 from graph.export_sheets import SheetWriter
+from graph.export_streams import StreamedRows
 from graph.export_texts import CsvWriter, LinesWriter
 from graph.incoming import GRAPHQL, JSON, weights
 from models.errors import Refusal, TooBusy, Unavailable
 from models.streams import in_thread
+from resolvers.node_ids import id_suffix
 
 
 class Writer(Protocol):
@@ -38,12 +40,15 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file. `values` are its cells; without them its rows are objects, as in the answer."""
+    """A kind of file. `values` are its cells; without them its rows are objects, as in the answer.
+
+    `writer` makes a writer for the columns and the name of a table.
+    """
 
     name: str
     media: str
     extension: str
-    writer: Callable[[Sequence[Column]], Writer]
+    writer: Callable[[Sequence[Column], str], Writer]
     values: Values | None = None
     accepts: tuple[str, ...] = ()
 
@@ -55,21 +60,21 @@ class Format:
 FORMATS: Mapping[str, Format] = {
     each.name: each
     for each in (
-        Format("csv", "text/csv", "csv", CsvWriter, TEXTS),
+        Format("csv", "text/csv", "csv", lambda table, _: CsvWriter(table), TEXTS),
         Format(
             "ndjson",
             "application/x-ndjson",
             "ndjson",
-            lambda _: LinesWriter(),
+            lambda *_: LinesWriter(),
             accepts=("application/ndjson", "application/jsonl"),
         ),
-        Format("arrow", "application/vnd.apache.arrow.stream", "arrows", ArrowWriter, TYPED),
-        Format("parquet", "application/vnd.apache.parquet", "parquet", ParquetWriter, TYPED),
+        Format("arrow", "application/vnd.apache.arrow.stream", "arrows", lambda table, _: ArrowWriter(table), TYPED),
+        Format("parquet", "application/vnd.apache.parquet", "parquet", lambda table, _: ParquetWriter(table), TYPED),
         Format("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "xlsx", SheetWriter, SHEET),
     )
 }
 _BY_MEDIA = {media: each for each in FORMATS.values() for media in (each.media, *each.accepts)}
-MARKED = replace(FORMATS["csv"], writer=partial(CsvWriter, mark=True))
+MARKED = replace(FORMATS["csv"], writer=lambda table, _: CsvWriter(table, mark=True))
 
 
 def format_of(accept: str, query_string: bytes) -> Format | None:
@@ -141,6 +146,8 @@ async def export(
         rows: StreamedRows | WholeRows
         if root.is_connection:
             rows, table = asking.streamed(context.database, format.values)
+            if rows.asked.as_of is not None:
+                rows.level.id_suffix = id_suffix(rows.asked.as_of)
         else:
             answer, table = await _answered(asking, context, query, variables, operation_name, collector)
             if answer.errors:
@@ -149,13 +156,14 @@ async def export(
             if root.is_report:
                 found, table = report(found, asking.first)
             rows = WholeRows(found, as_cells(table, format.values) if format.values else lambda each: each)
-        pieces = _pieces(rows, format.writer(table))
         name = operation.name.value if operation.name else root.key
+        pieces = _pieces(rows, format.writer(table, name))
         return Export(format.content_type, f"{name}.{format.extension}", await _begun(pieces), rows.count, pieces)
     except RequestError as refused:
         return Answer(errors=refused.errors)
-    except TooBusy:
-        message = "As many exports are under way here as may be at once. Try again in a moment."
+    except TooBusy as busy:
+        whose = "of yours are" if busy.is_of_one else "are"
+        message = f"As many exports {whose} under way here as may be at once. Try again in a moment."
         return Answer(errors=[coded(message, "SERVICE_UNAVAILABLE")])
     except (Refusal, GraphQLError, Unavailable) as refused:
         return Answer(errors=[public(refused, context.request_id, [root.key] if root else None)])
@@ -193,8 +201,9 @@ async def _begun(pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
 
 async def _pieces(rows: StreamedRows | WholeRows, writer: Writer) -> AsyncGenerator[bytes, None]:
     """Not empty. The connection of a stream is given back before the end of the file is written, its place after."""
-    with rows.place(), contextlib.closing(writer):
-        written = rows.written(writer.write)
+    with contextlib.ExitStack() as held:
+        held.enter_context(contextlib.closing(writer))
+        written = rows.written(writer.write, lambda: held.enter_context(rows.place()))
         try:
             async for piece in written:
                 if piece:

@@ -28,7 +28,12 @@ class Spec:
 
 @dataclass(frozen=True)
 class Plain(Spec):
-    """A column of the row's source, or a value of a record in memory, under the field's own name."""
+    """A column of the row's source, or a value of a record in memory, under the field's own name.
+
+    `is_stable`: the typed id whatever the time at which the row is read.
+    """
+
+    is_stable: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +260,13 @@ def mutation(
 
 @strawberry.interface(description="Whatever has an id of its own.")
 class Node:
-    id: strawberry.ID = plain("Typed id, such as `user_18`: the same object for ever.")
+    id: strawberry.ID = plain(
+        "Typed id, such as `user_18`. Below `asOf` it ends in the time, such as"
+        " `user_18@2026-03-31T12:00:00.000000Z`: a client's cache keeps each version by itself."
+    )
+    stable_id: strawberry.ID = _declare(
+        Plain(is_stable=True), "Typed id without a time, such as `user_18`: the same now and in the past."
+    )
 
 
 @strawberry.type(description="Where a page stands in its list (Relay).")

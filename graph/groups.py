@@ -27,8 +27,8 @@ class Group(Node):
 
 
 @strawberry.type(description="That a user is in a group.")
-class GroupMember:
-    id: strawberry.ID = plain("Id of its own, such as `groupmembership_7`.")
+class GroupMember(Node):
+    id: strawberry.ID = plain("Typed id, such as `groupmembership_7`.")
     user: Annotated["User", strawberry.lazy("graph.users")] | None = to_one(lambda: users_read.SOURCE, "userId", "Who.")
     group: Group = to_one(lambda: groups_read.SOURCE, "groupId", "In what.")
     created_at: DateTime = plain("Since when.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from graph.downloads import download
 from graph.entrances import Entrance
@@ -30,6 +30,14 @@ _STATUS = {
     "INTERNAL": 500,
 }
 _OUTCOMES = {"INTERNAL": "failed", "SERVICE_UNAVAILABLE": "unavailable", "UNAUTHENTICATED": "unauthenticated"}
+_UNDERSTOOD = (
+    "GRAPHQL_VALIDATION",
+    "GRAPHQL_PARSE",
+    "TOO_",
+    "BAD_USER_INPUT",
+    "BAD_OPERATION",
+    "PERSISTED_QUERY",
+)
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -47,7 +55,9 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = Incoming(scope, receive)
-        if incoming.method == "GET" and "text/html" in incoming.header(b"accept"):
+        if incoming.method == "HEAD":
+            send = without_body(send)
+        if incoming.method in ("GET", "HEAD") and "text/html" in incoming.header(b"accept"):
             request = Request(scope)
             if "query" not in request.query_params:
                 await page(request)(scope, receive, send)
@@ -86,7 +96,7 @@ class Endpoint:
         engine = self._engine
         query, variables, name, kept = await incoming.parameters(engine.settings, engine.offload, authenticate)
         asked.begun = perf_counter()  # a client that sends slowly is not a service that answers slowly
-        read_only = incoming.method == "GET"
+        read_only = incoming.method != "POST"
         proof = self._proof(incoming, asked.id, query) if format is None and viewer is None else None
         if proof is not None:
             context = self._entrance.context(incoming, asked, proof.viewer, proof)
@@ -101,13 +111,24 @@ class Endpoint:
                 return found
             query, variables, read_only = found.document, found.variables, True
         if format is not None:
-            work = download(self._engine, context, Parameters(query, variables, name), format, send, ALWAYS)
+            parameters = Parameters(query, variables, name)
+            is_head = incoming.method == "HEAD"
+            work = download(self._engine, context, parameters, format, send, ALWAYS, is_head=is_head)
             return await incoming.attention.to(work)
         return await self._engine.execute(context, query, variables, name, read_only=read_only)
 
     def _proof(self, incoming: Incoming, request_id: str, query: str) -> Proof | None:
         """For documents that were answered before: whatever else they are, they are not work that is done twice."""
         return self._entrance.proof(incoming, request_id) if query in self._engine.documents else None
+
+
+def without_body(send: Send) -> Send:
+    """Sends an answer to HEAD: the headers that GET would have, and nothing else."""
+
+    async def sending(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return sending
 
 
 async def respond(send: Send, answer: Answer, media: str, asked: Asked, method: str) -> None:
@@ -127,7 +148,7 @@ async def respond(send: Send, answer: Answer, media: str, asked: Asked, method: 
         *ALWAYS,
     ]
     if status == 405:
-        headers.append((b"allow", b"POST" if method == "GET" else b"GET, POST"))
+        headers.append((b"allow", b"POST" if method in ("GET", "HEAD") else b"GET, HEAD, POST"))
     if status == 503:
         headers.append((b"retry-after", b"1"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -156,5 +177,5 @@ def status_of(answer: Answer, media: str, *, is_export: bool) -> int:
         return 403 if code in ("FORBIDDEN", "SECOND_FACTOR_REQUIRED") else 400
     if answer.executed:
         return 200
-    understood = code.startswith(("GRAPHQL_VALIDATION", "GRAPHQL_PARSE", "TOO_", "BAD_USER_INPUT", "BAD_OPERATION"))
+    understood = code.startswith(_UNDERSTOOD)
     return 200 if media == JSON and understood else 400

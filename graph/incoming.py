@@ -111,7 +111,7 @@ class Incoming:
 
         `authenticate` tells whether somebody known sends it, and is called for bodies that only they may send.
         """
-        if self.method == "GET":
+        if self.method in ("GET", "HEAD"):
             return _from_url(Request(self.scope))
         if self.method != "POST":
             raise BadRequest("Send GraphQL by POST, or queries by GET.", "METHOD_NOT_ALLOWED")
@@ -244,6 +244,9 @@ def _checked(given: Mapping[str, Any], *, is_clean: bool = False) -> Parameters:
     kept = given.get("documentId")
     if kept is not None and (query is not None or not isinstance(kept, str)):
         raise BadRequest("documentId is the name of a saved report, instead of a query.")
+    if kept is None and query is None and _is_persisted(given.get("extensions")):
+        # Clients that register queries by their hash (Apollo's protocol) send the text again on this message.
+        raise BadRequest("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
     if kept is None and (not isinstance(query, str) or not query.strip()):
         raise BadRequest("query is a GraphQL document, as text.")
     if variables is not None and not isinstance(variables, dict):
@@ -255,6 +258,11 @@ def _checked(given: Mapping[str, Any], *, is_clean: bool = False) -> Parameters:
     if not is_clean and (UNUSABLE.search(query or kept or "") or not _is_clean(variables)):
         raise BadRequest("There is a NUL or half a character in a text. Take it out.")
     return Parameters(query or "", variables or {}, name or None, kept)
+
+
+def _is_persisted(extensions: Any) -> bool:
+    """Whether a query is named by its hash."""
+    return isinstance(extensions, dict) and extensions.get("persistedQuery") is not None
 
 
 def _is_clean(value: Any) -> bool:

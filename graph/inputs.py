@@ -100,6 +100,7 @@ AuditActionEnum: Any = described(
         "KEY_REVOKED": "An API key was revoked.",
         "SIGNED_IN": "Opened a session.",
         "SIGNED_OUT": "Ended the session they came with.",
+        "TAKEN_VALUES_PROBED": "Sent emails, names or ids that other users have, without the right to read all users.",
         "SIGN_IN_BLOCKED": "Failed to sign in so often that further attempts have to wait.",
         "SESSIONS_ENDED": "Some of their sessions were ended.",
         "MEMBERS_ADDED": "Users joined.",

@@ -6,16 +6,13 @@ plan runs alike on an asynchronous connection, in a reader's thread, and within 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from graph.runs import A_ROW, LONG, Run
 from models.database import Record, Steps
-from models.dialects import Dialect
 from models.values import from_json, rfc3339, timestamp
-from resolvers import loaders, user_keys
-from resolvers.filters import number_of
+from resolvers import loaders
 from resolvers.selected import Selected
 from resolvers.sources import Kind, Relation, Source
 
@@ -57,6 +54,7 @@ _EXPRESSIONS = {
     Kind.INSTANT: "moment(r[{0}])",
     Kind.JSON: "from_json(r[{0}])",
 }
+ID_SUFFIX = "\0"  # where the time stands in an id, in generated code
 # What PostgreSQL returns as it stands in the answer. The answer's writer omits the fraction of a whole second.
 _POSTGRES_EXPRESSIONS = {
     Kind.FLAG: "r[{0}]",
@@ -64,37 +62,55 @@ _POSTGRES_EXPRESSIONS = {
 }
 
 
-def expression(source: Source | None, name: str, place: int, dialect: str, *, is_time: bool = False) -> str:
-    """Python that gives a column's value as it stands in the answer. `is_time`: the field is a DateTime."""
+def expression(
+    source: Source | None, name: str, place: int, dialect: str, *, is_time: bool = False, is_stable: bool = False
+) -> str:
+    """Python that gives a column's value as it stands in the answer.
+
+    `is_time`: the field is a DateTime. `is_stable`: an id is the same at every time.
+    """
     if source is None:
         return f"moment(r[{place}])" if is_time else f"r[{place}]"
     column = source.columns[name]
     if column.kind is Kind.ID:
-        return f"f'{column.prefix}_{{r[{place}]}}'"
+        return f"f'{column.prefix}_{{r[{place}]}}{'' if is_stable else ID_SUFFIX}'"
     if dialect == "postgres" and column.kind in _POSTGRES_EXPRESSIONS:
         return f"({_POSTGRES_EXPRESSIONS[column.kind].format(place)})"
     return _EXPRESSIONS[column.kind].format(place)
 
 
 class Level:
-    """Rows of one type. The shaping function is generated once and then runs over all rows of a batch."""
+    """Rows of one type. The shaping function is generated once and then runs over all rows of a batch.
+
+    `id_suffix`: what its ids end in, where it is made for one reading as of a time.
+    """
+
+    id_suffix = ""
 
     def __init__(self, selected: Selected, parts: Sequence[str], children: Sequence[Child]) -> None:
         self.selected = selected
         self.children = children
         self.width = len(selected.columns) + len(parts)
+        self.parts = parts
         self.shape = _generate(parts, len(children))
 
     def run(self, run: Run, rows: Sequence[Record]) -> Steps[list[dict[str, Any]]]:
         if not rows:
             return []
+        if self.id_suffix:
+            run.id_suffix = self.id_suffix
         run.spend(len(rows) * max(A_ROW, self.width))
         for place in self._documents:
             run.spend(sum(len(row[place]) // LONG for row in rows if isinstance(row[place], str)))
         batches = []
         for child in self.children:
             batches.append((yield from child.load(run, rows)))
-        return self.shape(rows, *batches)
+        return self.shape(rows, *batches) if not run.id_suffix else self.past_shape(rows, *batches, run.id_suffix)
+
+    @cached_property
+    def past_shape(self) -> Callable[..., list[Any]]:
+        """The same with ids that end in a time, which is the last argument."""
+        return _generate(self.parts, len(self.children), has_times=True)
 
     @cached_property
     def _documents(self) -> list[int]:
@@ -113,14 +129,21 @@ class Level:
         return {row[0]: each for row, each in zip(found, shaped, strict=True)}
 
 
-def _generate(parts: Sequence[str], children: int) -> Callable[..., list[dict[str, Any]]]:
+def _generate(parts: Sequence[str], children: int, *, has_times: bool = False) -> Callable[..., list[dict[str, Any]]]:
     """`lambda rows, c0, …: [{…} for r in rows]`; what stands in it comes from declarations and checked names."""
-    batches = "".join(f", c{number}" for number in range(children))
-    scope = {"moment": moment, "flag": flag, "from_json": from_json, "datetime": datetime}
-    made: Callable[..., list[dict[str, Any]]] = eval(  # noqa: S307
-        f"lambda rows{batches}: [{{{', '.join(parts)}}} for r in rows]", scope
-    )
+    scope = {"moment": moment, "flag": flag, "from_json": from_json}
+    each = f"{{{', '.join(parts)}}}"
+    made: Callable[..., list[dict[str, Any]]] = eval(generated(each, children, has_times=has_times), scope)  # noqa: S307
     return made
+
+
+def generated(each: str, children: int, clauses: str = "", *, has_times: bool = False) -> str:
+    """Python that makes `each` of every row, from the batches of children."""
+    batches = "".join(f", c{number}" for number in range(children))
+    suffix = ", id_suffix" if has_times else ""
+    return f"lambda rows{batches}{suffix}: [{each} for r in rows{clauses}]".replace(
+        ID_SUFFIX, "{id_suffix}" if has_times else ""
+    )
 
 
 @dataclass
@@ -155,7 +178,8 @@ class ValuesChild(Child):
             return {}
         found = yield from loaders.values_of(run.viewer, run.dialect, self.relation, self.selected, keys)
         run.require_all(found)
-        run.spend(sum(A_ROW + len(row[-1]) // LONG for row in found))
+        texts = (sum(len(each) for each in row[1:] if type(each) is str) for row in found)
+        run.spend(sum(A_ROW + length // LONG for length in texts))
         shaped = [row[1] for row in found] if self.level is None else (yield from self.level.run(run, found))
         return grouped(found, shaped)
 
@@ -197,62 +221,6 @@ class AllChild(Child):
         asked = run.arguments[self.argued]
         found = yield from loaders.page(run.viewer, run.dialect, self.level.selected, asked, run.arguments)
         return (yield from self.level.run(run, found))
-
-
-@dataclass
-class LookupChild(Child):
-    """Keys of several kinds are one condition, and so one statement; what they matched is read with the rows."""
-
-    level: Level
-    argued: int
-    many: bool
-    ids: Callable[[Dialect, Mapping[str, Any]], Steps[list[int | None]]] | None = None
-
-    def expression(self, number: int) -> str:
-        return f"c{number}" if self.many else f"c{number}[0]"
-
-    def load(self, run: Run, rows: Sequence[Record]) -> Steps[list[Any]]:
-        arguments = run.arguments[self.argued]
-        if self.ids is not None:
-            ids = yield from self.ids(run.dialect, arguments)
-        else:
-            keys = [next(iter(key.items())) for key in (arguments["keys"] if self.many else [arguments["by"]])]
-            ids = yield from user_keys.ids_by_keys(run.dialect, keys)
-        wanted = [number for number in ids if number is not None]
-        found = (yield from self.level.of_ids(run, wanted)) if wanted else {}
-        return [None if number is None else found.get(number) for number in ids]
-
-
-@dataclass
-class NodesChild(Child):
-    """Typed ids of any types: a statement for each type among them."""
-
-    levels: Mapping[str, Level]
-    place: int
-    argued: int | None
-    many: bool
-
-    def expression(self, number: int) -> str:
-        if self.argued is None:
-            return f"c{number}.get(r[{self.place}])"
-        return f"c{number}" if self.many else f"c{number}[0]"
-
-    def load(self, run: Run, rows: Sequence[Record]) -> Steps[Any]:
-        if self.argued is None:
-            return (yield from self._found(run, self.keys(rows)))
-        arguments = run.arguments[self.argued]
-        typed = arguments["ids"] if self.many else [arguments["id"]]
-        found = yield from self._found(run, typed)
-        return [found.get(each) for each in typed]
-
-    def _found(self, run: Run, typed: Sequence[str]) -> Steps[dict[str, Any]]:
-        found: dict[str, Any] = {}
-        for prefix, level in self.levels.items():
-            numbers = [n for n in (number_of(prefix, each) for each in typed) if n is not None]
-            if numbers:
-                shaped = yield from level.of_ids(run, numbers)
-                found |= {f"{prefix}_{number}": each for number, each in shaped.items()}
-        return found
 
 
 @dataclass

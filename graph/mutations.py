@@ -16,8 +16,10 @@ from graph.runs import Run
 from graph.scalars import Verbatim
 from models.database import Transaction
 from models.errors import Invalid, Refusal
+from resolvers import probes
 from resolvers.changes import Before, Change, content_of, first_answer, store_answer
 from resolvers.outcomes import error, refused_rows
+from resolvers.probes import Probes
 from resolvers.viewers import as_of_now
 
 CAPITAL = re.compile(r"(?<!^)([A-Z])")
@@ -72,6 +74,7 @@ class _Call:
         self._dry_run: bool = not spec.keeps_dry_runs and (values.pop("dry_run", None) or False)
         self._key: str | None = values.pop("idempotency_key", None)
         self._values = values
+        self._probes: Probes | None = None
         self._content = content_of(self._field, context.document, context.variables) if self._key is not None else b""
 
     async def answer(self) -> Any:
@@ -97,7 +100,10 @@ class _Call:
                 await self._spec.prepare(preparing, self._values)
         except Refusal as refusal:
             return (await self._shaped(None, self._refused(refusal)))[0]
-        return await services.database.transaction(self._work)
+        answer = await services.database.transaction(self._work)
+        if self._probes is not None:
+            await probes.record(services.database, services.sealer, self._probes)
+        return answer
 
     async def _first_answer(self) -> Any:
         if self._key is None or self._dry_run:
@@ -118,6 +124,9 @@ class _Call:
                     tx.discard()
                     return before
             outcome = await self._spec.resolver(change, **self._values)
+            self._probes = await probes.find(change, outcome)
+            if self._probes is not None and self._probes.refusal is not None:
+                raise self._probes.refusal
         except Refusal as refusal:
             tx.discard()
             outcome = self._refused(refusal)

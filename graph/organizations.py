@@ -44,8 +44,8 @@ class Organization(Node):
 
 
 @strawberry.type(description="That a user belongs to an organization, and in what role.")
-class OrganizationMember:
-    id: strawberry.ID = plain("Id of its own, such as `membership_7`.")
+class OrganizationMember(Node):
+    id: strawberry.ID = plain("Typed id, such as `membership_7`.")
     user: Annotated["User", lazy("graph.users")] | None = to_one(lambda: users_read.SOURCE, "userId", "Who.")
     organization: Organization = to_one(lambda: organizations_read.SOURCE, "organizationId", "To what.")
     role: Annotated["Role", lazy("graph.roles")] | None = to_one(

@@ -33,6 +33,7 @@ ErrorCodeEnum: Any = described(
         "NOT_LDAP": "Only LDAP users have this.",
         "OTHERS_FAILED": "The row is good, but others were refused.",
         "OUTSIDE_ORGANIZATION": "It lies outside the organizations you administer.",
+        "PAST_ID": "The id names something as of a time in the past. Send its stableId.",
         "PASSWORD_NOT_LOCAL": "The user signs in elsewhere.",
         "PROVIDER_DISABLED": "The identity provider is switched off.",
         "PROVIDER_NOT_CONFIGURED": "There is no such identity provider.",

@@ -94,8 +94,8 @@ def _refused(answer: Answer) -> Invalid:
 def _told(format: Format, progress: Progress) -> Format:
     """The format, with its writer telling how many rows it was given."""
 
-    def writer(table: Sequence[Column]) -> Writer:
-        return _Telling(format.writer(table), progress)
+    def writer(table: Sequence[Column], name: str) -> Writer:
+        return _Telling(format.writer(table, name), progress)
 
     return replace(format, writer=writer)
 

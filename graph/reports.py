@@ -160,12 +160,12 @@ class UserReport:
 def _asked(given: Mapping[str, Any], viewer: Viewer, settings: Settings, path: Sequence[str | int]) -> Question:
     """The report as it was asked for. Raises Invalid, and FORBIDDEN for everything that hides from asking."""
     question = question_of(given)
-    conditions = check_where(users_read.SOURCE, question.where)
+    conditions = check_where(users_read.SOURCE, question.where, as_of=question.as_of)
     if len(question.search or "") > MOST_SEARCH:
         raise Invalid("search", reason=f"search takes at most {MOST_SEARCH} characters.")
     for place, measure in enumerate(question.measures):
         try:
-            conditions = check_where(users_read.SOURCE, measure.where, conditions)
+            conditions = check_where(users_read.SOURCE, measure.where, conditions, as_of=question.as_of)
         except Refusal as refusal:
             raise refusal.below("measures", place) from None
     hidden = reports_read.hidden(viewer, question)

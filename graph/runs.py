@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
 from graph.errors import coded
-from models.database import Record
+from models.database import Record, Steps
 from models.dialects import Dialect
-from resolvers import loaders
+from resolvers import history, loaders
+from resolvers.node_ids import id_suffix
 from resolvers.policy import Viewer
+
+T = TypeVar("T")
 
 A_ROW = 4  # values that a row weighs at least
 MOST_VALUES = A_ROW * (loaders.MOST_ROWS - 1)  # of an answer: some 150 MB while it is made
@@ -22,7 +26,19 @@ class Run:
     viewer: Viewer
     dialect: Dialect
     arguments: Sequence[Any]
+    id_suffix: str = ""  # of the ids of rows read as of a time
     values_left: int = field(default_factory=lambda: MOST_VALUES)
+
+    def at(self, as_of: datetime | None, steps: Steps[T]) -> Steps[T]:
+        """The steps, reading as of a time where one is given: with the rights that reach into the past."""
+        if as_of is None:
+            return (yield from steps)
+        before = self.viewer, self.id_suffix
+        self.viewer, self.id_suffix = history.viewer_of(self.viewer), id_suffix(as_of)
+        try:
+            return (yield from history.at(as_of, steps))
+        finally:
+            self.viewer, self.id_suffix = before
 
     def spend(self, values: int) -> None:
         """Raises ANSWER_TOO_LARGE where the answer would hold more than a process should keep in memory."""

@@ -72,6 +72,9 @@ SOURCES: dict[str, Source] = {
         sessions.SOURCE,
         audit.SOURCE,
         directories.JOBS,
+        directories.ROWS,
+        groups.MEMBERS,
+        organizations.MEMBERS,
         saved_reports.SOURCE,
     )
 }

@@ -87,7 +87,10 @@ class Compiler(Collector):
             spec = spec_of(definition)
             if isinstance(spec, declared.Plain):
                 is_time = get_named_type(definition.type).name == "DateTime"
-                value = expression(source, name, columns.place(name), self.dialect, is_time=is_time)
+                column = "id" if spec.is_stable else name
+                value = expression(
+                    source, column, columns.place(column), self.dialect, is_time=is_time, is_stable=spec.is_stable
+                )
                 parts.append(f"{key!r}: {value}")
                 continue
             made = MAKERS[type(spec)](self, Site(spec, definition, nodes, columns, children, reach, [*path, key]))

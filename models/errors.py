@@ -23,6 +23,7 @@ class ErrorCode(StrEnum):
     NOT_LDAP = "NOT_LDAP"
     OTHERS_FAILED = "OTHERS_FAILED"
     OUTSIDE_ORGANIZATION = "OUTSIDE_ORGANIZATION"
+    PAST_ID = "PAST_ID"
     PASSWORD_NOT_LOCAL = "PASSWORD_NOT_LOCAL"  # noqa: S105
     PROVIDER_DISABLED = "PROVIDER_DISABLED"
     PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"
@@ -174,6 +175,13 @@ class OutsideOrganization(Refusal):
     template = "{what} lies outside the organizations that you administer."
 
 
+class PastId(Refusal):
+    """An id of a row read as of a time in the past, where the row is to be changed."""
+
+    code = ErrorCode.PAST_ID
+    template = "{id} is {stable} as it was in the past, which cannot be changed. Send its stableId, {stable}."
+
+
 class PasswordNotLocal(Refusal):
     code = ErrorCode.PASSWORD_NOT_LOCAL
     template = "This user signs in through another provider and has no password here. Convert the user first."
@@ -245,6 +253,14 @@ class TooMany(Refusal):
     template = "{count} {what} are more than the {limit} that one call takes. Split the call."
 
 
+class TooManyProbes(Refusal):
+    code = ErrorCode.TOO_MANY
+    template = (
+        "You sent too many emails, names or ids that other users have. Wait {minutes} minutes, or ask an administrator"
+        " who may read all users to send this call."
+    )
+
+
 class UserTooHeavy(Refusal):
     code = ErrorCode.USER_TOO_HEAVY
     template = "This user's role weighs {weight}, more than your own {own}."
@@ -274,7 +290,11 @@ class Unavailable(Exception):
 
 
 class TooBusy(Unavailable):
-    """The database answers, but as much of this kind is under way as may be."""
+    """The database answers, but as much of this kind is under way as may be, for all or for this user."""
+
+    def __init__(self, message: str, *, is_of_one: bool = False) -> None:
+        super().__init__(message)
+        self.is_of_one = is_of_one
 
 
 class TooSlow(Unavailable):

@@ -46,6 +46,7 @@ class Action(StrEnum):
     SIGNED_IN = "SIGNED_IN"
     SIGNED_OUT = "SIGNED_OUT"
     SIGN_IN_BLOCKED = "SIGN_IN_BLOCKED"
+    TAKEN_VALUES_PROBED = "TAKEN_VALUES_PROBED"
     SESSIONS_ENDED = "SESSIONS_ENDED"
     MEMBERS_ADDED = "MEMBERS_ADDED"
     MEMBERS_REMOVED = "MEMBERS_REMOVED"
@@ -104,6 +105,8 @@ def _plain(value: Any) -> Any:
 @dataclass(frozen=True)
 class SubjectId(Text):
     """A typed id kept as type and number, which have the index."""
+
+    takes_ids: ClassVar[bool] = True
 
     found: ClassVar[frozenset[str]] = frozenset({"eq", "in"})
 

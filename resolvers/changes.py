@@ -11,13 +11,14 @@ import orjson
 from models import bulk
 from models.audit import StoredAnswer
 from models.database import Connection, Database, Transaction
-from models.errors import IdempotencyKeyReused, Invalid, NotFound, TooMany
+from models.errors import IdempotencyKeyReused, Invalid, NotFound, PastId, TooMany
 from models.secrets import Sealer
 from models.settings import Settings
 from models.values import now
 from resolvers import audit
 from resolvers.filters import number_of
 from resolvers.hashing import Hasher
+from resolvers.node_ids import split_id
 from resolvers.policy import Viewer
 
 ANSWERS_KEPT = timedelta(hours=24)
@@ -78,9 +79,12 @@ class Before:
 
 
 def number(what: str, prefix: str, typed: str, *path: str | int) -> int:
-    """The number in a typed id. Raises NotFound for what cannot be one."""
+    """The number in a typed id. Raises NotFound for what cannot be one, and PastId for what names a past version."""
     found = number_of(prefix, typed)
     if found is None:
+        stable, as_of = split_id(typed)
+        if as_of is not None:
+            raise PastId(*path, id=typed, stable=stable)
         raise NotFound(*path, what=what, key=typed[:100])
     return found
 

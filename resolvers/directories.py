@@ -67,7 +67,7 @@ COUNTS: Source = Source(
 ROWS: Source = Source(
     type_name="DirectoryJobRow",
     table="directory_job_rows",
-    prefix="",
+    prefix="jobrow",
     columns={
         "id": Column("{t}.id", Kind.ID, prefix="jobrow"),
         "position": Column("{t}.position", Kind.NUMBER),

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 from models.errors import Invalid
 from models.values import email_key, email_part, key
+from resolvers.node_ids import split_id
 from resolvers.sources import Sql, subtree
 
 Where = Mapping[str, Any]
@@ -167,12 +168,13 @@ class Identity:
     prefix: str
     column: str = "{t}.id"
     operators: str = "IDFilter"
+    takes_ids: ClassVar[bool] = True
 
     def sql(self, sql: Sql, alias: str, given: Where) -> str:
         column = self.column.format(t=alias)
 
         def numbers(typed: Sequence[str]) -> list[int]:
-            return [n for n in (number_of(self.prefix, t) for t in typed) if n is not None]
+            return [n for n in (number_of(self.prefix, split_id(t)[0]) for t in typed) if n is not None]
 
         return each_operator(
             given,

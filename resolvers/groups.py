@@ -40,7 +40,7 @@ def visible_members(sql: Sql, alias: str) -> str | None:
 MEMBERS: Source = Source(
     type_name="GroupMember",
     table="group_members",
-    prefix="",
+    prefix="groupmembership",
     columns={
         "id": Column("{t}.id", Kind.ID, prefix="groupmembership"),
         "userId": Column("{t}.user_id", Kind.NUMBER),

@@ -34,22 +34,27 @@ _NAMED = re.compile(rf"\b({'|'.join(VERSIONS)})\b")
 _WITH = re.compile(r"\s*WITH\s+(RECURSIVE\s+)?", re.IGNORECASE)
 
 
-def require(viewer: Viewer) -> None:
+def require(viewer: Viewer, *path: str) -> None:
     """The past is as sensitive as the audit log, which says the same: who was what, and who is no more.
 
     Raises Forbidden.
     """
     if not viewer.can(Right.READ_AUDIT):
-        raise Forbidden("asOf", what="ask for the past", right=Right.READ_AUDIT)
+        raise Forbidden(*path, what="ask for the past", right=Right.READ_AUDIT)
 
 
 def require_recorded(moment: datetime, history_days: int, *path: str) -> None:
     """Raises Invalid for a moment that is yet to come, or lies before what retention has left."""
     if moment > now():
-        raise Invalid(*path, reason="asOf lies in the future. Name a moment that has been, or leave it out for now.")
+        raise Invalid(*path, reason=f"{path[-1]} is in the future. Name a time that has been, or leave it out for now.")
     if history_days and moment < now() - timedelta(days=history_days):
         reason = f"The past is kept for {history_days} days (USERGRAPH_HISTORY_DAYS). Name a later moment."
         raise Invalid(*path, reason=reason)
+
+
+def is_recorded(source: Source) -> bool:
+    """Whether there are versions of the rows of this source."""
+    return source.table in VERSIONS
 
 
 def is_absent(type_name: str, name: str) -> bool:

@@ -67,7 +67,7 @@ def visible_members(sql: Sql, alias: str) -> str | None:
 MEMBERS: Source = Source(
     type_name="OrganizationMember",
     table="organization_members",
-    prefix="",
+    prefix="membership",
     columns={
         "id": Column("{t}.id", Kind.ID, prefix="membership"),
         "userId": Column("{t}.user_id", Kind.NUMBER),

@@ -73,7 +73,7 @@ FOR_ENROLLING = frozenset(
 
 # The right that each type's fields need when they are not the viewer's own. `*` is every field that is not named.
 FIELD_RIGHTS: Mapping[str, Mapping[str, Right]] = {
-    "User": {"id": Right.LIST_USERS, "name": Right.LIST_USERS, "*": Right.READ_USERS},
+    "User": {"id": Right.LIST_USERS, "stableId": Right.LIST_USERS, "name": Right.LIST_USERS, "*": Right.READ_USERS},
     "Role": {"userCount": Right.READ_USERS, "users": Right.READ_USERS, "*": Right.READ_DIRECTORY},
     "IdentityProvider": {
         "userCount": Right.READ_USERS,
@@ -100,7 +100,7 @@ FIELD_RIGHTS: Mapping[str, Mapping[str, Right]] = {
     "AuditEvent": {"*": Right.READ_AUDIT},
 }
 # What hangs on the viewer's own user and may be read with it, by whatever role.
-OWN_NEIGHBOURS = frozenset({"id", "name", "weight", "permissions", "kind", "description"})
+OWN_NEIGHBOURS = frozenset({"id", "stableId", "name", "weight", "permissions", "kind", "description"})
 
 
 @dataclass(frozen=True)

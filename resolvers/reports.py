@@ -43,10 +43,10 @@ def require_past(viewer: Viewer, question: Question, history_days: int) -> list[
     Raises Forbidden, and Invalid for what is yet to come or no longer kept.
     """
     if question.as_of is not None:
-        history.require(viewer)
+        history.require(viewer, "asOf")
         history.require_recorded(question.as_of, history_days, "asOf")
     if question.axis is not None:
-        history.require(viewer)
+        history.require(viewer, "asOfEach")
         first = moments(question.axis, now())[0]
         history.require_recorded(first, history_days, "asOfEach", "from")
     return _meant(question, [], history.is_absent) + ["search"] * searches(question)

@@ -38,6 +38,7 @@ ACCOUNT_HERE = Kind("account-at-address", 5, timedelta(minutes=15), timedelta(da
 ADDRESS = Kind("address", 300, timedelta(minutes=15), timedelta(hours=1), is_wide=True)
 ACCOUNT = Kind("account", 50, timedelta(minutes=1), timedelta(hours=1), is_wide=True)
 RESETS = Kind("resets-at-address", 20, timedelta(minutes=15), timedelta(hours=1), is_wide=True)
+PROBES = Kind("probes", 100, timedelta(minutes=15), timedelta(hours=1), is_wide=True)
 KINDS = (ACCOUNT_HERE, ADDRESS, ACCOUNT)
 KEPT = max(kind.forget for kind in KINDS)
 KNOWN = timedelta(days=30)  # for which an address is one's own after the last sign-in from there
@@ -139,6 +140,25 @@ async def count_reset(tx: Transaction, sealer: Sealer, *, address: str | None, m
     if counted.blocks:
         log.warning("too many resets asked for from one address: further ones wait")
     return bool(counted.waiting)
+
+
+async def waits_for_probes(connection: Connection, sealer: Sealer, user_id: int, moment: datetime) -> datetime | None:
+    """Until when a user who sent many taken values has to wait; None where they have not."""
+    sql = "SELECT blocked_until FROM sign_in_failures WHERE subject_digest = $1 AND blocked_until > $2"
+    until = await connection.scalar(sql, _digest(sealer, PROBES, f"user:{user_id}"), moment)
+    return None if until is None else as_time(until)
+
+
+async def count_probes(tx: Transaction, sealer: Sealer, user_id: int, number: int, moment: datetime) -> datetime | None:
+    """Count taken values that a user sent; until when they have to wait, if they have sent too many."""
+    await _forget(tx, moment)
+    digest = _digest(sealer, PROBES, f"user:{user_id}")
+    rows = await tx.rows(COUNT[1], moment, digest, moment - PROBES.forget)
+    failures = rows[0][1] + number - 1
+    until = moment + wait(PROBES, failures) if failures >= PROBES.free else None
+    sql = "UPDATE sign_in_failures SET count = $2, blocked_until = $3 WHERE subject_digest = $1"
+    await tx.rows(sql, digest, failures, until)
+    return until
 
 
 def wait(kind: Kind, failures: int) -> timedelta:

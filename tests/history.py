@@ -1,6 +1,7 @@
 """Reading the directory whole, now and as of a moment, and holding its history against its tables."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 from graphql import get_named_type, is_leaf_type
@@ -8,7 +9,7 @@ from graphql import get_named_type, is_leaf_type
 from graph import schema as built
 from models import bulk, tables
 from models.history import VERSIONS
-from models.values import now
+from models.values import now, rfc3339
 from resolvers import history
 from tests.service import Service
 
@@ -41,13 +42,27 @@ WHOLE = (
 
 
 async def whole(service: Service, at: str | None = None, first: int = 20) -> Any:
-    return (await service.data(WHOLE, {"at": at, "n": first}))["users"]
+    found = (await service.data(WHOLE, {"at": at, "n": first}))["users"]
+    return found if at is None else with_stable_ids(found, f"@{rfc3339(datetime.fromisoformat(at))}")
+
+
+def with_stable_ids(value: Any, suffix: str) -> Any:
+    """Rows of the past as those of now are: each id must name the time, and is replaced by the stable one."""
+    if isinstance(value, list):
+        return [with_stable_ids(each, suffix) for each in value]
+    if not isinstance(value, dict):
+        return value
+    made = {name: with_stable_ids(each, suffix) for name, each in value.items()}
+    if "id" in made:
+        assert made["id"] == made["stableId"] + suffix
+        made["id"] = made["stableId"]
+    return made
 
 
 async def moment() -> str:
     """Now, apart from what was and what will be: SQLite's clock counts milliseconds."""
     await asyncio.sleep(0.003)
-    text = now().isoformat().replace("+00:00", "Z")
+    text = rfc3339(now())
     await asyncio.sleep(0.003)
     return text
 

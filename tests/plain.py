@@ -50,6 +50,7 @@ class Row:
         self.values = dict(zip(source.columns, values, strict=True))
 
     def value(self, name: str) -> Any:
+        name = "id" if name == "stableId" else name
         raw, column = self.values[name], self.source.columns[name]
         if column.kind is Kind.ID:
             return f"{column.prefix}_{raw}"

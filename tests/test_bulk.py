@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from resolvers.match_keys import limit_ids
+from resolvers.policy import GrantLimit, Right
 from tests.service import Service, codes
 
 FEW, MANY = 20, 1_000  # more than bring their short lists with them
@@ -75,7 +77,13 @@ async def members_made(service: Service, count: int) -> list[str]:
     return [result["user"]["id"] for result in made["results"]]
 
 
+async def store_grant_limit(service: Service) -> None:
+    """What the viewer can grant is stored with the first user whom they make (resolvers/match_keys.py)."""
+    await service.database.transaction(lambda tx: limit_ids(tx, [GrantLimit(100, frozenset(Right))]))
+
+
 async def test_inviting_costs_the_same_for_ten_and_for_a_thousand(service: Service) -> None:
+    await store_grant_limit(service)
     few = await counted(service, "inviteUsers", {"users": fresh(0, FEW)}, FEW, "CREATED")
     many = await counted(service, "inviteUsers", {"users": fresh(FEW, MANY)}, MANY, "CREATED")
     assert many == few
@@ -85,6 +93,7 @@ async def test_inviting_costs_the_same_for_ten_and_for_a_thousand(service: Servi
 
 
 async def test_upserting_costs_the_same_for_ten_and_for_a_thousand(service: Service) -> None:
+    await store_grant_limit(service)
     few = await counted(service, "upsertUsers", {"users": [ldap(r) for r in fresh(0, FEW)]}, FEW, "CREATED")
     many = await counted(service, "upsertUsers", {"users": [ldap(r) for r in fresh(FEW, MANY)]}, MANY, "CREATED")
     assert many == few

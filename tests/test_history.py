@@ -61,12 +61,13 @@ async def test_deleted_users_are_in_the_past_with_what_hung_on_them(service: Ser
     at = await moment()
     await change(service, "deleteUsers", ids=["user_8"])
     document = """query($at: DateTime) { users(asOf: $at, where: {username: {eq: "member"}}) { nodes {
-        id groups { nodes { name } } memberships { nodes { organization { name } } } groupCount } } }"""
+        id stableId groups { nodes { name } } memberships { nodes { organization { name } } } groupCount } } }"""
     assert await service.data(document, {"at": at}) == {
         "users": {
             "nodes": [
                 {
-                    "id": "user_8",
+                    "id": f"user_8@{at}",
+                    "stableId": "user_8",
                     "groups": {"nodes": [{"name": "Web work"}]},
                     "memberships": {"nodes": [{"organization": {"name": "Acme East"}}]},
                     "groupCount": 1,
@@ -125,7 +126,7 @@ async def test_a_key_that_was_revoked_or_expired_later_was_good_then(service: Se
     await change(service, "revokeApiKeys", ids=["key_5"])
     document = """query($at: DateTime) { users(asOf: $at, where: {username: {eq: "readonly"}}) { nodes {
         accessibility apiKeys { nodes { id isValid revokedAt } } } } }"""
-    valid = {"id": "key_5", "isValid": True, "revokedAt": None}
+    valid = {"id": f"key_5@{at}", "isValid": True, "revokedAt": None}
     found = (await service.data(document, {"at": at}))["users"]["nodes"]
     assert found == [{"accessibility": "API_ONLY", "apiKeys": {"nodes": [valid]}}]
     found = (await service.data(document, {"at": await moment()}))["users"]["nodes"]
@@ -253,7 +254,7 @@ async def test_a_moment_that_is_yet_to_come_is_refused(service: Service) -> None
     body = await service.ask(ROLES, {"at": "2999-01-01T00:00:00Z"})
     assert body["errors"] == [
         {
-            "message": "asOf lies in the future. Name a moment that has been, or leave it out for now.",
+            "message": "asOf is in the future. Name a time that has been, or leave it out for now.",
             "path": ["users"],
             "extensions": {"code": "INVALID", "argument": ["asOf"]},
         }

@@ -166,7 +166,7 @@ async def test_other_methods_are_405_and_say_what_is_allowed(service: Service) -
     for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
         answer = await service.client.request(method, "/graphql", content=json.dumps({"query": MADE}), headers=headers)
         assert (answer.status_code, code(answer)) == (405, "METHOD_NOT_ALLOWED"), method
-        assert answer.headers["allow"] == "GET, POST"
+        assert answer.headers["allow"] == "GET, HEAD, POST"
     assert await service.scalar("SELECT COUNT(*) FROM groups WHERE name = 'Made'") == 0
 
 

@@ -68,6 +68,8 @@ def test_an_attribute_of_another_directory_says_who_has_access(save: Any, attrib
         ({"email": "a@acme.example", "createdBy": {"email": "b@acme.example", "active": False}}, SILENT),
         ({"email": "a@acme.example", "mfa": {"enabled": False}, "addresses": [{"state": "WA"}]}, SILENT),
         ({"email": "a@acme.example", "isDeleted": True}, NO),
+        ({"type": "Employee", "attributes": {"email": {"value": "a@acme.example"}, "status": {"value": "left"}}}, NO),
+        ({"profile": {"email": "a@acme.example", "name": {"given_name": "A"}, "status": {".tag": "invited"}}}, NO),
     ],
 )
 def test_an_object_of_another_system_says_who_has_access(save: Any, record: Any, found: bool | None) -> None:
@@ -173,6 +175,13 @@ def test_a_mapped_state_stands_beside_the_known_ones(save: Any) -> None:
         {"State": "WA", "City": "Seattle", "Country/Region": "United States", "Block credential": "False"},
         {"State": "Bavaria", "City": "Munich", "Postal code": "80331"},
         {"state": "NSW"},
+        {"State": "Berlin", "Employment Status": "Full-Time"},
+        {"ProtectedFromAccidentalDeletion": "False"},
+        {"krbPasswordExpiration": "20200101000000Z"},
+        {"msRTCSIP-UserEnabled": "FALSE"},
+        {"msTSExpireDate": "20200101000000Z"},
+        {"UserPreferencesDisableAllFeedsEmail": "true"},
+        {"IsProfilePhotoActive": "false"},
         {"StateOrProvince": "Ontario"},
         {"US State": "Maine"},
         {"Country/State": "Germany/Hesse"},

@@ -132,8 +132,9 @@ OWN: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
 # field of User: who may read it of others
 USER_FIELDS: dict[str, Who] = {
     "id": LISTERS,
+    "stableId": LISTERS,
     "name": LISTERS,
-    **dict.fromkeys(("username", "email", "firstName", "lastName", "externalId"), READERS),
+    **dict.fromkeys(("username", "email", "firstName", "lastName", "externalId", "externalIds"), READERS),
     **dict.fromkeys(("state", "accessibility", "isActive", "isLdap", "isSaml", "isApiOnly"), READERS),
     **dict.fromkeys(("is2faEnabled", "hasValidPassword", "canCreateProjectsInRoot"), READERS),
     **dict.fromkeys(("ldapServerNumber", "loginDn", "lastLoginAt", "lastApiRequestAt"), READERS),

@@ -2,7 +2,7 @@
 
 from tests.service import Service
 
-BEFORE = "2024-02-29T12:30:00Z"
+BEFORE = "2024-02-29T12:30:00.000000Z"
 AFTER = "2024-02-29T12:30:00.000001Z"
 LDAP = "ldap_provider_id = 2, login_dn = 'cn=Me,dc=x', login_dn_key = 'cn=me,dc=x'"
 
@@ -35,8 +35,9 @@ async def furnished(service: Service) -> None:
         await service.write(sql)
 
 
-WHOLE = """fragment Whole on User { __typename id username email name firstName lastName externalId state accessibility
-  isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword canCreateProjectsInRoot ldapServerNumber loginDn
+WHOLE = """fragment Whole on User { __typename id stableId username email name firstName lastName externalId state
+  accessibility isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword canCreateProjectsInRoot ldapServerNumber
+  loginDn
   lastLoginAt lastApiRequestAt createdAt updatedAt version role { id name } identityProvider { id prefix }
   createdBy { id name } updatedBy { username } tags aliases externalIds { source value }
   variables { name value } groupCount
@@ -50,6 +51,7 @@ WHOLE = """fragment Whole on User { __typename id username email name firstName 
 NORMAL = {
     "__typename": "User",
     "id": "user_4",
+    "stableId": "user_4",
     "username": "normal",
     "email": "normal@usergraph.test",
     "name": "Normal",
@@ -250,3 +252,11 @@ async def test_me_is_who_asks(service: Service) -> None:
     assert (await service.data("{ viewer { administeredOrganizationIds } }", who="it"))["viewer"] == {
         "administeredOrganizationIds": []
     }
+
+
+async def test_lists_of_objects_without_a_selected_column_answer_their_types(service: Service) -> None:
+    await furnished(service)
+    query = '{ user(by: {id: "user_4"}) { variables { __typename } externalIds { __typename } } }'
+    data = await service.data(query)
+    assert data["user"]["variables"] == [{"__typename": "Variable"}] * 2
+    assert {each["__typename"] for each in data["user"]["externalIds"]} <= {"ExternalId"}

@@ -63,7 +63,9 @@ def refs(given: dict[str, Any]) -> list[str]:
 def test_every_bulk_mutation_is_called_here_and_has_one_list_of_rows() -> None:
     assert set(CALLS) == set(bulk_mutations())
     for name in CALLS:
-        given = schema.built().mutation_type.fields[name].args["input"].type.of_type
+        mutations = schema.built().mutation_type
+        assert mutations is not None
+        given = mutations.fields[name].args["input"].type.of_type
         assert isinstance(given, GraphQLInputObjectType)
         lists = [each for each, field in given.fields.items() if "[" in str(field.type)]
         assert len(lists) == 1, name

@@ -135,7 +135,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str | int], str]] = {
     "the future": (
         {"asOf": "2200-01-01T00:00:00Z"},
         ["asOf"],
-        "asOf lies in the future. Name a moment that has been, or leave it out for now.",
+        "asOf is in the future. Name a time that has been, or leave it out for now.",
     ),
     "to the future": (
         {"asOfEach": {"from": "2026-01-01T00:00:00Z", "to": "2200-01-01T00:00:00Z", "every": "YEAR"}},

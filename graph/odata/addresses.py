@@ -8,6 +8,7 @@ from urllib.parse import unquote_plus
 from graph.incoming import MOST_URL
 from graph.odata.model import KEY, EntitySet, Model, Navigation
 from graph.odata.refusals import Refused, bad, missing, unsupported
+from graph.odata.standard import check_segment
 
 ROOT = "/odata"
 OPTIONS = frozenset(
@@ -39,8 +40,8 @@ def resource_of(model: Model, path: str) -> Resource:
         return Resource("service")
     if len(segments) == 1 and segments[0] == "$metadata":
         return Resource("metadata")
-    if segments[-1] in ("$batch", "$query", "$ref", "$entity", "$all", "$crossjoin"):
-        unsupported(segments[-1])
+    for segment in segments:
+        check_segment(segment)
     found, key = _segment(segments[0])
     if found not in model.sets:
         missing(f"There is no {found[:60]}. The addresses are {', '.join(model.sets)}.")

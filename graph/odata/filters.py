@@ -11,6 +11,7 @@ from graph.odata.literals import CASES, PARTS, Literal, literal, named, part, sp
 from graph.odata.model import EntityType, Model
 from graph.odata.paths import Path, Where, chain, resolved
 from graph.odata.refusals import bad, unsupported
+from graph.odata.standard import check_expression
 from resolvers.conditions import Some, SomeRow, SomeText
 from resolvers.filters import Choice, Flag, Identity, Instant, Number, Text, exact
 
@@ -29,6 +30,7 @@ def where_of(model: Model, type_: EntityType, text: str) -> Where:
     """Raises Refused: 400 for what is wrong, 501 for what cannot be said in a `where`."""
     if len(text) > MOST_FILTER:
         bad(f"A $filter has at most {MOST_FILTER} characters.", "$filter")
+    check_expression(text)
     try:
         return Filter(model, type_, None).where(_parsed(text), negated=False)
     except exceptions.UnknownFunctionException as error:

@@ -157,7 +157,9 @@ class _Reader:
         is_node = any(interface.name == "Node" for interface in row.interfaces)
         made = EntityType(row.name, source, row.description or "", is_node)
         for name, definition in row.fields.items():
-            target = _row_type(definition)
+            target, spec = _row_type(definition), spec_of(definition)
+            if isinstance(spec, declared.Plain) and spec.is_stable:
+                continue  # nothing here is read as of a time, so it would repeat the id
             if is_leaf_type(get_named_type(definition.type)) or isinstance(spec_of(definition), declared.Values):
                 made.properties[name] = self._property(name, definition)
             elif target in self._rows.values() and isinstance(spec_of(definition), declared.ToOne | declared.Many):

@@ -60,7 +60,7 @@ def chain(node: Any, variable: str | None) -> tuple[str, ...]:
         names.append(str(node.attr))
         node = node.owner
     if not isinstance(node, ast.Identifier):
-        unsupported("functions of anything but a property", "$filter")
+        unsupported(f"{named(node.func)}() here" if isinstance(node, ast.Call) else "expressions here", "$filter")
     names.append(named(node))
     names.reverse()
     if variable is None:

@@ -41,9 +41,12 @@ class StateColumns:
         self.word = word
         self.names: set[str] = set()
         self.watched: dict[str, _Watched] = {}
+        self._known: set[str] = set()
 
     def meet(self, name: str, target: Target | None, *, is_mapped: bool) -> None:
         self.names |= {normal(form) for form in (name, *name_forms(name))}
+        if target is not None and target.field == "is_active":
+            self._known.add(name)
         if is_mapped:
             return
         is_ambiguous = target is not None and target.field == "is_active" and _is_ambiguous(name)
@@ -68,7 +71,8 @@ class StateColumns:
             if not watched.is_ambiguous:
                 unknown.append(name)
             elif not any(_is_understood(value, self.names) for value in watched.values):
-                if PLACES & self.names or all(_is_code(value) for value in watched.values):
+                is_told_elsewhere = bool(self._known - {name})
+                if PLACES & self.names or is_told_elsewhere or all(_is_code(value) for value in watched.values):
                     places.append(name)
                 else:
                     unknown.append(name)
