@@ -19,6 +19,12 @@ def entry_id(server: LdapServer, entry: Entry) -> str:
     return found if found.isprintable() and len(found) <= LONG else f"{attribute}:"
 
 
+def value_of(server: LdapServer, stored: str | None) -> str | None:
+    """The id by which a stored entry is looked for; None where the settings take another attribute for it now."""
+    attribute, _, value = (stored or "").partition(":")
+    return value or None if attribute == server.attributes["external_id"].lower() else None
+
+
 def is_another(stored: str | None, found: str) -> bool:
     """Whether an entry is not the one that was stored; one that shows no id any more cannot prove to be it.
 

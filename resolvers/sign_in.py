@@ -24,6 +24,7 @@ from resolvers import audit, entry_ids, ldap_settings, second_factor, tarpit
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Caller, Change
 from resolvers.connectors import ldap
+from resolvers.moved_entries import store_moved_dn
 from resolvers.outcomes import error
 from resolvers.policy import Viewer
 from resolvers.sessions import open_session
@@ -81,7 +82,7 @@ class Account:
 class Proof:
     """A right password: of whom as it was then, the attempt it came with, and the newer hash to keep.
 
-    `entry_id`: of the entry that proved it, where a directory did.
+    `entry_id` and `entry_dn`: of the entry that proved it, where a directory did.
     """
 
     account: Account
@@ -89,6 +90,7 @@ class Proof:
     code: str | None
     new_hash: str | None
     entry_id: str | None = None
+    entry_dn: str | None = None
 
     def is_of(self, account: Account) -> bool:
         """Whether the account is as it was, and its entry, if one is known by now, the one that proved this."""
@@ -102,6 +104,7 @@ class Verdict:
 
     is_right: bool | None
     entry_id: str | None = None
+    entry_dn: str | None = None
 
 
 async def _account(connection: Connection, sql: str, *values: Any) -> Account | None:
@@ -142,7 +145,7 @@ async def prepare(before: Before, given: dict[str, Any]) -> None:
     if second_factor.is_on(account.columns) and code is None:
         await before.database.transaction(lambda tx: tarpit.forgive(tx, attempt, all_here=False))
         raise SecondFactorRequired("code")
-    given["proof"] = Proof(account, attempt, code, new_hash, verdict.entry_id)
+    given["proof"] = Proof(account, attempt, code, new_hash, verdict.entry_id, verdict.entry_dn)
 
 
 async def _wait_for_floor(begun: float) -> None:
@@ -188,7 +191,11 @@ async def _of_directory(before: Before, account: Account, password: str) -> Verd
         async with before.database.reading() as connection:
             server = await ldap_settings.server_of(connection, before.sealer, account["provider_id"])
         found = await ldap.authenticate(
-            server, login_dn=account["login_dn"], username=account["username"], password=password
+            server,
+            login_dn=account["login_dn"],
+            username=account["username"],
+            password=password,
+            external_id=entry_ids.value_of(server, account["entry_id"]),
         )
     except (ldap.LdapUnavailable, ProviderNotConfigured) as problem:
         # Whoever asks is told what everybody is told: another answer would say that this name is a directory's.
@@ -200,7 +207,7 @@ async def _of_directory(before: Before, account: Account, password: str) -> Verd
     if entry_ids.is_another(account["entry_id"], entry_id):
         log.warning(ANOTHER_ENTRY, account["id"], account["provider_id"], account["id"])
         return Verdict(False)
-    return Verdict(True, entry_id)
+    return Verdict(True, entry_id, found.dn)
 
 
 async def _newer_hash(before: Before, account: Account, password: str) -> str | None:
@@ -247,6 +254,8 @@ async def sign_in(change: Change, *, proof: Proof) -> dict[str, Any]:
     if (kept := entry_ids.to_keep(proof.entry_id or "")) is not None and kept != account["entry_id"]:
         # By the first sign-in: whose the DN is from now on. It is no change that anybody made.
         await change.tx.rows("UPDATE users SET entry_id = $2 WHERE id = $1", account["id"], kept)
+    if proof.entry_dn is not None and account["login_dn"] is not None:
+        await store_moved_dn(change, account["id"], proof.entry_id, proof.entry_dn)
     await change.tx.rows("DELETE FROM sessions WHERE expires_at < $1", change.moment - SESSIONS_KEPT)
     caller = change.caller
     opened = await open_session(change, account["id"], address=caller.address, user_agent=caller.user_agent)

@@ -64,6 +64,7 @@ class Domain:
     entries: dict[str, dict[str, Values]] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)  # the data code of who has the right password
+    is_open: bool = False  # to searches of whoever has not bound
     max_range: int = 1_500
     max_page: int = 1_000
     piece: Callable[[Values, int, int], tuple[str, Values]] = piece
@@ -130,7 +131,11 @@ class Domain:
             elif tag == 0x63:
                 asked = search(request, controls[0][1] if controls else b"")
                 self.asked.append(asked)
-                answers = self._answers(asked) if bound else [result(0x65, OPERATIONS_ERROR, "000004DC: LdapErr")]
+                answers = (
+                    self._answers(asked)
+                    if bound or self.is_open
+                    else [result(0x65, OPERATIONS_ERROR, "000004DC: LdapErr")]
+                )
             else:
                 return
             for each in answers:

@@ -47,6 +47,18 @@ KNOWN = {
         "$pbkdf2-sha512$1212$RHY0Fr3IDMSVO/RSZyb5ow$eNLfBK.eVozomMr.1gYa17k9B7KIK25NOEshvhrSX.esqY3s"
         ".FvWZViXz4KoLlQI.BzY/YTNJOiKc5gBYFYGww",
     ),
+    "pbkdf2-sha256, 389 Directory Server": (
+        "plum violin harbour 41",
+        "{PBKDF2-SHA256}10000$6sC4/sY52KmK5nsTvWEtoD4ey3Azojd2$9Uosfgd6E1uFLH3siL00hAP6BM8AvS+qk5cLgGWhP7A=",
+    ),
+    "pbkdf2-sha256, 389 Directory Server in bytes": (
+        "plum violin harbour 41",
+        "{PBKDF2_SHA256}AAAgAEoyUzEloghzL4yg6RuGj69JI+sGvTT7ToYEgE065aKk2NCTO/bI1f65YjSfD5qq9ZTpIJb4gXQoMs46d"
+        "6RTRlYMSZAyiJdrC3D3ByacJF8gr2WO8Bk4pHkB5WCTUkehmrgK2f18X1XSQOoSBqwEHImHobyCnot+j5FQlOdBHO2Ne+ai+EUds"
+        "AZZjNaMqh3mRNoT2qVyU01tJr+2zPS6WUzATE/YYCw7oVJbUr0+ck9dl6BdvPsU5x0zKYeCcowUlU5Ca3Q5m5bPyuiRdOY9dVFoc"
+        "eMzFTzSkzcZFeMNyPDj5kx2swhhuAifubUyspNBsdYlY+UXMSybyfUSDaNb2ZMz0zVlxNENp3SXUyHRcSaLDb3BdsJAOWWuYNSg2"
+        "sEFQBiVAFd25Dl+2Rd7x6KYOryXeRuOy06Jt7lgKcUXBD8o",
+    ),
     "scrypt, passlib": ("pleaseletmein", f"$scrypt$ln=14,r=8,p=1$U29kaXVtQ2hsb3JpZGU${SCRYPT_SUM}"),
     "scrypt, Django": ("lètmein", f"scrypt$16384$seasalt$8$1${DJANGO_SCRYPT}"),
     "argon2i": ("password", "$argon2i$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$wWKIMhR9lyDFvRz9YTZweHKfbftvj+qf+YFY4NeBbtA"),
@@ -120,6 +132,7 @@ async def test_what_bcrypt_would_cut_off_is_not_its_password() -> None:
         (f"pbkdf2_sha256$2000001$salt${SUM32}", "2,000,001 iterations"),
         (f"$pbkdf2-sha512$9999999999$c2FsdA${SUM32}", "9,999,999,999 iterations"),
         ("$2b$16$" + "a" * 53, "16 as bcrypt's cost"),
+        ("{PBKDF2_SHA256}" + base64.b64encode(b"\xff" * 324).decode(), "iterations"),
     ],
 )
 def test_a_hash_that_asks_for_too_much_is_refused(text: str, said: str) -> None:
@@ -143,6 +156,8 @@ def test_a_hash_that_asks_for_too_much_is_refused(text: str, said: str) -> None:
         "$2b$03$" + "a" * 53,
         "$2b$05$" + "a" * 52,
         f"pbkdf2_sha256$0$salt${SUM32}",
+        "{PBKDF2_SHA256}" + base64.b64encode(b"\0" * 324).decode(),
+        "{PBKDF2_SHA256}" + base64.b64encode(b"\0\0\x20\0" + b"s" * 64).decode(),
         f"pbkdf2_md5$1000$salt${SUM32}",
         "pbkdf2_sha256$1000$salt$eA==",
         "pbkdf2_sha256$1000$salt$???",

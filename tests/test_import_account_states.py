@@ -68,6 +68,8 @@ def test_an_attribute_of_another_directory_says_who_has_access(save: Any, attrib
         ({"email": "a@acme.example", "createdBy": {"email": "b@acme.example", "active": False}}, SILENT),
         ({"email": "a@acme.example", "mfa": {"enabled": False}, "addresses": [{"state": "WA"}]}, SILENT),
         ({"email": "a@acme.example", "isDeleted": True}, NO),
+        ({"type": "Employee", "attributes": {"email": {"value": "a@acme.example"}, "status": {"value": "left"}}}, NO),
+        ({"profile": {"email": "a@acme.example", "name": {"given_name": "A"}, "status": {".tag": "invited"}}}, NO),
     ],
 )
 def test_an_object_of_another_system_says_who_has_access(save: Any, record: Any, found: bool | None) -> None:
@@ -173,6 +175,15 @@ def test_a_mapped_state_stands_beside_the_known_ones(save: Any) -> None:
         {"State": "WA", "City": "Seattle", "Country/Region": "United States", "Block credential": "False"},
         {"State": "Bavaria", "City": "Munich", "Postal code": "80331"},
         {"state": "NSW"},
+        {"State": "Berlin", "Employment Status": "Full-Time"},
+        {"ProtectedFromAccidentalDeletion": "False"},
+        {"krbPasswordExpiration": "20200101000000Z"},
+        {"msRTCSIP-UserEnabled": "FALSE"},
+        {"msTSExpireDate": "20200101000000Z"},
+        {"UserPreferencesDisableAllFeedsEmail": "true"},
+        {"IsProfilePhotoActive": "false"},
+        {"ValidationStatus": "Healthy"},
+        {"OverallProvisioningStatus": "Disabled"},
         {"StateOrProvince": "Ontario"},
         {"US State": "Maine"},
         {"Country/State": "Germany/Hesse"},
@@ -203,6 +214,16 @@ def test_columns_that_only_look_alike_say_nothing(save: Any, columns: dict[str, 
     path = save("people.csv", f"email,{','.join(columns)}\na@acme.example,{','.join(columns.values())}\n")
     (user,) = users(path)
     assert user.get("is_active") is not False
+
+
+def test_details_of_a_state_are_asked_about_only_where_they_stand_alone(save: Any) -> None:
+    path = save(
+        "people.csv", "email,Status,Termination Reason\na@acme.example,Active,\nb@acme.example,Inactive,Moved\n"
+    )
+    assert [user["is_active"] for user in users(path)] == [True, False]
+    assert "'Termination Reason' looks like" in refusal(
+        save("alone.csv", "email,Termination Reason\nb@acme.example,Moved\n")
+    )
 
 
 def test_a_state_between_places_and_accounts_is_asked_about(save: Any) -> None:

@@ -184,3 +184,29 @@ def test_ndjson_refuses_single_lines(save: Any, tmp_path: Path) -> None:
     ]
     assert [bool(row.problems) for row in open_rows(again)] == [False, True, True, True, False]
     assert "error" not in " ".join(open_rows(again).notes)
+
+
+def test_users_by_their_ids_and_under_the_names_of_other_systems(save: Any) -> None:
+    user = {"email": "ada@example.com", "enabled": False}
+    expected = [{"email": "ada@example.com", "is_active": False}]
+    assert users(save("cloud.json", json.dumps({"ada": user}))) == expected
+    assert users(save("wrapped.json", json.dumps({"users": {"ada": user}}))) == expected
+    for name in ("members", "data", "results", "records", "employees"):
+        assert users(save(f"{name}.json", json.dumps({"ok": True, name: [user]}))) == expected
+
+
+@pytest.mark.parametrize("more", [{"has_more": True}, {"nextPageToken": "x"}, {"next_page": "https://x.example"}])
+def test_a_page_of_several_is_noted_as_such(save: Any, more: dict[str, Any]) -> None:
+    source = open_rows(save("page.json", json.dumps({"users": [{"email": "a@example.com"}], **more})))
+    assert source.incomplete == "it is one page of several"
+    last = dict.fromkeys(more)
+    assert open_rows(save("last.json", json.dumps({"users": [{"email": "a@example.com"}], **last}))).incomplete is None
+
+
+def test_nested_names_are_those_of_the_user(save: Any) -> None:
+    member = {
+        "profile": {"email": "ada@example.com", "name": {"given_name": "Ada", "surname": "B", "display_name": "A"}}
+    }
+    assert users(save("nested.json", json.dumps([member]))) == [
+        {"email": "ada@example.com", "first_name": "Ada", "last_name": "B", "name": "A"}
+    ]

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Literal
 
+from models.dn import dn_key
 from models.values import key, now, spelling
 from resolvers.connectors.ldap_account_state import STATE_ATTRIBUTES, filetime
 from resolvers.connectors.ldap_connections import deadline, session
@@ -35,24 +36,50 @@ EVER = "19700101000000"  # the beginning of a generalized time; what follows it 
 ELSEWHERE = frozenset({10, 50})  # result codes: a referral, and an entry that may not be read
 
 
-async def authenticate(server: LdapServer, *, login_dn: str | None, username: str, password: str) -> Entry | None:
+async def authenticate(
+    server: LdapServer, *, login_dn: str | None, username: str, password: str, external_id: str | None = None
+) -> Entry | None:
     """Who proved themselves by this password; None for a wrong name or password. Raises LdapUnavailable.
 
     Their entry is found first, by the stored DN or by name, then bound as; where there is no service account and the
-    DN is known, it is bound as first and read by itself. An empty password is refused before anything is sent.
-    Groups are not looked for: what they give follows with the next sync.
+    DN is known, it is bound as first and read by itself. Where that leads to no entry, or to another one than that of
+    `external_id`, the entry of that id is theirs, wherever it is now. An empty password is refused before anything is
+    sent. Groups are not looked for: what they give follows with the next sync.
     """
     if not password or not (login_dn or username):
         return None
     async with deadline(server.seconds), session(server) as talk:
         if login_dn and not server.bind_dn:
-            if not await talk.bind(login_dn, password):
-                return None
-            return await _by_itself(talk, server, login_dn)
+            if await talk.bind(login_dn, password):
+                entry = await _by_itself(talk, server, login_dn)
+                if entry is None or not _is_another(server, entry, external_id):
+                    return entry
+            else:
+                entry = None
+            moved = await _moved(talk, server, external_id)
+            if moved is None or dn_key(moved.dn) == dn_key(login_dn):
+                return entry
+            return moved if await talk.bind(moved.dn, password) else None
         entry = await one(talk, server, login_dn=login_dn, username=username)
+        if entry is None or _is_another(server, entry, external_id):
+            entry = await _moved(talk, server, external_id) or entry
         if entry is None or not await talk.bind(entry.dn, password):
             return None
         return entry
+
+
+def _is_another(server: LdapServer, entry: Entry, external_id: str | None) -> bool:
+    return external_id is not None and entry.first(server.attributes["external_id"]) != external_id
+
+
+async def _moved(talk: Session, server: LdapServer, external_id: str | None) -> Entry | None:
+    """The entry of this id, if whoever is bound may look for it."""
+    if external_id is None:
+        return None
+    try:
+        return await one(talk, server, external_id=external_id)
+    except LdapRefused:
+        return None
 
 
 async def _by_itself(talk: Session, server: LdapServer, login_dn: str) -> Entry | None:

@@ -4,13 +4,15 @@ import re
 
 # Names with the words of an account's state that are known to mean something else.
 OTHERS = frozenset(
-    "shadowinactive shadowflag stateprovince state/province stateorprovince stateorprovincename st statecode"
+    "activesince protectedfromaccidentaldeletion"
+    " shadowinactive shadowflag stateprovince state/province stateorprovince stateorprovincename st statecode"
     " countrystate country/state region/state state/region homestate workstate disableablecredentialtypes"
     " forecastenabled suaccessexpirationdate msexchuseraccountcontrol statusexpiration statustext statusemoji"
     " usagestate ismailboxsetup nsroleinfo requiredactions lastactive dormant isdormant billingactive"
     " onpremisessyncenabled exemptionstatus nsidletimeout externaluserstatechangedatetime blockedfor"
     " lockoutduration accountlockoutduration loginintruderresettime loginintruderattempts"
-    " loginintruderaddress nsaccountlockstatus".split()
+    " loginintruderaddress nsaccountlockstatus validationstatus overallprovisioningstatus auditenabled"
+    " singleitemrecoveryenabled calendarversionstoredisabled userstatechangedon onlinestatus connectionstatus".split()
 )
 _OTHER_PREFIXES = ("msexch", "msrtcsip", "msts", "userpreferences", "userpermissions", "extensionattribute")
 _OTHER_WORDS = frozenset(
@@ -23,7 +25,8 @@ _OTHER_WORDS = frozenset(
     " emoji presence availability online chat video call meeting count days training survey probation review"
     " background benefits payroll exempt flsa aca manager supervisor creator created updated modified changed change"
     " photo profilephoto trial forecast portal quota storage drive smoking disability disabilities military student"
-    " pgp gpg ssh avatar picture theme dialin rdp vpn wifi exchange lync skype teams".split()
+    " pgp gpg ssh avatar picture theme dialin rdp vpn wifi exchange lync skype teams protected"
+    " prevent retention".split()
 )
 _WORD_OF_A_STATE = re.compile(
     r"status|stat(e|us)s?|enabled|disabled?|(de|in|re)?activ(e|ated|o|é)|active|blocked|block|blocking|locked|lockout"

@@ -17,6 +17,7 @@ Reader = Callable[[Any, Collection[str]], bool | None]
 
 _NOTHING = frozenset(["", "null", "none", "nil", "na", "undefined", "notset", "notapplicable"])
 _DISABLED, _LOCKED_OUT = 0x2, 0x10  # bits of Active Directory's userAccountControl
+_NO_TICKETS = 0x40  # MIT Kerberos: DISALLOW_ALL_TIX
 _CONTROL = re.compile(r"\s*(0x[0-9a-f]+|-?\d+)(\.0+)?\s*(?:=.*)?", re.IGNORECASE | re.DOTALL)
 _CONTROL_NAMES = re.compile(r"[A-Z_ ,|&()]+", re.IGNORECASE)
 _SAMBA_FLAGS = re.compile(r"\[[A-Z ]*\]")
@@ -170,6 +171,16 @@ def user_account_control(value: Any, beside: Collection[str]) -> bool | None:
 def computed_account_control(value: Any, beside: Collection[str]) -> bool | None:
     """What Active Directory works out for the moment: of its bits only the lock concerns access."""
     return None if user_account_control(value, beside) is not False else False
+
+
+def ticket_flags(value: Any, beside: Collection[str]) -> bool | None:
+    """Kerberos issues no tickets at all with this flag."""
+    text = _text(value).strip()
+    if not text:
+        return None
+    if not re.fullmatch(r"-?\d+", text):
+        raise Mistake(f"holds {text[:40]!r}: write the number, such as 128")
+    return False if int(text) & _NO_TICKETS else None
 
 
 def samba_flags(value: Any, beside: Collection[str]) -> bool | None:

@@ -27,7 +27,16 @@ SYSTEMS: Mapping[str, Mapping[str, Reader]] = {
         "deletiontime": _HAPPENED,
         "suspensionreason": _HAPPENED,
     },
-    "Okta": {"activated": read.was_activated, "accountstatus": read.status},
+    "Okta": {"activated": read.was_activated, "accountstatus": read.status, "transitioningtostatus": read.accepted},
+    "OneLogin and HR systems, since when": {
+        "activatedat": read.was_activated,
+        "activatedon": read.was_activated,
+        "activateddate": read.begins,
+        "activationdate": read.begins,
+        "activefrom": read.begins,
+        "activeuntil": read.ends,
+        "activeto": read.ends,
+    },
     "Microsoft Entra ID and Microsoft 365": {
         "accountenabled": _HAS_ACCESS,
         "blockcredential": _HAS_NONE,
@@ -64,6 +73,7 @@ SYSTEMS: Mapping[str, Mapping[str, Reader]] = {
         "accountdisabled": _HAS_NONE,
         "preserved": _RESTRICTS,
         "krbprincipalexpiration": read.ends,
+        "krbticketflags": read.ticket_flags,
         "krbaccountlockedout": _RESTRICTS,
     },
     "OpenLDAP's password policy and others of the same draft": {
@@ -82,6 +92,8 @@ SYSTEMS: Mapping[str, Mapping[str, Reader]] = {
         "orclactiveenddate": read.ends,
         "orclactivestartdate": read.begins,
         "inetuserstatus": read.status,
+        "iplanetamuserloginstatus": read.status,
+        "oblockouttime": _HAPPENED,
         "obuseraccountcontrol": read.status,
         "account.canauthenticate": _HAS_ACCESS,
         "canauthenticate": _HAS_ACCESS,
@@ -240,9 +252,14 @@ SYSTEMS: Mapping[str, Mapping[str, Reader]] = {
 }
 STATES: Mapping[str, Reader] = {name: reader for names in SYSTEMS.values() for name, reader in names.items()}
 
+# What tells more about a state that another column has; by themselves these names are not understood.
+DETAILS = frozenset(
+    "terminationreason terminationtype reasonforleaving employeestatusdate statusdate statusinuserbase statusreason"
+    " deactivationreason lockreason".split()
+)
 # One name for two things: GitLab, OneLogin and JumpCloud mean the account, Microsoft 365 and Salesforce a place.
 AMBIGUOUS = frozenset(["state"])
 PLACES = frozenset(
     "city town country countrycode countryregion country/region countryorregion postalcode zip zipcode street"
-    " streetaddress address addressline1 locality l st usagelocation postcode region".split()
+    " streetaddress address addressline1 locality l st usagelocation postcode region location birthplace".split()
 )

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from resolvers.importers.account_readers import Reader
 
@@ -31,11 +32,11 @@ class Target:
 
 _NAMES: dict[str, str] = {
     "email": "email emailaddress mail invitedemail inviteeemail emailaddresstoinvite primaryemail primaryemailaddress"
-    " workemail useremail",
+    " workemail primaryworkemail businessemail companyemail emailprimary useremail",
     "username": "username login loginname accountname samaccountname userlogin rawlogin",
     "name": "name fullname",
     "first_name": "firstname givenname name.givenname",
-    "last_name": "lastname surname familyname sn name.familyname",
+    "last_name": "lastname surname familyname sn name.familyname name.surname",
     "role": "role rolename role.name",
     "password": "password initialpassword passwordprofile passwordprofile.password",
     "password_hash": "passwordhash hashedpassword",
@@ -66,6 +67,8 @@ KNOWN: dict[str, Target] = {
     "userprincipalname": Target("email", 1),
     "emails": Target("email", 1),
     "name.formatted": Target("name", 2),
+    "name.displayname": Target("name", 1),
+    "name.fullname": Target("name", 1),
     "roles": Target("role", 1),
     "organization": Target("variables.organization", note=_COMPANY),
     "urn:ietf:params:scim:schemas:extension:enterprise:2.0:user.organization": Target("variables.organization"),
@@ -82,6 +85,9 @@ DIRECTORY_COLUMNS: dict[str, Target] = {
 DIRECTORY_MARKS = frozenset(
     "dn distinguishedname samaccountname useraccountcontrol objectclass objectguid memberof".split()
 )
+# Atlassian's export of users heads their full names so; usernames have no spaces.
+ATLASSIAN_MARKS = frozenset(["addedtoorg", "orgrole"])
+ATLASSIAN_COLUMNS: dict[str, Target] = {"username": Target("name")}
 # inetOrgPerson (RFC 2798), 389 Directory Server and Active Directory. `ou`, `l` and telephone numbers stay
 # out: they describe the directory's tree or are personal data that nobody asked for; --map takes them in.
 DIRECTORY: dict[str, Target] = {
@@ -108,6 +114,7 @@ _ANNOTATION = re.compile(
 )
 
 
+@lru_cache(maxsize=1024)
 def normal(name: str) -> str:
     """Case, spaces, underscores, hyphens and a question mark make no difference between names."""
     return re.sub(r"[\s_-]+|[?:*]+\s*$", "", name).casefold()
@@ -126,16 +133,17 @@ def name_forms(name: str) -> list[str]:
     inside, closed, after = rest.partition("]")
     if opened and closed and normal(after) in ("", "required"):
         return [inside, before]
-    *outer, last = name.split(".")
-    if outer and last and all(normal(part) in _WRAPPERS for part in outer):
-        return [name, last]
-    return [name]
+    return [name, *_unwrapped(name, _WRAPPERS)]
+
+
+def _unwrapped(name: str, wrappers: frozenset[str]) -> list[str]:
+    """What stays of `profile.name.given_name` without the objects around it."""
+    first, _, rest = name.partition(".")
+    return [rest, *_unwrapped(rest, wrappers)] if rest and normal(first) in wrappers else []
 
 
 def state_forms(name: str) -> list[str]:
     """The names under which a heading may be an account's state: what stands before brackets counts first."""
     forms = name_forms(name)
-    *outer, last = name.split(".")
-    if outer and last and all(normal(part) in _WRAPPERS | _STATE_WRAPPERS for part in outer):
-        forms = [*forms, last]
+    forms += [form for form in _unwrapped(name, _WRAPPERS | _STATE_WRAPPERS) if form not in forms]
     return [_ANNOTATION.sub("", form) for form in reversed(forms)] if "[" in name else forms

@@ -9,7 +9,14 @@ from itertools import islice
 
 from models.values import FORMULA
 from resolvers.importers.account_readers import has_access
-from resolvers.importers.column_names import DIRECTORY_COLUMNS, DIRECTORY_MARKS, Target, normal
+from resolvers.importers.column_names import (
+    ATLASSIAN_COLUMNS,
+    ATLASSIAN_MARKS,
+    DIRECTORY_COLUMNS,
+    DIRECTORY_MARKS,
+    Target,
+    normal,
+)
 from resolvers.importers.columns import Columns, shown
 from resolvers.importers.encodings import Text
 from resolvers.importers.entry_kinds import NAMES, is_put_aside, kind_of_row, skipped
@@ -58,6 +65,8 @@ class Delimited(Source):
         self._remarks = {place for place, name in enumerate(self.headings) if normal(name) == "error"}
         if DIRECTORY_MARKS & set(map(normal, self.headings)):
             self.columns.known = {**self.columns.known, **DIRECTORY_COLUMNS}
+        if set(map(normal, self.headings)) >= ATLASSIAN_MARKS:
+            self.columns.known = {**self.columns.known, **ATLASSIAN_COLUMNS}
         self._kinds = {place: NAMES[normal(name)] for place, name in enumerate(self.headings) if normal(name) in NAMES}
         self._targets = self._known_columns()
         self._email = self.columns.gives("email", self.headings)

@@ -17,6 +17,8 @@ from resolvers.importers.values import Cell, user_of
 LARGEST = 512 * 1024 * 1024
 _LONGEST_NUMBER = 4_000  # digits, of which Python turns up to 4,300 into a number
 _DEEPEST = 64
+# What says that there are more pages: Microsoft Graph, Google, Zendesk, Dropbox and others.
+_NEXT_PAGE = ("@odata.nextlink", "nextpagetoken", "nextpage", "hasmore", "nextlink", "nextcursor")
 _WRAPPERS = ("users", "value", "resources", "members", "data", "results", "records", "employees", "values", "items")
 
 
@@ -145,8 +147,8 @@ class Json(Objects):
         return self._unwrap(found)
 
     def _unwrap(self, found: Any) -> list[Any]:
-        lists = {normal(key): value for key, value in found.items()} if isinstance(found, dict) else {}
-        users = next((lists[name] for name in _WRAPPERS if isinstance(lists.get(name), list)), None)
+        lists = {normal(key): self._listed(value) for key, value in found.items()} if isinstance(found, dict) else {}
+        users = next((lists[name] for name in _WRAPPERS if isinstance(lists.get(name), list)), self._by_id(found))
         if users is not None:
             self._note_pages(lists, len(users))
             return list(users)
@@ -156,9 +158,21 @@ class Json(Objects):
             'the JSON holds no users: write an array of objects, or an object with such an array as "users"'
         )
 
+    def _listed(self, value: Any) -> Any:
+        """Nextcloud answers `{"ocs": {"data": {"users": {ID: {…}}}}}`."""
+        return self._by_id(value) or value if isinstance(value, dict) else value
+
+    def _by_id(self, found: Any) -> list[Any] | None:
+        """The users of an object that has them by their ids."""
+        values = list(found.values()) if isinstance(found, dict) else []
+        if not values or any(map(self.columns.knows, found)) or not all(isinstance(one, dict) for one in values):
+            return None
+        return values if all(any(map(self.columns.knows, one)) for one in values) else None
+
     def _note_pages(self, wrapper: Mapping[str, Any], held: int) -> None:
         total = wrapper.get("totalresults")
-        if "@odata.nextlink" in wrapper or (isinstance(total, int) and total > held):
+        is_continued = any(wrapper.get(name) for name in _NEXT_PAGE)
+        if is_continued or (isinstance(total, int) and total > held):
             self.incomplete = "it is one page of several"
             self.notes.append("the file is one page of several: users of the other pages are not in it")
 

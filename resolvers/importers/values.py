@@ -16,7 +16,7 @@ from resolvers.importers.spreadsheets import rewriting
 
 _YES = YES | {"active", "enabled"}
 _NO = NO | {"inactive", "disabled", "deactivated", "deleted"}
-_NAMED_BY = ("name", "displayName", "display", "path", "id", "value")
+_NAMED_BY = ("name", "displayName", "display", "path", "id", "value", "attributes")
 _LARGEST = 10**30
 _SPLIT = frozenset({"tags", "aliases", "groups"})
 _LOOSE = frozenset({"email", "username"})
@@ -249,7 +249,8 @@ def _single(value: Any) -> Any:
     if isinstance(value, list) and not value:
         return None
     if isinstance(value, Mapping):
-        return next((value[name] for name in _NAMED_BY if name in value), value)
+        inner = next((value[name] for name in _NAMED_BY if name in value), value)
+        return _single(inner) if isinstance(inner, Mapping) and inner is not value else inner
     return value
 
 
