@@ -49,8 +49,8 @@ class Settings:
     workers: int = setting(1, "Processes that serve on this port.", low=1, high=64)
     public_url: str = setting(
         "http://127.0.0.1:8000",
-        "Address that invitation and reset links begin with; never taken from a request. Unless it is set, it has the port"
-        " of `USERGRAPH_PORT`.",
+        "Address that invitation and reset links begin with; never taken from a request. Unless it is set, it has the "
+        "port of `USERGRAPH_PORT`.",
     )
     sign_in_url: str = setting(
         "",
