@@ -29,23 +29,19 @@ from graph.columns import Column
 from graph.documents import Prepared, RequestError
 from graph.errors import coded
 from graph.executor import Engine
-from graph.levels import Level
+from graph.export_streams import Hold, StreamedRows, Write
 from graph.limits import Cost
-from graph.runs import Run
 from graph.selection import Compiler
 from graph.sites import Argued, spec_of
-from models.connections import Record, Statement, Steps
 from models.database import Database
 from models.errors import Invalid
 from models.streams import in_thread
-from resolvers import history, loaders
+from resolvers import history
 from resolvers.loaders import Page
 from resolvers.policy import Reach, Viewer
 from resolvers.selected import Selected
 
 BATCH = 1_000  # rows that are in memory at a time at most, with all that hangs on them
-
-Write = Callable[[Sequence[Any]], bytes]
 
 
 def not_exportable(reason: str) -> GraphQLError:
@@ -126,7 +122,7 @@ class WholeRows:
     async def count(self) -> int:
         return len(self.rows)
 
-    async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
+    async def written(self, write: Write, hold: Hold) -> AsyncGenerator[bytes, None]:
         for first in range(0, len(self.rows), BATCH):
             rows = self.rows[first : first + BATCH]
             yield await in_thread(lambda some=rows: write(self.shape(some)))  # type: ignore[misc]
@@ -136,56 +132,6 @@ def as_cells(table: Sequence[Column], values: Values) -> Callable[[Sequence[Any]
     """Makes rows of cells of the rows of an answer."""
     converts = [values.of(column, column.path) for column in table]
     return lambda rows: [tuple([convert(row) for convert in converts]) for row in rows]
-
-
-@dataclass(frozen=True)
-class StreamedRows:
-    """All rows of a connection, read by one statement; `level` shapes each batch of them.
-
-    `viewer` is who asks with the rights that reach into the past, where rows of the past are asked for.
-    """
-
-    database: Database
-    viewer: Viewer
-    level: Level
-    arguments: Sequence[Any]
-    asked: Page
-    most: int | None
-    size: int
-
-    def place(self) -> AbstractContextManager[None]:
-        """Held until the file is whole and sent: a sheet takes room on the disk after its last row was read."""
-        return self.database.place()
-
-    async def count(self) -> int | None:
-        """How many rows there are to come; None behind a cursor, where nobody has counted them."""
-        if self.asked.after is not None:
-            return None
-        source, moment = self.level.selected.source, self.asked.as_of
-        assert source is not None
-        steps = loaders.count(self.viewer, self.database.dialect, source, self.asked)
-        found: int = (await self.database.read(steps if moment is None else history.at(moment, steps)))[0][0]
-        return found if self.most is None else min(found, self.most)
-
-    async def written(self, write: Write) -> AsyncGenerator[bytes, None]:
-        async with self.database.stream(self._statement()) as stream:
-            batches = stream.batches(self.size, self._batch, write)
-            try:
-                async for piece in batches:
-                    yield piece
-            finally:
-                await batches.aclose()
-
-    def _statement(self) -> Steps[Statement]:
-        every = loaders.every(self.viewer, self.database.dialect, self.level.selected, self.asked, self.most)
-        moment = self.asked.as_of
-        if moment is None:
-            return (yield from every)
-        return history.then(moment, (yield from history.at(moment, every)))
-
-    def _batch(self, rows: Sequence[Record]) -> Steps[list[Any]]:
-        shaped, moment = self.level.run(Run(self.viewer, self.database.dialect, self.arguments), rows), self.asked.as_of
-        return shaped if moment is None else history.at(moment, shaped)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from graph.errors import BadRequest, coded, public
 from graph.executor import Answer, Engine
 from graph.export_columns import ArrowWriter, ParquetWriter
 from graph.export_reports import report, whole
-from graph.export_rows import Asking, Root, StreamedRows, WholeRows, as_cells, root_of
+from graph.export_rows import Asking, Root, WholeRows, as_cells, root_of
 from graph.export_sheets import SheetWriter
+from graph.export_streams import StreamedRows
 from graph.export_texts import CsvWriter, LinesWriter
 from graph.incoming import GRAPHQL, JSON, weights
 from models.errors import Refusal, TooBusy, Unavailable
@@ -160,8 +161,9 @@ async def export(
         return Export(format.content_type, f"{name}.{format.extension}", await _begun(pieces), rows.count, pieces)
     except RequestError as refused:
         return Answer(errors=refused.errors)
-    except TooBusy:
-        message = "As many exports are under way here as may be at once. Try again in a moment."
+    except TooBusy as busy:
+        whose = "of yours are" if busy.is_of_one else "are"
+        message = f"As many exports {whose} under way here as may be at once. Try again in a moment."
         return Answer(errors=[coded(message, "SERVICE_UNAVAILABLE")])
     except (Refusal, GraphQLError, Unavailable) as refused:
         return Answer(errors=[public(refused, context.request_id, [root.key] if root else None)])
@@ -199,8 +201,9 @@ async def _begun(pieces: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
 
 async def _pieces(rows: StreamedRows | WholeRows, writer: Writer) -> AsyncGenerator[bytes, None]:
     """Not empty. The connection of a stream is given back before the end of the file is written, its place after."""
-    with rows.place(), contextlib.closing(writer):
-        written = rows.written(writer.write)
+    with contextlib.ExitStack() as held:
+        held.enter_context(contextlib.closing(writer))
+        written = rows.written(writer.write, lambda: held.enter_context(rows.place()))
         try:
             async for piece in written:
                 if piece:

@@ -178,7 +178,8 @@ class ValuesChild(Child):
             return {}
         found = yield from loaders.values_of(run.viewer, run.dialect, self.relation, self.selected, keys)
         run.require_all(found)
-        run.spend(sum(A_ROW + (len(row[-1]) // LONG if type(row[-1]) is str else 0) for row in found))
+        texts = (sum(len(each) for each in row[1:] if type(each) is str) for row in found)
+        run.spend(sum(A_ROW + length // LONG for length in texts))
         shaped = [row[1] for row in found] if self.level is None else (yield from self.level.run(run, found))
         return grouped(found, shaped)
 

@@ -19,8 +19,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, config: "BoundedConfig", *arguments: Any, **named: Any) -> None:
         super().__init__(config, *arguments, **named)
         self._seconds = config.read_seconds
-        self._head = 0
+        self._head = 0  # bytes of an unfinished head
+        self._parsed_head = 0  # bytes of the request line and headers that are parsed
         self._is_in_head = True
+        self._is_between = False
+        self._begun = 0  # requests that began in this piece
+        self._is_refused = False
         self._deadline: asyncio.TimerHandle | None = None
         self._since = 0.0
         self._unread = 0
@@ -38,24 +42,62 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if not self._is_in_head:
+        if self._is_refused:
             return
-        self._head += len(data)
-        if self._head > MOST_HEAD and not self.transport.is_closing():
-            self.send_400_response("The request's headers are too large.")
+        is_whole = self._is_in_head or self._is_between
+        self._begun = 0
+        super().data_received(data)
+        # Of a piece that ends another request, nothing is counted before the headers are complete.
+        if self._is_in_head and is_whole and self._begun <= 1:
+            self._head += len(data)
+            if self._head > MOST_HEAD:
+                self._refuse_head()
 
     def on_message_begin(self) -> None:
-        self._head, self._is_in_head = 0, True
-        self._expect_more()
-        super().on_message_begin()
+        self._head, self._parsed_head, self._is_in_head, self._is_between = 0, 0, True, False
+        self._begun += 1
+        if not self._is_refused:
+            self._expect_more()
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._parsed_head += len(url) + len("GET  HTTP/1.1\r\n")
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._parsed_head += len(name) + len(value) + len(": \r\n")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
-        self._expect_more()
-        super().on_headers_complete()
+        if self._parsed_head > MOST_HEAD:
+            self._refuse_head()
+        if not self._is_refused:
+            self._expect_more()
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._is_refused:
+            super().on_body(body)
+
+    def _refuse_head(self) -> None:
+        """Answer 431 and hear nothing more: what follows belongs to a request that was not taken."""
+        if self._is_refused or self.transport.is_closing():
+            return
+        self._is_refused = True
+        self._expect_nothing()
+        message = f"The request line and headers have at most {MOST_HEAD} bytes together."
+        head = (
+            f"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            f"content-length: {len(message)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write((head + message).encode("ascii"))
+        self.transport.close()
 
     def on_message_complete(self) -> None:
+        self._is_between = True
+        if self._is_refused:
+            return
         self._expect_nothing()
         self._since = self.loop.time()
         super().on_message_complete()

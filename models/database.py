@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,7 +38,8 @@ class Database:
         self._running: set[asyncio.Task[Any]] = set()
         readers = self._pool.connections()[2] - (1 if self.file else 0)
         lengthy = readers - 1 if readers > 2 else readers  # of two, streams already leave one
-        self._places, self._most_places = 0, min(streams, lengthy - 1)
+        self._places: Counter[int | None] = Counter()  # by who streams
+        self._most_places = min(streams, lengthy - 1)
         self._long = asyncio.Semaphore(lengthy)
         self._told = ("", 0.0)
         self.tally = Tally()
@@ -118,18 +120,22 @@ class Database:
             raise
 
     @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self, user_id: int | None) -> Iterator[None]:
         """One of the places of those who stream, which last, while others need connections too.
 
-        Raises TooBusy where all are taken, and always where there is but one connection.
+        A user has half of them, or the only one. Raises TooBusy where all are taken, where the user's share is, and
+        always where there is but one connection.
         """
-        if self._places >= self._most_places:
+        if self._places.total() >= self._most_places:
             raise TooBusy("as many streams are open as may be")
-        self._places += 1
+        if self._places[user_id] >= max(1, self._most_places // 2):
+            raise TooBusy("this user streams as much as one may", is_of_one=True)
+        self._places[user_id] += 1
         try:
             yield
         finally:
-            self._places -= 1
+            self._places[user_id] -= 1
+            self._places += Counter()  # which drops those who have none
 
     @contextlib.asynccontextmanager
     async def _streaming(self, steps: Steps[Statement]) -> AsyncIterator[Stream | ThreadedStream]:

@@ -284,7 +284,11 @@ class Unavailable(Exception):
 
 
 class TooBusy(Unavailable):
-    """The database answers, but as much of this kind is under way as may be."""
+    """The database answers, but as much of this kind is under way as may be, for all or for this user."""
+
+    def __init__(self, message: str, *, is_of_one: bool = False) -> None:
+        super().__init__(message)
+        self.is_of_one = is_of_one
 
 
 class TooSlow(Unavailable):

@@ -41,7 +41,7 @@ async def end_access(change: Change, ids: Sequence[int]) -> dict[int, Ended]:
 
 
 async def end_keys(change: Change, drafts: Sequence[Draft]) -> dict[int, int]:
-    """End the API keys of users for whom somebody else is answerable from now on; count them, also in the drafts."""
+    """End the API keys of users for which somebody else is answerable now; count them, also in the drafts."""
     users = {draft.user_id: draft for draft in drafts if draft.user_id is not None}
     if not users:
         return {}

@@ -7,7 +7,7 @@ from typing import Any
 from models.database import Connection
 from models.directories import JobKind
 from models.errors import Refusal
-from models.values import email_key, login_dn, spelling
+from models.values import email_key, is_same_email, login_dn, spelling
 from resolvers import entry_ids
 from resolvers.directories_store import Job, JobRow
 
@@ -33,6 +33,7 @@ class Candidate:
     user_id: int
     entry_id: str | None
     external_id: str | None = None
+    email: str | None = None
 
 
 async def found(connection: Connection, job: Job, rows: Sequence[JobRow]) -> Found:
@@ -40,7 +41,7 @@ async def found(connection: Connection, job: Job, rows: Sequence[JobRow]) -> Fou
     wanted = {row.entry_key: row.wanted or {} for row in rows}
     known = await _named_before(connection, job, [row.entry_key for row in rows])
     if job.kind != JobKind.SYNC:
-        return Found({each.entry_key: each.user_id for each in known if not _has_other_id(each, wanted)})
+        return Found({each.entry_key: each.user_id for each in known if not _is_somebody_else(each, wanted)})
     ids = {kept: each for kept, each in _keys(wanted, "entry_id").items() if entry_ids.to_keep(kept)}
     by_dn = await _by_column(connection, job, "login_dn_key", {dn: each for each, dn in _dns(wanted)}, PROVISIONED)
     by_external_id = await _by_external_id(connection, job, _keys(wanted, "external_id"))
@@ -61,16 +62,21 @@ def _is_another(candidate: Candidate, wanted: Mapping[str, Mapping[str, Any]]) -
     return entry_ids.is_another(candidate.entry_id, wanted[candidate.entry_key].get("entry_id") or "")
 
 
-def _has_other_id(candidate: Candidate, wanted: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether the source knows the user by another id than the row's, which is somebody else's then."""
-    external_id = (wanted[candidate.entry_key].get("external_id") or "").strip()
-    return bool(external_id) and candidate.external_id not in (None, external_id)
+def _is_somebody_else(candidate: Candidate, wanted: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the source knows the user by another id than the row's, or by an email that only looks like the row's."""
+    row = wanted[candidate.entry_key]
+    external_id = (row.get("external_id") or "").strip()
+    if external_id:
+        return candidate.external_id not in (None, external_id)
+    email, known = row.get("email") or "", candidate.email or ""
+    return email_key(email) == email_key(known) and not is_same_email(email, known)
 
 
 async def _named_before(connection: Connection, job: Job, keys: Sequence[str]) -> list[Candidate]:
     among = connection.dialect.among("e.entry_key", "$2", "text")
     sql = (
-        "SELECT e.entry_key, e.user_id, u.entry_id, x.value FROM directory_entries e JOIN users u ON u.id = e.user_id"
+        "SELECT e.entry_key, e.user_id, u.entry_id, x.value, u.email"
+        " FROM directory_entries e JOIN users u ON u.id = e.user_id"
         " LEFT JOIN user_external_ids x ON x.user_id = e.user_id AND x.source = e.source"
     )
     rows = await connection.rows(f"{sql} WHERE e.source = $1 AND {among}", job.source, list(keys))

@@ -103,6 +103,24 @@ async def issue(change: Change, drafts: Sequence[Draft]) -> dict[int, dict[str, 
     return {draft.index: issued(change, ids[draft.user_id], links[draft.index], expires) for draft in drafts}
 
 
+async def restore(change: Change, drafts: Sequence[Draft]) -> None:
+    """Expired invitations, without link or email, for users who come INVITED out of a file: to be sent again."""
+    rows = [
+        {
+            "user_id": draft.user_id,
+            "provider_id": None,
+            "token_digest": tokens.digest(tokens.Purpose.INVITATION, tokens.make(tokens.Purpose.INVITATION)),
+            "state": InvitationState.PENDING,
+            "sent_count": 0,
+            "expires_at": change.moment,
+            "created_at": change.moment,
+            "created_by_id": change.viewer.user_id,
+        }
+        for draft in drafts
+    ]
+    await bulk.insert(change.tx, Invitation, rows)
+
+
 def issued(change: Change, invitation_id: int, link: str, expires: Any) -> dict[str, Any]:
     """An `IssuedInvitation`. A dry run has no link: the token it would hold will never work."""
     return {

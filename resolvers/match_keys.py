@@ -1,6 +1,6 @@
 """Match keys: by which a source finds a user, and what whoever set each key could grant.
 
-A source gives roles to whom its keys name. So a key is as good as whoever put it there: a row that was matched by a key
+A source gives roles to the users that its keys name. So a key is as good as its setter: a row that was matched by a key
 raises a user's role only if whoever set that key could have granted the role, everywhere. Each user stores, for each
 kind of key, a digest of its value and the grant limit of its setter. A value without a matching digest vouches for
 nothing, whatever wrote it.
@@ -118,14 +118,14 @@ def require_confirmed(draft: Draft, before: RoleRow, after: RoleRow) -> None:
     draft.is_raised = after.weight > before.weight or not after.rights <= before.rights
     name = "can_create_projects_in_root"
     if draft.is_raised and not any(limit.covers(after.weight, after.rights) for limit in draft.vouched):
-        raise KeyNotConfirmed(*draft.path, "role", **_told(draft, target), what=f"the role {after.name}")
+        raise KeyNotConfirmed(*draft.path, "role", **_key_names(draft, target), what=f"the role {after.name}")
     gains_root = draft.columns.get(name) and not target[name]
     if gains_root and not any(limit.covers(0, {Right.UPDATE_USERS}) for limit in draft.vouched):
         what = "canCreateProjectsInRoot"
-        raise KeyNotConfirmed(*draft.path, what, **_told(draft, target), what=what)
+        raise KeyNotConfirmed(*draft.path, what, **_key_names(draft, target), what=what)
 
 
-def _told(draft: Draft, target: Target) -> dict[str, Any]:
+def _key_names(draft: Draft, target: Target) -> dict[str, Any]:
     kinds = sorted(draft.agreed)
     called = " and ".join(CALLED.get(kind) or f"id at {kind.removeprefix(EXTERNAL_ID)}" for kind in kinds)
     called = called or "an earlier row of this source"

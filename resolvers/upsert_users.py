@@ -15,6 +15,7 @@ from resolvers.change_groups import ensure_groups
 from resolvers.changes import Before, Change
 from resolvers.create_users import hash_or_note
 from resolvers.drafts import Draft, external_id_path, name_by_email, read, refuse_duplicates, require_for_sources
+from resolvers.invite_users import restore
 from resolvers.placing import Placing
 from resolvers.policy import ADMINISTRATION, Right
 from resolvers.references import RoleRow, is_deactivated
@@ -239,6 +240,7 @@ async def store(change: Change, planned: Planned, good: Sequence[Draft]) -> None
     await store_users.insert(change, new, states, placing.roles)
     async for draft in in_turns(new):
         store_users.describe(draft, placing)
+    await restore(change, [draft for draft in new if states[draft.index] == UserState.INVITED])
     await store_users.update(change, changed)
     await store_users.attach(change, [*new, *changed])
     ended = [d.target.id for d in changed if d.target and states[d.index] == "DEACTIVATED" != d.target["state"]]

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.apacheds import PASSWORD, ApacheDs, dn, person
+from tests.apacheds import BASE, PASSWORD, ApacheDs, dn, person
 from tests.crew import UPDATE, of_crew, row_of, sync, user
 from tests.directories import counts, loaded
 from tests.service import Service
 from tests.signing_in import sign_in
+from tests.slapd import record
 from tests.test_probe_providers import WORKING, steps, tried
 
 NAMES = ("ann", "bob", "cid")
@@ -81,3 +82,35 @@ async def test_locked_account_is_deactivated(service: Service, directory: Apache
     directory.add(person("eve", pwdAccountLockedTime="000001010000Z"))
     assert of_crew(await sync(service))["eve"] == "CREATE"
     assert (await user(service, "eve"))["state"] == "DEACTIVATED"
+
+
+async def test_renamed_entry_is_followed_by_an_incremental_sync(service: Service, directory: ApacheDs) -> None:
+    await configure(service, directory)
+    await sync(service)
+    before = (await user(service, "bob"))["id"]
+    directory.modify(f"dn: {dn('bob')}\nchangetype: modrdn\nnewrdn: uid=bert\ndeleteoldrdn: 1\n\n")
+    row = row_of(await sync(service, isFull=False), "bob")
+    assert (row["action"], row["user"]["id"]) == ("UPDATE", before)
+    assert {"field": "loginDn", "before": dn("bob"), "after": dn("bert")} in row["changes"]
+    assert (await user(service, "bob"))["loginDn"] == dn("bert")
+    assert (await sign_in(service, "bob@example.com", PASSWORD))["user"]["id"] == before
+
+
+async def test_groups_and_pages_are_read_whole(service: Service, directory: ApacheDs) -> None:
+    """More people than a page has, in a group that is in another group."""
+    others = [f"p{n}" for n in range(18)]
+    directory.add("".join(map(person, others)))
+    members = [dn(each) for each in (*NAMES, *others)]
+    inner, outer = (f"cn={name},{BASE}" for name in ("inner", "outer"))
+    directory.add(record(inner, objectClass="groupOfNames", cn="inner", member=members))
+    directory.add(record(outer, objectClass="groupOfUniqueNames", cn="outer", uniqueMember=[inner]))
+    try:
+        mappings = [{"group": "outer", "groupIds": ["group_1"]}]
+        await configure(service, directory, pageSize=10, groupBaseDn=BASE, groupMappings=mappings)
+        assert counts(await sync(service)) == {"create": 21}
+        sql = "SELECT COUNT(*) FROM group_members m JOIN users u ON u.id = m.user_id WHERE u.ldap_provider_id = 2"
+        assert await service.scalar(sql + " AND m.group_id = 1 AND u.email LIKE 'p%@example.com'") == 18
+        answer = await tried(service, username="ann")
+        assert all(each in answer["steps"][-1]["message"] for each in (inner, outer))
+    finally:
+        directory.delete(inner, outer)

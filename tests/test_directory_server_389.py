@@ -7,9 +7,10 @@ import pytest
 
 from tests.crew import UPDATE, external_id, of_crew, row_of, sync, user
 from tests.directories import counts
-from tests.directory_server_389 import PASSWORD, DirectoryServer389, dn, person
+from tests.directory_server_389 import BASE, PASSWORD, DirectoryServer389, dn, person
 from tests.service import Service
 from tests.signing_in import sign_in
+from tests.slapd import record
 from tests.test_probe_providers import WORKING, steps, tried
 
 NAMES = ("ann", "bob", "cid")
@@ -45,6 +46,11 @@ async def test_default_external_id_that_entries_lack_fails_the_probe(
     service: Service, directory: DirectoryServer389
 ) -> None:
     await configure(service, directory, attributes=None)
+    answer = await tried(service)
+    assert (answer["isOk"], steps(answer)[-1]) == (False, ("base", False))
+    assert answer["steps"][-1]["message"].startswith(
+        "Nobody below ou=people,dc=example,dc=com shows the attribute entryUUID."
+    )
     answer = await tried(service, username="ann")
     assert (answer["isOk"], steps(answer)[-1]) == (False, ("user", False))
     assert answer["steps"][-1]["message"] == (
@@ -104,3 +110,37 @@ async def test_stored_address_stays_while_it_is_among_several(service: Service, 
     mail("ann.lee@example.com", "a.lee@example.com")
     changes = row_of(await sync(service), "ann.lee")["changes"]
     assert changes == [{"field": "email", "before": "ann@example.com", "after": "ann.lee@example.com"}]
+
+
+async def test_renamed_entry_is_followed_by_an_incremental_sync(
+    service: Service, directory: DirectoryServer389
+) -> None:
+    await configure(service, directory)
+    await sync(service)
+    before = (await user(service, "bob"))["id"]
+    directory.modify(f"dn: {dn('bob')}\nchangetype: modrdn\nnewrdn: uid=bert\ndeleteoldrdn: 1\n\n")
+    row = row_of(await sync(service, isFull=False), "bob")
+    assert (row["action"], row["user"]["id"]) == ("UPDATE", before)
+    assert {"field": "loginDn", "before": dn("bob"), "after": dn("bert")} in row["changes"]
+    assert (await user(service, "bob"))["loginDn"] == dn("bert")
+    assert (await sign_in(service, "bob@example.com", PASSWORD))["user"]["id"] == before
+
+
+async def test_groups_and_pages_are_read_whole(service: Service, directory: DirectoryServer389) -> None:
+    """More people than a page has, in a group that is in another group."""
+    others = [f"p{n}" for n in range(18)]
+    directory.add("".join(map(person, others)))
+    members = [dn(each) for each in (*NAMES, *others)]
+    inner, outer = (f"cn={name},{BASE}" for name in ("inner", "outer"))
+    directory.add(record(inner, objectClass="groupOfNames", cn="inner", member=members))
+    directory.add(record(outer, objectClass="groupOfUniqueNames", cn="outer", uniqueMember=[inner]))
+    try:
+        mappings = [{"group": "outer", "groupIds": ["group_1"]}]
+        await configure(service, directory, pageSize=10, groupBaseDn=BASE, groupMappings=mappings)
+        assert counts(await sync(service)) == {"create": 21}
+        sql = "SELECT COUNT(*) FROM group_members m JOIN users u ON u.id = m.user_id WHERE u.ldap_provider_id = 2"
+        assert await service.scalar(sql + " AND m.group_id = 1 AND u.email LIKE 'p%@example.com'") == 18
+        answer = await tried(service, username="ann")
+        assert all(each in answer["steps"][-1]["message"] for each in (inner, outer))
+    finally:
+        directory.delete(inner, outer)

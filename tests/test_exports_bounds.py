@@ -115,7 +115,93 @@ async def test_a_place_is_held_until_the_file_is_sent(service_with: Callable[...
 
 async def test_with_one_connection_there_is_no_place(service_with: Callable[..., Any]) -> None:
     async with service_with(database_pool=1) as service:
+        await many_groups(service, COUNT)
         assert await refusal(service, QUERY) == (503, "SERVICE_UNAVAILABLE")
+        assert await service.data("{ me { id } }") == {"me": {"id": "user_1"}}
+
+
+@pytest.mark.parametrize(("places", "share"), [(1, 1), (2, 1), (5, 2)])
+async def test_one_user_has_half_of_the_places(service_with: Callable[..., Any], places: int, share: int) -> None:
+    async with service_with(exports=places, database_pool=12) as service:
+        await many_groups(service, COUNT)
+        found: list[tuple[int, str]] = []
+        messages: list[str] = []
+        others: list[int] = []
+
+        def asking(left: int) -> Callable[[], Any]:
+            """Another export of the same user while one is under way, and the last one of somebody else."""
+            is_asked = False
+
+            async def ask() -> None:
+                nonlocal is_asked
+                if is_asked:
+                    return
+                is_asked = True
+                if left:
+                    client = Client(service, QUERY, format="csv")
+                    client.meanwhile = asking(left - 1)
+                    await client.take()
+                    return
+                found.append(await refusal(service, QUERY))
+                messages.append((await fetch(service, QUERY, "csv")).json()["errors"][0]["message"])
+                others.append((await fetch(service, QUERY, "csv", who="it")).status_code)
+
+            return ask
+
+        client = Client(service, QUERY, format="csv")
+        client.meanwhile = asking(share - 1)
+        await client.take()
+        assert found == [(503, "SERVICE_UNAVAILABLE")]
+        whose = "of yours are" if places > 1 else "are"
+        assert messages == [f"As many exports {whose} under way here as may be at once. Try again in a moment."]
+        assert others == [200 if places > 1 else 503]
+        assert by_csv((await fetch(service, QUERY, "csv")).content)
+
+
+@pytest.mark.parametrize("format", ["csv", "ndjson", "arrow", "parquet", "xlsx"])
+async def test_an_export_of_less_than_a_batch_needs_no_place(service_with: Callable[..., Any], format: str) -> None:
+    async with service_with(exports=1, database_pool=4) as service:
+        await many_groups(service, COUNT)
+        statuses: list[int] = []
+        short = QUERY.replace("orderBy", "first: 200, orderBy")
+        few = "{ users { nodes { id username } } }"
+
+        async def ask() -> None:
+            if not statuses:
+                for query in (short, few, QUERY):
+                    statuses.append((await fetch(service, query, format)).status_code)
+
+        client = Client(service, QUERY, format="csv")
+        client.meanwhile = ask
+        await client.take()
+        assert statuses == [200, 200, 503]
+        await still_serves(service)
+
+
+async def test_a_short_export_gives_its_connection_back_before_it_is_sent(
+    service_with: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with service_with(exports=1, database_pool=4) as service:
+        await many_groups(service, COUNT)
+        ended: list[bool] = []
+        seen: list[bool] = []
+        finish = service.database._end
+
+        async def end(stream: Any) -> None:
+            await finish(stream)
+            ended.append(True)
+
+        async def look() -> None:
+            seen.append(bool(ended))
+
+        monkeypatch.setattr(service.database, "_end", end)
+        for query, is_back in (("{ users { nodes { id } } }", True), (QUERY, False)):
+            ended.clear()
+            seen.clear()
+            client = Client(service, query, format="csv")
+            client.meanwhile = look
+            await client.take()
+            assert seen[0] is is_back, query
 
 
 async def test_who_takes_a_little_now_and_then_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,7 @@ async def test_no_more_than_some_at_once(service_with: Callable[..., Any]) -> No
     async with service_with(exports=2, database_pool=4) as service:
         await many_groups(service, COUNT)
         go_on = asyncio.Event()
-        clients = [Client(service, QUERY) for _ in range(2)]
+        clients = [Client(service, QUERY, who=who) for who in ("admin", "it")]
         for client in clients:
             client.meanwhile = lambda: _wait(go_on)
         tasks = [asyncio.create_task(client.take()) for client in clients]

@@ -9,6 +9,7 @@ from tests.calls import change, refused, told
 from tests.history import agrees, moment
 from tests.service import Service
 
+LISTS = "externalIds { source } tags"
 IDS = "externalId externalIds { source value }"
 PERSON = {
     "email": "p@x.test",
@@ -213,3 +214,17 @@ async def test_a_name_id_that_contradicts_makes_another_person(service: Service)
     for saml in ({"nameId": "n1"}, {}):
         (result,) = (await upsert(service, {**row, "authentication": {"saml": saml}}))["results"]
         assert (result["matchedBy"], result["errors"]) == ("EMAIL", [])
+
+
+async def test_a_list_is_read_in_one_statement_whatever_is_selected_of_it(service: Service) -> None:
+    for user in (7, 8, 9):
+        await service.set_external_id(user, f"p{user}", "hr")
+    seen = []
+    for first in (3, 4, 9):
+        with service.statements() as statements:
+            await service.data(f"{{ users(first: {first}) {{ nodes {{ id externalId {LISTS} }} }} }}")
+        seen.append(len(statements))
+    assert seen[1] == seen[2]  # the first one looks the key up, too
+    names = '{ user(by: {id: "user_8"}) { externalIds { __typename } variables { __typename } } }'
+    found = (await service.data(names))["user"]
+    assert found == {"externalIds": [{"__typename": "ExternalId"}], "variables": []}

@@ -107,3 +107,36 @@ async def test_a_path_follows_its_names_and_the_past_has_its_own(service: Servic
     assert (await service.data(change))["updateOrganization"]["errors"] == []
     assert await paths() == [r"/ACME\/2/Acme East"]
     assert await paths(before) == ["/Acme/Acme East"]
+
+
+async def test_an_invited_user_of_a_file_gets_a_link_when_the_invitation_is_sent_again(
+    service: Service, tmp_path: Path
+) -> None:
+    done = await run(service, tmp_path, "email,state,role.name\nada@acme.example,INVITED,Read only\n")
+    assert (done.returncode, done.stdout) == (0, "1 created, 0 updated, 0 unchanged, 0 refused\n"), done.stderr
+    asked = """{ user(by: { email: "ada@acme.example" }) {
+        state accessibility role { name } invitations { nodes { id state } } } }"""
+    user = (await service.data(asked))["user"]
+    (invitation,) = user.pop("invitations")["nodes"]
+    assert user == {"state": "INVITED", "accessibility": "NONE", "role": {"name": "Read only"}}
+    sent = await service.data(
+        "mutation ($id: ID!) { resendInvitations(input: { ids: [$id] }) {"
+        " results { invitation { link } errors { code message } } } }",
+        {"id": invitation["id"]},
+    )
+    (result,) = sent["resendInvitations"]["results"]
+    assert result["errors"] == []
+    token = result["invitation"]["link"].split("#")[1]
+    accepted = await service.data(
+        "mutation ($input: AcceptInvitationInput!) { acceptInvitation(input: $input) {"
+        " user { state } errors { code message } } }",
+        {"input": {"token": token, "password": "plum violin harbour 41"}},
+        who=None,
+    )
+    assert accepted == {"acceptInvitation": {"user": {"state": "ACTIVE"}, "errors": []}}
+    again = await run(service, tmp_path, "email,state,role.name\nada@acme.example,INVITED,Read only\n")
+    assert (again.returncode, again.stdout) == (0, "0 created, 0 updated, 1 unchanged, 0 refused\n")
+    deactivated = await service.data('mutation { deactivateUsers(input: { ids: ["user_10"] }) { results { action } } }')
+    assert deactivated["deactivateUsers"]["results"] == [{"action": "UPDATED"}]
+    again = await run(service, tmp_path, "email,state,role.name\nada@acme.example,INVITED,Read only\n")
+    assert (await service.data(asked))["user"]["state"] == "DEACTIVATED"

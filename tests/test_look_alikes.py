@@ -156,3 +156,14 @@ async def test_a_source_does_not_know_a_look_alike_by_its_address(service: Servi
     job = await reconcile(service, {"email": "wei\u00df@hr.test", "name": "Second"}, missing="KEEP")
     assert counts(job)["failed"] == 1
     assert await service.rows("SELECT name FROM users WHERE id = 10") == [("First",)]
+
+
+async def test_what_a_source_remembers_by_a_normal_form_finds_no_look_alike(service: Service) -> None:
+    """Earlier releases remembered users by the normal form of their address."""
+    await reconcile(service, {"email": "wei\u00df@hr.test", "name": "First"})
+    await service.write("UPDATE directory_entries SET entry_key = 'weiss@hr.test'")
+    job = await reconcile(service, {"email": "weiss@hr.test", "name": "Second"}, missing="KEEP")
+    assert job["rows"]["nodes"][0]["action"] == "FAILED"
+    assert [each["code"] for each in job["rows"]["nodes"][0]["errors"]] == ["TAKEN"]
+    assert counts(await reconcile(service, {"email": "WEI\u00df@hr.test", "name": "First"})) == {"unchanged": 1}
+    assert await service.rows("SELECT entry_key FROM directory_entries") == [("wei\u00df@hr.test",)]

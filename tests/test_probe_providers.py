@@ -73,6 +73,18 @@ async def test_what_does_not_work_says_what_to_do(
     assert not any(secret in str(answer) for secret in (SERVICE, "wrong one"))
 
 
+@pytest.mark.parametrize("field", ["username", "email", "externalId"])
+@pytest.mark.parametrize(("attribute", "part"), [("telexNumber", "shows the attribute"), ("noSuchName", "schema")])
+async def test_needed_attribute_that_nobody_shows_fails_without_a_username_too(
+    service: Service, slapd: Slapd, field: str, attribute: str, part: str
+) -> None:
+    await configure(service, **slapd.settings(attributes={field: attribute}))
+    answer = await tried(service)
+    assert (answer["isOk"], steps(answer)[-1]) == (False, ("base", False))
+    message = answer["steps"][-1]["message"]
+    assert (attribute in message, part in message, f"attributes.{field}" in message) == (True, True, True)
+
+
 @pytest.mark.parametrize("username", ["nobody", "*", "twin@example.com", "jane)(uid=*"])
 async def test_who_is_not_found_once_is_said_so(service: Service, slapd: Slapd, username: str) -> None:
     await configure(service, **slapd.settings())

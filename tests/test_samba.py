@@ -176,3 +176,14 @@ async def test_job_over_a_refused_service_account_says_what_to_do(resting: Servi
         "The directory did not answer: The server refuses the service account: its name or password is wrong."
         " Check bindDn and bindPassword. Nothing was changed.",
     )
+
+
+async def test_moved_entry_is_followed_by_an_incremental_sync(resting: Service, domain: Samba) -> None:
+    await configure(resting, domain)
+    await sync(resting)
+    before = (await user(resting, "bob"))["id"]
+    domain.modify(f"dn: {dn('Bob')}\nchangetype: modrdn\nnewrdn: CN=Robert Lee\ndeleteoldrdn: 1\n\n")
+    row = row_of(await sync(resting, isFull=False), "bob")
+    assert (row["action"], row["user"]["id"]) == ("UPDATE", before)
+    assert {"field": "loginDn", "before": dn("Bob"), "after": dn("Robert Lee")} in row["changes"]
+    assert (await sign_in(resting, "bob", PASSWORD))["user"]["id"] == before

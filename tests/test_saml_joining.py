@@ -1,6 +1,7 @@
 """Who a name id belongs to: only who was joined to it, by a match that is allowed, an invitation, or their own act."""
 
 import html
+import json
 from typing import Any
 
 import pytest
@@ -283,3 +284,33 @@ async def test_the_last_administrator_is_not_linked(service: Service) -> None:
     assert answer.status_code == 403
     assert "no active administrator" in answer.text
     assert await stored(service) == before
+
+
+async def test_keys_end_with_a_match_of_the_provider_and_stay_with_a_link_of_ones_own(service: Service) -> None:
+    """By a match the identity provider says who answers for the account; by a link its user has proved it."""
+    idp = Idp()
+    await idp.configure(service, nameIdMatches="USERNAME")
+    matched = await saml_user(service, "normal")
+    open_keys = "SELECT COUNT(*) FROM api_keys WHERE user_id = $1 AND revoked_at IS NULL"
+    assert await service.scalar(open_keys, matched) == 1
+    assert (await post(service, idp.response(await begin(service), name_id="normal"))).status_code == 303
+    assert await service.scalar(open_keys, matched) == 0
+    changes = "SELECT changes FROM audit_events WHERE subject_id = $1 AND action = 'UPDATED' ORDER BY id DESC LIMIT 1"
+    assert json.loads(await service.scalar(changes, matched)) == {"nameId": [None, "normal"], "openApiKeys": [1, 0]}
+    service.client.cookies.clear()
+    linked = int((await service.id_of("pm")).removeprefix("user_"))
+    await signed_in(service, "pm")
+    response = idp.response(await request_of(await begin_by_form(service, {"link": "1"})), name_id="ada")
+    assert (await post(service, response)).status_code == 303
+    assert await identity(service, linked) == (4, "ada", "ACTIVE")
+    assert await service.scalar(open_keys, linked) == 1
+
+
+async def test_an_organizations_administrator_names_no_name_id_for_themselves(service: Service) -> None:
+    to = {"saml": {"identityProviderId": "provider_4", "nameId": "chief"}}
+    for verify in ({}, {"verify": "NONE"}):
+        given = {"conversions": [{"id": "user_6", "to": to}], **verify}
+        answer = await ask(service, "convertUsers", given, "results { errors { code path } }", who="orgadmin")
+        path = ["conversions", "0", "to", "saml", "nameId"]
+        assert answer["results"] == [{"errors": [{"code": "FORBIDDEN", "path": path}]}]
+    assert await identity(service, 6) == (1, None, "ACTIVE")

@@ -9,7 +9,16 @@ from resolvers.connectors.ldap import everybody, finds_since, one
 from resolvers.connectors.ldap_connections import bind_service, deadline, secured
 from resolvers.connectors.ldap_groups import found_groups
 from resolvers.connectors.ldap_primary_groups import PRIMARY_GROUP_ATTRIBUTES
-from resolvers.connectors.ldap_server import NOT_OF_USERS, Address, Entry, LdapServer, LdapUnavailable, Step, address
+from resolvers.connectors.ldap_server import (
+    NOT_OF_USERS,
+    Address,
+    Entry,
+    LdapRefused,
+    LdapServer,
+    LdapUnavailable,
+    Step,
+    address,
+)
 from resolvers.connectors.ldap_session import ANYTHING, BASE, NOTHING, Session
 from resolvers.connectors.ldap_wire import Wire, connect, resolve
 
@@ -86,6 +95,8 @@ async def _ask(talk: Session, server: LdapServer, username: str | None, steps: l
     async with _step(steps, "base", server.receive_seconds) as told:
         somebody = await _base(talk, server)
         changes = await _changes(talk, server, somebody)
+        if not username:
+            await _require_shown(talk, server)
         told.message = f"{server.base_dn} is there, and people are found below it{changes}."
     if username:
         async with _step(steps, "user", server.receive_seconds) as told:
@@ -121,6 +132,20 @@ async def _require_known_attributes(talk: Session, server: LdapServer) -> None:
         if field not in NOT_OF_USERS and not names.same_as(attribute):
             hint = f"Check attributes.{camel(field)}{OTHERS.get(field, '')}."
             raise LdapUnavailable(f"The server's schema has no attribute {attribute}", hint=hint)
+
+
+async def _require_shown(talk: Session, server: LdapServer) -> None:
+    """Somebody shows each attribute that every user needs, and it is read by the name that the settings have."""
+    for field in NEEDED:
+        attribute = server.attributes[field]
+        condition = f"(&{everybody(server)}({attribute}=*))"
+        try:
+            found = await talk.search(server.base_dn, condition, (attribute,), most=1)
+        except LdapRefused:  # some servers limit searches without an index; a username shows it then
+            continue
+        if not any(entry.first(attribute) for entry in found.entries):
+            hint = f"Check attributes.{camel(field)}{OTHERS.get(field, '')}, and what the service account may read."
+            raise LdapUnavailable(f"Nobody below {server.base_dn} shows the attribute {attribute}", hint=hint)
 
 
 async def _changes(talk: Session, server: LdapServer, somebody: Entry) -> str:
