@@ -75,10 +75,10 @@ def _check_readable(
     hidden = unreadable(viewer, source, where)
     ordered = [camel(name.lower()) for name, _ in order]
     if searched:
-        ordered += ["username", "email", "aliases"]
+        ordered.append("name")  # others are looked into where they may be read
     hidden += [f"{source.type_name}.{name}" for name in ordered if not may_read(viewer, source.type_name, name)]
     if hidden:
-        raise forbidden(list(dict.fromkeys(hidden)))
+        raise forbidden(list(dict.fromkeys(hidden)), viewer)
 
 
 def _size(given: Mapping[str, Any], settings: Settings) -> tuple[int, bool]:
@@ -168,7 +168,7 @@ def check_lookup(viewer: Viewer, given: dict[str, Any], settings: Settings) -> N
     fields = {user_keys.FIELDS[kind] for key in keys for kind in key if kind in user_keys.FIELDS}
     hidden = sorted(f"User.{name}" for name in fields if not may_read(viewer, "User", name))
     if hidden:
-        raise forbidden(hidden)
+        raise forbidden(hidden, viewer)
 
 
 def require_history(argued: Sequence[Argued], arguments: Sequence[Any]) -> None:

@@ -92,6 +92,8 @@ def key_of(variables: Mapping[str, Any]) -> Any:
     """Numbers, flags and short texts make a key; True is not 1."""
     found = []
     for name, value in variables.items():
+        if type(value) is str and value.startswith("-P"):
+            return None  # a time that long ago is another one at the next run
         if type(value) not in _PLAIN or (type(value) is str and len(value) > LONGEST_KEY):
             return None
         found.append((name, type(value), value))
@@ -119,6 +121,7 @@ class Prepared:
     switches: frozenset[str]
     roots: set[str]
     literals: int = 0
+    is_timeless: bool = True  # False where the text may hold a time relative to its run
     plans: "OrderedDict[Any, Plan]" = field(default_factory=OrderedDict)
     coerced: "OrderedDict[Any, Coerced]" = field(default_factory=OrderedDict)
 
@@ -240,7 +243,7 @@ def _prepared(document: DocumentNode) -> Prepared:
     roots: set[str] = set()
     for operation in operations.values():
         roots |= root_names(operation.selection_set, fragments)
-    return Prepared(document, fragments, operations, frozenset(finder.names), roots)
+    return Prepared(document, fragments, operations, frozenset(finder.names), roots, is_timeless=finder.is_timeless)
 
 
 def root_names(selection_set: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> set[str]:
@@ -262,13 +265,16 @@ def root_names(selection_set: SelectionSetNode, fragments: Mapping[str, Fragment
 
 
 class _Finder(Visitor):
-    """Looks for the variables that decide a @skip or @include, and for texts that no database can store."""
+    """Looks for the variables that decide a @skip or @include, and for texts that no database can store or that name
+    a time relative to each run."""
 
     def __init__(self) -> None:
         super().__init__()
         self.names: set[str] = set()
+        self.is_timeless = True
 
     def enter_string_value(self, node: StringValueNode, *_: Any) -> None:
+        self.is_timeless &= not node.value.startswith("-P")
         if "\x00" in node.value:
             raise RequestError([coded("There is a NUL in a text. Take it out.", "BAD_REQUEST")])
 

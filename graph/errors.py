@@ -10,6 +10,7 @@ from graphql import GraphQLError
 from models.errors import Forbidden, Refusal, TooSlow, Unauthenticated, Unavailable
 from models.pools import LONGEST
 from resolvers.outcomes import json_values
+from resolvers.policy import Viewer, list_right
 
 log = logging.getLogger("usergraph")
 
@@ -29,8 +30,34 @@ def coded(message: str, code: str, **extensions: Any) -> GraphQLError:
     return GraphQLError(message, extensions={"code": code, **extensions})
 
 
-def forbidden(fields: Sequence[str]) -> GraphQLError:
-    return coded(f"You may not read {', '.join(fields)}.", "FORBIDDEN", fields=list(fields))
+def forbidden(fields: Sequence[str], viewer: Viewer) -> GraphQLError:
+    """Where not even the rows of a type may be listed, that is what the message says, with the right it needs."""
+    lists = {name: right for each in fields if (right := list_right(viewer, name := each.partition(".")[0]))}
+    said = [
+        f"You may not list {_PLURALS.get(name, name)}. Ask an administrator for a role with {right}."
+        for name, right in lists.items()
+    ]
+    others = [each for each in fields if each.partition(".")[0] not in lists]
+    said += [f"You may not read {', '.join(others)}."] if others else []
+    return coded(" ".join(said), "FORBIDDEN", fields=list(fields))
+
+
+_PLURALS = {
+    "User": "users",
+    "Role": "roles",
+    "IdentityProvider": "identity providers",
+    "Organization": "organizations",
+    "OrganizationMember": "memberships of organizations",
+    "Group": "groups",
+    "GroupMember": "memberships of groups",
+    "Invitation": "invitations",
+    "ApiKey": "API keys",
+    "DirectoryJob": "directory jobs",
+    "DirectoryJobRow": "rows of directory jobs",
+    "Session": "sessions",
+    "SavedReport": "saved reports",
+    "AuditEvent": "audit events",
+}
 
 
 def without_history(fields: Sequence[str], path: Sequence[str | int]) -> GraphQLError:

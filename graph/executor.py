@@ -103,7 +103,7 @@ class Engine:
         self, context: Context, prepared: Prepared, operation: OperationDefinitionNode, variables: dict[str, Any]
     ) -> Coerced:
         """The variables as the operation takes them. Raises RequestError where it does not, or costs too much."""
-        key, name = key_of(variables), operation.name and operation.name.value
+        key, name = key_of(variables) if prepared.is_timeless else None, operation.name and operation.name.value
         known = prepared.coerced.get((name, key)) if key is not None else None
         if known is not None:
             return known
@@ -265,7 +265,7 @@ class Engine:
         else:
             plan = Plan(None, payloads(compiler, root, operation, reach), compiler.argued)
         if compiler.forbidden:
-            raise RequestError([forbidden(compiler.forbidden)])
+            raise RequestError([forbidden(compiler.forbidden, viewer)])
         return plan
 
     def _bound(self, plan: Plan, coerced: Coerced, viewer: Viewer) -> Bound:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -17,11 +17,11 @@ from graphql import (
 )
 from graphql.execution.get_variable_signature import get_variable_signature
 
+from graph.scalars import time_ago
 from models.values import UNUSABLE, rfc3339
 
 RESERVED = frozenset({"format", "bom"})  # of the URL itself
 _NUMBER = re.compile(r"-?\d{1,300}(\.\d{1,300})?([eE][+-]?\d{1,3})?", re.ASCII)
-_AGO = re.compile(r"-P(?:(\d{1,5})W|(?:(\d{1,5})D)?(?:T(\d{1,6})H)?)", re.ASCII)
 _SPACED_OFFSET = re.compile(r"(?<=\d) (?=\d\d:\d\d$)")
 _TEXTS = ("String", "ID")
 
@@ -116,9 +116,5 @@ def _is_moment(type_: Any) -> bool:
 
 
 def _instant(value: Any, moment: datetime) -> Any:
-    ago = _AGO.fullmatch(value) if isinstance(value, str) else None
-    if ago is None or not any(ago.groups()):
-        return value
-    weeks, days, hours = (int(each or 0) for each in ago.groups())
-    then = moment - timedelta(weeks=weeks, days=days, hours=hours)
-    return rfc3339(then)
+    ago = time_ago(value, moment) if isinstance(value, str) else None
+    return value if ago is None else rfc3339(ago)

@@ -170,7 +170,7 @@ def _asked(given: Mapping[str, Any], viewer: Viewer, settings: Settings, path: S
             raise refusal.below("measures", place) from None
     hidden = reports_read.hidden(viewer, question)
     if hidden:
-        raise forbidden(hidden)
+        raise forbidden(hidden, viewer)
     if question.as_of is not None or question.axis is not None:
         absent = reports_read.require_past(viewer, question, settings.history_days)
         if absent:

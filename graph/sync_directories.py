@@ -14,7 +14,8 @@ from resolvers import sync_directories as resolve
 class SyncDirectoryInput(Changing):
     provider: strawberry.ID = needed("Typed id of the LDAP provider.")
     is_full: bool | None = given(
-        "False to read only what changed since the last run, where that is known; nobody is then missed."
+        "False to read only what changed since the last run, where that is known. Such a run counts nobody as absent, "
+        "even where it has to read everything."
     )
     missing: Missing | None = given("What becomes of users it named before and does not now; DEACTIVATE if not said.")
     max_deactivations: MaxDeactivationsInput | None = given("5 % if not said, and at least one user.")

@@ -26,9 +26,10 @@ def warnings(source: Source, asked: Page) -> list[str]:
     narrowed = bool(asked.search and not said) or index_helps(source, asked.where)
     if asked.where and not narrowed:
         names = ", ".join(sorted(_names(asked.where)))
+        others = sorted(source.indexed - _names(asked.where))
         said.append(
             f"No index finds {source.type_name}s by {names} alone: every one may be read. Add a condition on one of"
-            f" {', '.join(sorted(source.indexed))}, with eq, in, startsWith or a range."
+            f" {', '.join(others)}, with eq, in, startsWith or a range."
         )
     unsorted = _unsorted(source, asked.order)
     if unsorted and not _names_few(source, asked.where):

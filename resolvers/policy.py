@@ -216,6 +216,14 @@ def may_read(viewer: Viewer, type_name: str, field_name: str, reach: Reach = Rea
     return viewer.can(rights.get(field_name, rights["*"]))
 
 
+def list_right(viewer: Viewer, type_name: str) -> Right | None:
+    """The right without which the viewer may not even list rows of a type; None for who may."""
+    rights = FIELD_RIGHTS.get(type_name)
+    if rights is None or viewer.can(right := rights.get("id", rights["*"])):
+        return None
+    return right
+
+
 def visible_fields(viewer: Viewer, type_name: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if may_read(viewer, type_name, name)]
 

@@ -33,7 +33,7 @@ class Answer:
 
 def hidden(viewer: Viewer, question: Question) -> list[str]:
     """The fields that the question leans on and the viewer may not read, in the order asked."""
-    searched = [("User", name) for name in ("username", "email", "aliases")] if searches(question) else []
+    searched = [("User", "name")] if searches(question) else []
     return _meant(question, searched, lambda type_name, name: not may_read(viewer, type_name, name))
 
 

@@ -4,8 +4,10 @@ from models.database import Statement, Steps
 from models.dialects import Dialect
 from models.values import email_part, key
 from resolvers.filters import like
+from resolvers.policy import may_read
 from resolvers.sources import Sql
 
+_BESIDE_NAMES = ("username", "email", "aliases")  # what is searched beside names
 SHORTEST = 3  # letters of a word that an index of trigrams can look up
 FEW = 20_000  # and at most one in fifty: hits that SQLite sorts sooner than it meets them in the order asked for
 PROBE = """WITH few(n) AS (SELECT MIN($2, MAX(id) / 50 + 100) FROM users)
@@ -15,18 +17,25 @@ HITS = "SELECT rowid FROM user_search WHERE user_search MATCH {}"
 
 
 def search(sql: Sql, alias: str, text: str, *, hits_first: bool) -> str:
-    """Every word stands somewhere in the name, username, email or an alias.
+    """Every word stands somewhere in the name, username, email or an alias, of which the viewer may read.
 
+    For who may read names only, the index over all of them finds rows that the names then decide.
     `hits_first`: SQLite takes the rows from its index; PostgreSQL decides that itself.
     """
     parts = [_word(sql, f"{alias}.search_key", word) for word in _words(text)]
     if hits_first:
         parts.insert(0, f"{alias}.id IN ({HITS.format(sql.place(_match(text)))})")
+    if not all(may_read(sql.viewer, "User", name) for name in _BESIDE_NAMES):
+        parts += [_contains(sql, f"{alias}.name_key", word) for word in _words(text)]
     return " AND ".join(parts)
 
 
+def _contains(sql: Sql, column: str, word: str) -> str:
+    return f"{column} LIKE {sql.place(f'%{like(word)}%')} ESCAPE '\\'"
+
+
 def _word(sql: Sql, column: str, word: str) -> str:
-    spellings = [f"{column} LIKE {sql.place(f'%{like(each)}%')} ESCAPE '\\'" for each in _spellings(word)]
+    spellings = [_contains(sql, column, each) for each in _spellings(word)]
     return spellings[0] if len(spellings) == 1 else f"({' OR '.join(spellings)})"
 
 

@@ -36,7 +36,8 @@ _numbers = itertools.count(1)
 
 # Files that take longest. One of them begun last would keep one process busy while the others have nothing to do.
 LONGEST = (
-    "workers outbox_processes migrations copy_directory differential error_texts permission_matrix pgbouncer cli"
+    "samba directory_server_389 apacheds"
+    " workers outbox_processes migrations copy_directory differential error_texts permission_matrix pgbouncer cli"
     " history_migration history_tables search_migration restarts reconcile_command report_command odata_client"
     " faults_kills faults_postgres serve quick_ways playground_charts playground_browser limits filters"
     " playground_examples faults_migrations traces convert_safely reseal logs metrics sessions sign_in idempotency"

@@ -256,7 +256,7 @@ async def test_a_narrow_key_reads_no_more_than_it_may(service: Service) -> None:
         return (await service.post({"query": query}, who=None, headers=headers)).json()
 
     viewer = await answer("{ viewer { permissions visibleUserFields } users { nodes { id name } } me { username } }")
-    assert viewer["data"]["viewer"] == {"permissions": ["LIST_USERS"], "visibleUserFields": ["id", "name"]}
+    assert viewer["data"]["viewer"] == {"permissions": ["LIST_USERS"], "visibleUserFields": ["id", "stableId", "name"]}
     assert (len(viewer["data"]["users"]["nodes"]), viewer["data"]["me"]) == (9, {"username": "admin"})
     for query, field in (
         ("{ users { nodes { email } } }", "User.email"),

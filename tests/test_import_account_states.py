@@ -182,6 +182,8 @@ def test_a_mapped_state_stands_beside_the_known_ones(save: Any) -> None:
         {"msTSExpireDate": "20200101000000Z"},
         {"UserPreferencesDisableAllFeedsEmail": "true"},
         {"IsProfilePhotoActive": "false"},
+        {"ValidationStatus": "Healthy"},
+        {"OverallProvisioningStatus": "Disabled"},
         {"StateOrProvince": "Ontario"},
         {"US State": "Maine"},
         {"Country/State": "Germany/Hesse"},
@@ -212,6 +214,16 @@ def test_columns_that_only_look_alike_say_nothing(save: Any, columns: dict[str, 
     path = save("people.csv", f"email,{','.join(columns)}\na@acme.example,{','.join(columns.values())}\n")
     (user,) = users(path)
     assert user.get("is_active") is not False
+
+
+def test_details_of_a_state_are_asked_about_only_where_they_stand_alone(save: Any) -> None:
+    path = save(
+        "people.csv", "email,Status,Termination Reason\na@acme.example,Active,\nb@acme.example,Inactive,Moved\n"
+    )
+    assert [user["is_active"] for user in users(path)] == [True, False]
+    assert "'Termination Reason' looks like" in refusal(
+        save("alone.csv", "email,Termination Reason\nb@acme.example,Moved\n")
+    )
 
 
 def test_a_state_between_places_and_accounts_is_asked_about(save: Any) -> None:

@@ -11,7 +11,8 @@ OTHERS = frozenset(
     " usagestate ismailboxsetup nsroleinfo requiredactions lastactive dormant isdormant billingactive"
     " onpremisessyncenabled exemptionstatus nsidletimeout externaluserstatechangedatetime blockedfor"
     " lockoutduration accountlockoutduration loginintruderresettime loginintruderattempts"
-    " loginintruderaddress nsaccountlockstatus".split()
+    " loginintruderaddress nsaccountlockstatus validationstatus overallprovisioningstatus auditenabled"
+    " singleitemrecoveryenabled calendarversionstoredisabled userstatechangedon onlinestatus connectionstatus".split()
 )
 _OTHER_PREFIXES = ("msexch", "msrtcsip", "msts", "userpreferences", "userpermissions", "extensionattribute")
 _OTHER_WORDS = frozenset(

@@ -27,7 +27,7 @@ SYSTEMS: Mapping[str, Mapping[str, Reader]] = {
         "deletiontime": _HAPPENED,
         "suspensionreason": _HAPPENED,
     },
-    "Okta": {"activated": read.was_activated, "accountstatus": read.status},
+    "Okta": {"activated": read.was_activated, "accountstatus": read.status, "transitioningtostatus": read.accepted},
     "OneLogin and HR systems, since when": {
         "activatedat": read.was_activated,
         "activatedon": read.was_activated,
@@ -252,6 +252,11 @@ SYSTEMS: Mapping[str, Mapping[str, Reader]] = {
 }
 STATES: Mapping[str, Reader] = {name: reader for names in SYSTEMS.values() for name, reader in names.items()}
 
+# What tells more about a state that another column has; by themselves these names are not understood.
+DETAILS = frozenset(
+    "terminationreason terminationtype reasonforleaving employeestatusdate statusdate statusinuserbase statusreason"
+    " deactivationreason lockreason".split()
+)
 # One name for two things: GitLab, OneLogin and JumpCloud mean the account, Microsoft 365 and Salesforce a place.
 AMBIGUOUS = frozenset(["state"])
 PLACES = frozenset(

@@ -6,7 +6,7 @@ from typing import Any
 from resolvers.importers import account_readers
 from resolvers.importers.account_lookalikes import looks_like_state
 from resolvers.importers.account_readers import Mistake, Reader
-from resolvers.importers.account_states import AMBIGUOUS, PLACES, STATES
+from resolvers.importers.account_states import AMBIGUOUS, DETAILS, PLACES, STATES
 from resolvers.importers.column_names import Target, name_forms, normal, state_forms
 from resolvers.importers.rows import UnreadableFile
 
@@ -69,7 +69,8 @@ class StateColumns:
             if not watched.values:
                 continue
             if not watched.is_ambiguous:
-                unknown.append(name)
+                is_detail = any(normal(form) in DETAILS for form in state_forms(name))
+                unknown += [] if is_detail and self._known else [name]
             elif not any(_is_understood(value, self.names) for value in watched.values):
                 is_told_elsewhere = bool(self._known - {name})
                 if PLACES & self.names or is_told_elsewhere or all(_is_code(value) for value in watched.values):
