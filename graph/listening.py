@@ -22,13 +22,13 @@ def require_free_port(host: str, port: int) -> None:
         places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise BadSetting(NOT_HERE.format(host=host)) from error
-    failures = [error for place in places if (error := _failure(place[0], place[4])) is not None]
+    failures = [failed for place in places if (failed := _failure(place[0], place[4])) is not None]
     # A name may have addresses of a family that this machine lacks; one that is left is enough.
     serious = [error for error in failures if error.errno in (errno.EADDRINUSE, errno.EACCES)]
     if serious or len(failures) == len(places):
-        error = (serious or failures)[0]
-        reason = REASONS.get(error.errno or 0, f"USERGRAPH_HOST and USERGRAPH_PORT: {error.strerror}.")
-        raise BadSetting(reason.format(host=host, port=port)) from error
+        first = (serious or failures)[0]
+        reason = REASONS.get(first.errno or 0, f"USERGRAPH_HOST and USERGRAPH_PORT: {first.strerror}.")
+        raise BadSetting(reason.format(host=host, port=port)) from first
 
 
 def _failure(family: int, place: Any) -> OSError | None:
