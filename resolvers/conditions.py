@@ -7,7 +7,7 @@ from typing import Any
 
 from resolvers.filters import Text, Where, each_operator
 from resolvers.policy import Viewer, may_read
-from resolvers.sources import Source, Sql
+from resolvers.sources import Source, Sql, Visible
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,18 +38,24 @@ def _finds_one(source: Source, given: Where) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Some:
-    """A to-many relation: some row, or none, meets the conditions. `key` is the parent's id, over `join` from `{i}`."""
+    """A to-many relation: some row, or none, meets the conditions. `key` is the parent's id, over `join` from `{i}`.
+
+    `visible` is the condition on the rows of `join`, by their alias `m{i}`.
+    """
 
     key: str
     source: Callable[[], Source]
     join: str = ""
     operators: str = "some"
+    visible: Visible | None = None
 
     def sql(self, sql: Sql, alias: str, given: Where) -> str:
         def parents(where: Where) -> str:
             source, inner = self.source(), sql.alias()
             key, join = self.key.format(i=inner), self.join.format(i=inner)
             condition = conditions(sql, source, inner, where)
+            if self.visible is not None and (allowed := self.visible(sql, f"m{inner}")):
+                condition = f"{allowed} AND {condition}"
             return f"IN (SELECT {key} FROM {source.table} {inner} {join} WHERE {key} IS NOT NULL AND {condition})"
 
         return _some_or_none(f"{alias}.id", given, parents)

@@ -111,6 +111,7 @@ def pages_of(
     condition, listed = yield from _asked(sql, source, asked)
     order = order_by(listed, "t", backwards=asked.backwards, dialect=dialect.name)
     columns = [relation.key, *selected.expressions, *("NULL" for _ in selected.lists), *_order_columns(listed)]
+    condition += relation.allowed(sql)
     rows = f"{source.table} t {relation.join}{selected.joined(sql)} WHERE {condition} AND "
     most = int(asked.size) + 1
     whole = Statement(
@@ -204,6 +205,7 @@ def _list_within(sql: Sql, listed: Listed, asked: Page) -> Steps[str]:
     source = _source(selected)
     condition, order = yield from _asked(sql, source, asked)
     apart = ", NULL::text" * len(selected.lists)
+    condition += relation.allowed(sql)
     return (
         f", ARRAY(SELECT ROW({relation.key}{selected.list}{apart}{_keys(order)})"
         f" FROM {source.table} t {relation.join}{selected.joined(sql)} WHERE {relation.key} = parent.id AND {condition}"
@@ -231,7 +233,7 @@ def counts_of(
     return (
         yield Statement(
             f"SELECT {relation.key}, COUNT(*) FROM {source.table} t {relation.join}"
-            f" WHERE {wanted} AND {condition} GROUP BY {relation.key}",
+            f" WHERE {wanted} AND {condition}{relation.allowed(sql)} GROUP BY {relation.key}",
             sql.values,
             anew=_searches(source, asked or EVERYTHING),
         )

@@ -3,8 +3,7 @@
 from resolvers import roles, users
 from resolvers.conditions import One, Some
 from resolvers.filters import Identity, Instant, Text
-from resolvers.policy import Right
-from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree
+from resolvers.sources import Column, Kind, Relation, Source, everything, visible_memberships
 
 
 def _escaped(name: str) -> str:
@@ -48,20 +47,18 @@ SOURCE: Source = Source(
             "m{i}.organization_id",
             lambda: users.SOURCE,
             "JOIN organization_members m{i} ON m{i}.user_id = {i}.id",
+            visible=visible_memberships,
         ),
     },
 )
-OF_USER = Relation(lambda: SOURCE, "m.user_id", "JOIN organization_members m ON m.organization_id = t.id", few=True)
+OF_USER = Relation(
+    lambda: SOURCE,
+    "m.user_id",
+    "JOIN organization_members m ON m.organization_id = t.id",
+    few=True,
+    visible=visible_memberships,
+)
 CHILDREN = Relation(lambda: SOURCE, "t.parent_id", few=True)
-
-
-def visible_members(sql: Sql, alias: str) -> str | None:
-    """Memberships in organizations whose users the viewer may read, and the viewer's own."""
-    if Right.READ_USERS in sql.viewer.rights:
-        return None
-    own = f"{alias}.user_id = {sql.place(sql.viewer.user_id or 0)}"
-    administered = sql.viewer.organizations_with(Right.READ_USERS)
-    return f"({own} OR {alias}.organization_id IN ({subtree(sql, administered)}))" if administered else own
 
 
 MEMBERS: Source = Source(
@@ -75,7 +72,7 @@ MEMBERS: Source = Source(
         "roleId": Column("{t}.role_id", Kind.NUMBER, nullable=True),
         "createdAt": Column("{t}.created_at", Kind.INSTANT),
     },
-    visible=visible_members,
+    visible=visible_memberships,
     indexed=frozenset({"id", "user", "organization"}),
     unique=frozenset({"id"}),
     filters={

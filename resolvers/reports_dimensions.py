@@ -9,7 +9,7 @@ from models.dialects import Dialect
 from resolvers import groups, organizations, providers, roles, users
 from resolvers.reports_questions import Dimension
 from resolvers.reports_words import AGE_DAYS, AGES, DATES, DimensionField, Interval
-from resolvers.sources import Source, Sql
+from resolvers.sources import Source, Sql, visible_memberships
 
 F = DimensionField
 COLUMNS = {
@@ -119,12 +119,18 @@ def expression(sql: Sql, of: DimensionField, every: Interval | None, moment: dat
 def several(sql: Sql, of: DimensionField) -> tuple[str, str]:
     """A key of what a user may have several of, and the join that brings it, of those who have any."""
     alias, (table, key) = sql.alias(), _SEVERAL[of]
-    return f"{alias}.{key}", f" JOIN {table} {alias} ON {alias}.user_id = t.id"
+    return f"{alias}.{key}", f" JOIN {table} {alias} ON {alias}.user_id = t.id{_allowed(sql, of, alias)}"
+
+
+def _allowed(sql: Sql, of: DimensionField, alias: str) -> str:
+    """A further condition of a join: memberships elsewhere are no more visible in a report than in a list."""
+    condition = visible_memberships(sql, alias) if of is F.ORGANIZATION else None
+    return f" AND {condition}" if condition else ""
 
 
 def _join_several(sql: Sql, made: Grouping, of: DimensionField) -> str:
     alias = sql.alias()
-    made.joins += f" LEFT JOIN {_SEVERAL[of][0]} {alias} ON {alias}.user_id = t.id"
+    made.joins += f" LEFT JOIN {_SEVERAL[of][0]} {alias} ON {alias}.user_id = t.id{_allowed(sql, of, alias)}"
     made.is_many = True
     return alias
 
@@ -137,9 +143,10 @@ def _organizations(sql: Sql, made: Grouping, levels: Sequence[int | None]) -> di
     made.tables.append(_lineage(cut))
     columns = [f"l.at{level}" for level in cut] + ["m.organization_id"] * (None in levels)
     different = "" if None in levels else "DISTINCT "  # two memberships may lie in the same organization
+    allowed = _allowed(sql, F.ORGANIZATION, "m")
     made.joins += (
         f" LEFT JOIN (SELECT {different}m.user_id, {', '.join(columns)} FROM organization_members m"
-        f" JOIN lineage l ON l.id = m.organization_id) {alias} ON {alias}.user_id = t.id"
+        f" JOIN lineage l ON l.id = m.organization_id{allowed}) {alias} ON {alias}.user_id = t.id"
     )
     made.is_many = True
     return {level: f"{alias}.{'organization_id' if level is None else f'at{level}'}" for level in levels}

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from models.database import Steps
 from models.dialects import Dialect
-from resolvers.policy import Viewer
+from resolvers.policy import Right, Viewer
 
 
 class Kind(Enum):
@@ -96,13 +96,20 @@ class Source:
 class Relation:
     """The rows of `source` that belong to a parent's key: `key` is that key, reached over `join`.
 
-    `few`: a parent has some dozens at most, so that reading them is quick.
+    `few`: a parent has some dozens at most, so that reading them is quick. `visible` is the condition on the rows of
+    `join`, by their alias `m`.
     """
 
     source: Callable[[], Source]
     key: str
     join: str = ""
     few: bool = False
+    visible: Visible | None = None
+
+    def allowed(self, sql: Sql) -> str:
+        """A further condition of a statement that reads over this relation."""
+        condition = self.visible(sql, "m") if self.visible is not None else None
+        return f" AND {condition}" if condition else ""
 
 
 def everything(sql: Sql, alias: str) -> None:
@@ -113,6 +120,18 @@ SUBTREE = (
     "WITH RECURSIVE below(id) AS (SELECT id FROM organizations WHERE {roots}"
     " UNION SELECT o.id FROM organizations o JOIN below b ON o.parent_id = b.id) SELECT id FROM below"
 )
+
+
+def visible_memberships(sql: Sql, alias: str) -> str | None:
+    """Memberships in organizations whose users the viewer may read, and the viewer's own.
+
+    Every statement that reads organization_members says so, whatever it is read for.
+    """
+    if Right.READ_USERS in sql.viewer.rights:
+        return None
+    own = f"{alias}.user_id = {sql.place(sql.viewer.user_id or 0)}"
+    administered = sql.viewer.organizations_with(Right.READ_USERS)
+    return f"({own} OR {alias}.organization_id IN ({subtree(sql, administered)}))" if administered else own
 
 
 def subtree(sql: Sql, roots: list[int]) -> str:

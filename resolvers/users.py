@@ -5,7 +5,7 @@ from resolvers import api_keys, groups, invitations, organizations, providers, r
 from resolvers.conditions import One, Some, SomeRow, SomeText
 from resolvers.filters import Choice, Flag, Identity, Instant, Number, Text, email_text, exact
 from resolvers.policy import Right
-from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree
+from resolvers.sources import Column, Kind, Relation, Source, Sql, everything, subtree, visible_memberships
 
 KIND_OF = "(SELECT p.kind FROM identity_providers p WHERE p.id = {t}.provider_id)"
 IS_SAML = "({t}.provider_id IS NOT NULL AND " + KIND_OF + " = 'SAML')"
@@ -148,6 +148,7 @@ FILTERS = {
         "m{i}.user_id",
         lambda: organizations.SOURCE,
         "JOIN organization_members m{i} ON m{i}.organization_id = {i}.id",
+        visible=visible_memberships,
     ),
     "memberships": Some("{i}.user_id", lambda: organizations.MEMBERS),
     "invitations": Some("{i}.user_id", lambda: invitations.SOURCE),
@@ -223,4 +224,9 @@ _EXTERNAL_IDS: Source = _value_source("UserExternalId", "user_external_ids", _VA
 OF_ROLE = Relation(lambda: SOURCE, "t.role_id")
 OF_PROVIDER = Relation(lambda: SOURCE, "t.provider_id")
 OF_GROUP = Relation(lambda: SOURCE, "m.group_id", "JOIN group_members m ON m.user_id = t.id")
-OF_ORGANIZATION = Relation(lambda: SOURCE, "m.organization_id", "JOIN organization_members m ON m.user_id = t.id")
+OF_ORGANIZATION = Relation(
+    lambda: SOURCE,
+    "m.organization_id",
+    "JOIN organization_members m ON m.user_id = t.id",
+    visible=visible_memberships,
+)
