@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from models.error_codes import ErrorCode as ErrorCode
 
-
 # Values that are English and not a name or a number: whoever writes the message in another language needs none of them.
 SENTENCES = frozenset({"advice", "reason"})
 
