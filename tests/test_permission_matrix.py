@@ -222,7 +222,7 @@ async def call(service: Service, who: str, mutation: str, given: dict[str, Any],
         assert body.get("data") is None
         return " ".join(error["extensions"]["code"] for error in body["errors"])
     done = body["data"][mutation]
-    errors = done["errors"] + [error for row in done.get("results", ()) for error in row["errors"]]
+    errors = done["errors"] or [error for row in done.get("results", ()) for error in row["errors"]]
     assert errors or all(row["action"] not in ("FAILED", "SKIPPED") for row in done.get("results", ()))
     return " ".join(error["code"] for error in errors) or "OK"
 
