@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 
 from graph.confirm_keys import run_confirm_keys
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="usergraph", description="A GraphQL service for user management.")
+    parser.add_argument("--version", action="version", version=f"usergraph {_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_serve(commands)
     commands.add_parser("migrate", help="bring the database up to date").set_defaults(run=_migrate)
@@ -65,6 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     add_report(commands)
     add_copy(commands)
     return parser
+
+
+def _version() -> str:
+    try:
+        return metadata.version("usergraph")
+    except metadata.PackageNotFoundError:
+        return "that is not installed as a package"
 
 
 def _migrate(given: argparse.Namespace, settings: Settings) -> int:

@@ -42,7 +42,7 @@ class LdapSettingsInput:
     is_plaintext_allowed: bool | None = given("Whether passwords may travel in the clear to other machines; no.")
     ca_certificates: str | None = given("Certificate authorities to trust, in PEM; the system's if not said.")
     base_dn: str | None = given("Below which people are found. Required.")
-    bind_dn: str | None = given("The service account; null to ask as nobody.")
+    bind_dn: str | None = given("The service account: a DN, user@realm or DOMAIN\\user; null to ask as nobody.")
     bind_password: str | None = given("Its password. Kept sealed, and never read back.")
     user_filter: str | None = given("Who is found by a name; (|(uid={username})(mail={username})) if not said.")
     group_base_dn: str | None = given("Below which groups are looked for; null goes by memberOf alone.")

@@ -23,6 +23,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from graph import collector, logs
+from graph.listening import require_free_port
 from graph.protocol import BoundedConfig
 from models import migrate
 from models.database import Database
@@ -33,6 +34,11 @@ from resolvers import bootstrap, demo, references
 log = logging.getLogger("usergraph")
 
 DEMO_USERS = 300
+DESCRIPTION = (
+    "Brings the database up to date and serves GraphQL and GraphiQL. Settings are environment variables. It listens on"
+    f" USERGRAPH_HOST ({Settings.host}) and USERGRAPH_PORT ({Settings.port}), and stores its data in"
+    f" USERGRAPH_DATABASE_URL ({Settings.database_url}). README.md describes all settings, under “Settings”."
+)
 GRACE = 8  # seconds for what is in flight, of the ten within which everything has ended
 PATIENCE = 9.5  # seconds until a worker that was told to end is killed
 HEALTH = 10  # seconds until a worker that does not answer its supervisor is killed and replaced
@@ -41,7 +47,7 @@ STARTING = 60  # the same while all start at once, on a machine that may be busy
 
 def add_serve(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
-        "serve", help="serve GraphQL and GraphiQL; migrates the database first"
+        "serve", help="serve GraphQL and GraphiQL; migrates the database first", description=DESCRIPTION
     )
     parser.add_argument("--demo", action="store_true", help="fill an empty database with a demo directory")
     parser.add_argument("--workers", type=_workers, metavar="N", help="processes on this port (USERGRAPH_WORKERS)")
@@ -58,6 +64,7 @@ def _workers(text: str) -> int:
 def run_serve(given: argparse.Namespace, settings: Settings) -> int:
     settings = dataclasses.replace(settings, workers=given.workers or settings.workers)
     app = _application(settings)  # refuses bad settings before anything is made
+    require_free_port(settings.host, settings.port)
     key, _ = asyncio.run(ready(settings, DEMO_USERS if given.demo else 0))
     if key is not None:
         print(f"The administrator's API key, shown this once:  {key}", flush=True)

@@ -49,7 +49,8 @@ class Settings:
     workers: int = setting(1, "Processes that serve on this port.", low=1, high=64)
     public_url: str = setting(
         "http://127.0.0.1:8000",
-        "Address that invitation and reset links begin with; never taken from a request.",
+        "Address that invitation and reset links begin with; never taken from a request. Unless it is set, it has the "
+        "port of `USERGRAPH_PORT`.",
     )
     sign_in_url: str = setting(
         "",
@@ -147,7 +148,10 @@ class Settings:
         for name in environment:
             if name.startswith(PREFIX) and name not in known:
                 raise BadSetting(f"{name} is not a setting. The README lists them all.")
-        return cls(**{f.name: _parse(name, environment[name], f) for name, f in known.items() if name in environment})
+        given = {f.name: _parse(name, environment[name], f) for name, f in known.items() if name in environment}
+        if "public_url" not in given and "port" in given:
+            given["public_url"] = f"http://127.0.0.1:{given['port']}"
+        return cls(**given)
 
 
 def variable(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import idna
 import orjson
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 from models.base import EMAIL, LABEL, LONG
 from models.dn import dn_key, is_dn
@@ -141,6 +141,13 @@ def _alphabets(text: str) -> set[str]:
 
 _PLAIN = re.compile(r"([\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*)@([A-Za-z0-9.-]+)", re.ASCII)
 LONGEST_EMAIL = 254
+# Names that organizations use inside (RFC 6762, appendix G; RFC 8375): nobody else gets mail there, but they do.
+_USED_INSIDE = ("local", "arpa")
+_STILL_RESERVED = ("in-addr.arpa", "ip6.arpa")
+SPECIAL_USE_DOMAIN_NAMES[:] = [
+    *(name for name in SPECIAL_USE_DOMAIN_NAMES if name not in (*_USED_INSIDE, *_STILL_RESERVED)),
+    *_STILL_RESERVED,
+]
 
 
 def email(text: str, *path: str | int) -> tuple[str, str]:

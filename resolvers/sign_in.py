@@ -24,6 +24,7 @@ from resolvers import audit, entry_ids, ldap_settings, second_factor, tarpit
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Before, Caller, Change
 from resolvers.connectors import ldap
+from resolvers.domain_accounts import usernames
 from resolvers.moved_entries import store_moved_dn
 from resolvers.outcomes import error
 from resolvers.policy import Viewer
@@ -55,6 +56,7 @@ WHERE {{}}
 # A username may look like somebody else's address; whose address it is goes first.
 BY_NAME = _FIND.format("u.email_key = $1 OR u.username_key = $2") + " ORDER BY u.email_key = $1 DESC"
 BY_ID = _FIND.format("u.id = $1")
+BY_PROVIDER = _FIND.format("u.username_key = $1 AND u.provider_id = $2")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,16 @@ async def _account_by_name(connection: Connection, name: str) -> Account | None:
     found = [Account(dict(zip(names, row, strict=True))) for row in rows]
     by_email = [each for each in found if email_spelling(each["email"]) == email_spelling(name)]
     by_username = [each for each in found if spelling(each["username"]) == spelling(name)]
-    return next(iter((*by_email, *by_username)), None)
+    return next(iter((*by_email, *by_username)), None) or await _account_of_domain(connection, name)
+
+
+async def _account_of_domain(connection: Connection, name: str) -> Account | None:
+    """Whose name in an Active Directory this is, if it is one user's there."""
+    found = []
+    for provider_id, username in await usernames(connection, name):
+        account = await _account(connection, BY_PROVIDER, key(username), provider_id)
+        found += [account] if account is not None and spelling(account["username"]) == spelling(username) else []
+    return found[0] if len(found) == 1 else None
 
 
 async def prepare(before: Before, given: dict[str, Any]) -> None:

@@ -10,7 +10,15 @@ from tests.service import Service, codes
 DELETE = """mutation($input: DeleteUsersInput!) { deleteUsers(input: $input) { errors { code message path }
   summary { created updated unchanged skipped failed }
   results { index ref action changedFields deletedId user { id } errors { code path index } } } }"""
-OWNED = ("user_tags", "user_aliases", "user_variables", "group_members", "organization_members", "invitations")
+OWNED = (
+    "user_tags",
+    "user_aliases",
+    "user_external_ids",
+    "user_variables",
+    "group_members",
+    "organization_members",
+    "invitations",
+)
 OWNED += ("password_resets", "sessions", "api_keys", "letters", "previous_identities", "stored_answers")
 
 
@@ -20,15 +28,17 @@ async def delete(service: Service, *ids: str, who: str = "admin", **more: Any) -
 
 async def furnish(service: Service) -> None:
     """Hang something of every kind on `normal` (4)."""
+    # A conversion ends the keys.
+    own = 'mutation { createApiKey(input: {name: "mine", idempotencyKey: "k"}) { errors { code } } }'
+    await service.data(own, who="normal")
     for document in (
-        """{ updateUser(input: {id: "user_4", tags: "t", aliases: "a", variables: [{name: "n", value: "v"}],
+        """{ updateUser(input: {id: "user_4", externalIds: {source: "hr", value: "p4"},
+          tags: "t", aliases: "a", variables: [{name: "n", value: "v"}],
           groupIds: "group_1", organizationIds: "organization_3"}) { errors { code } } }""",
         '{ requestPasswordReset(input: {email: "normal@usergraph.test"}) { errors { code } } }',
         '{ convertUsers(input: {conversions: [{id: "user_4", to: {saml: {}}}]}) { errors { code } } }',
     ):
         await service.data(f"mutation {document}")
-    own = 'mutation { createApiKey(input: {name: "mine", idempotencyKey: "k"}) { errors { code } } }'
-    await service.data(own, who="normal")
     copied = "FROM users WHERE id = 4"
     await service.write(
         "INSERT INTO sessions (user_id, token_digest, created_at, expires_at)"

@@ -33,7 +33,7 @@ def rename(crew: Slapd) -> None:
 
 async def changes(service: Service) -> list[Any]:
     """What was recorded of changes to users."""
-    sql = "SELECT subject_id, actor_id, changes FROM audit_events WHERE action = 'UPDATED' AND subject_type = 'USER'"
+    sql = "SELECT subject_id, actor_id, changes FROM audit_events WHERE action = 'UPDATED' AND subject_type = 'user'"
     return [[row[0], row[1], str(row[2])] for row in await service.rows(sql)]
 
 

@@ -3,9 +3,13 @@
 import json
 import re
 import signal
+import socket
+import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 from tests.program import KEY, MAKE, PATIENCE, Program, answers, body, head, post, running
+from tests.server import SCRIPT
 
 PRINTED = re.compile(r"API key, shown this once:  (\S+)")
 
@@ -73,3 +77,48 @@ def test_the_administrators_key_can_be_a_setting_which_is_not_printed_nor_kept(t
         program.end()
     for file in tmp_path.iterdir():
         assert KEY.encode() not in file.read_bytes(), file
+
+
+def test_a_port_in_use_is_found_before_anything_is_printed_or_made(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        for workers in (1, 2):
+            refused = Program(tmp_path, port=port, workers=workers)
+            assert refused.process.wait(PATIENCE) == 1
+            assert refused.said == (
+                f"usergraph: Port {port} of 127.0.0.1 is in use by another program. Stop that, or set USERGRAPH_PORT to"
+                " a free port.\n"
+            )
+    assert not (tmp_path / "usergraph.sqlite3").exists()
+
+
+def test_an_address_of_another_machine_is_named(tmp_path: Path) -> None:
+    for host in ("192.0.2.1", "no-such-host.invalid"):
+        refused = Program(tmp_path, host=host)
+        assert refused.process.wait(PATIENCE) == 1
+        assert refused.said == f"usergraph: USERGRAPH_HOST: {host} is no address of this machine.\n"
+
+
+INVITE = "mutation($i: InviteUsersInput!) { inviteUsers(input: $i) { results { invitation { link } } } }"
+
+
+def test_links_follow_the_port_unless_the_public_address_is_set(tmp_path: Path) -> None:
+    for number, public in enumerate((None, "https://people.example.org")):
+        settings = {"public_url": public} if public else {}
+        with running(tmp_path, admin_key=KEY, **settings) as program:
+            given = {"users": [{"email": f"new{number}@example.org"}]}
+            answer = program.ask(INVITE, {"i": given})
+            link = answer["data"]["inviteUsers"]["results"][0]["invitation"]["link"]
+            assert link.startswith(f"{public or program.address}/"), link
+            assert f":{program.port}/" in link or public
+
+
+def test_version_and_help_say_what_is_served_where() -> None:
+    done = subprocess.run([SCRIPT, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"usergraph {version('usergraph')}\n"
+    done = subprocess.run([SCRIPT, "serve", "--help"], capture_output=True, text=True, check=True)
+    shown = " ".join(done.stdout.split())
+    for text in ("USERGRAPH_PORT (8000)", "USERGRAPH_DATABASE_URL (sqlite://.data/usergraph.sqlite3)", "README.md"):
+        assert text in shown, shown
