@@ -82,7 +82,7 @@ class ConvertUserMutations:
         resolve.convert_users,
         ConvertUsersInput,
         "Change how users sign in. Needs CONVERT_USERS; everybody may convert themselves.",
-        empty=NO_RESULTS,
+        empty={**NO_RESULTS, "row": {"kept": [], "lost": []}},
         prepare=check_conversions.prepare,
         subjects=resolve.subjects,
     )

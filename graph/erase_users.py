@@ -38,5 +38,5 @@ class EraseUserMutations:
         "Erase personal data for good: the users are deleted, and a pseudonym replaces their data in the history, the"
         " audit log, directory jobs and stored answers. Send `dryRun: true` first. Deleted users can be erased, too."
         " Needs ERASE_USERS.",
-        empty=NO_RESULTS,
+        empty={**NO_RESULTS, "row": {"erasedRows": []}},
     )

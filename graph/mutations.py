@@ -18,7 +18,7 @@ from models.database import Transaction
 from models.errors import Invalid, Refusal
 from resolvers import probes
 from resolvers.changes import Before, Change, content_of, first_answer, store_answer
-from resolvers.outcomes import error
+from resolvers.outcomes import error, refused_rows
 from resolvers.probes import Probes
 from resolvers.viewers import as_of_now
 
@@ -138,7 +138,13 @@ class _Call:
         return answer
 
     def _refused(self, refusal: Refusal) -> Mapping[str, Any]:
-        return {**self._spec.empty, "errors": [error(refusal)]}
+        answer = {**self._spec.empty, "errors": [error(refusal)]}
+        if "results" in answer:
+            rows = next((each for each in self._values.values() if isinstance(each, list)), [])
+            blank = answer.pop("row", {})
+            most = self._context.services.settings.max_bulk
+            answer["results"] = [{**blank, **each} for each in refused_rows(rows, refusal, most)]
+        return answer
 
     async def _shaped(self, change: Change | None, outcome: Mapping[str, Any]) -> list[Any]:
         viewer = (change.reader or change.viewer) if change else self._context.viewer

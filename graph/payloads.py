@@ -53,6 +53,7 @@ ErrorCodeEnum: Any = described(
         "WRONG_STATE": "It is not in the state this needs.",
     },
 )
+# What a bulk mutation answers that is refused as a whole. `row`, where there is one, is for lists in each result.
 NO_RESULTS: dict[str, Any] = {"results": [], "summary": None, "errors": []}
 
 

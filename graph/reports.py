@@ -66,6 +66,7 @@ UserMeasureKind: Any = described(
         "COUNT": "How many they are.",
         "DISTINCT": "How many different values of something they have; null is none.",
         "SHARE": "Their share of all users that the report's where matches, 0 to 1.",
+        "RATE": "The part of the bucket's users that match the measure's where, 0 to 1; null in an empty bucket.",
         "FIRST": "The earliest moment of a date.",
         "LAST": "The latest moment of a date.",
     },

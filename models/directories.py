@@ -78,6 +78,7 @@ class DirectoryJobRow(Row):
     changes: fields.Field[list[Any] | None] = fields.JSONField(null=True)
     errors: fields.Field[list[Any] | None] = fields.JSONField(null=True)
     applied_at = fields.DatetimeField(null=True)
+    waits_for: fields.Field[list[Any] | None] = fields.JSONField(null=True)  # ids of users who have values it needs
 
     class Meta:
         table = "directory_job_rows"

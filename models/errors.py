@@ -1,47 +1,9 @@
 """The catalogue of refusals: one class a reason, with its code and its public message."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import ClassVar
 
-
-class ErrorCode(StrEnum):
-    """Why something was refused. Codes are never renamed; clients branch on them."""
-
-    BUILT_IN = "BUILT_IN"
-    DELETION_FORBIDDEN = "DELETION_FORBIDDEN"
-    DUPLICATE = "DUPLICATE"
-    FORBIDDEN = "FORBIDDEN"
-    IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
-    INVALID = "INVALID"
-    INVALID_CREDENTIALS = "INVALID_CREDENTIALS"
-    INVALID_TOKEN = "INVALID_TOKEN"  # noqa: S105
-    IN_USE = "IN_USE"
-    KEY_NOT_CONFIRMED = "KEY_NOT_CONFIRMED"
-    LAST_ADMINISTRATOR = "LAST_ADMINISTRATOR"
-    NOT_FOUND = "NOT_FOUND"
-    NOT_LDAP = "NOT_LDAP"
-    OTHERS_FAILED = "OTHERS_FAILED"
-    OUTSIDE_ORGANIZATION = "OUTSIDE_ORGANIZATION"
-    PAST_ID = "PAST_ID"
-    PASSWORD_NOT_LOCAL = "PASSWORD_NOT_LOCAL"  # noqa: S105
-    PROVIDER_DISABLED = "PROVIDER_DISABLED"
-    PROVIDER_NOT_CONFIGURED = "PROVIDER_NOT_CONFIGURED"
-    PROVIDER_UNREACHABLE = "PROVIDER_UNREACHABLE"
-    REQUIRED = "REQUIRED"
-    RIGHTS_TOO_WIDE = "RIGHTS_TOO_WIDE"
-    ROLE_ABOVE_CEILING = "ROLE_ABOVE_CEILING"
-    ROLE_TOO_HEAVY = "ROLE_TOO_HEAVY"
-    SECOND_FACTOR_REQUIRED = "SECOND_FACTOR_REQUIRED"
-    SELF = "SELF"
-    TAKEN = "TAKEN"
-    TOO_MANY = "TOO_MANY"
-    USER_TOO_HEAVY = "USER_TOO_HEAVY"
-    WEAK_PASSWORD = "WEAK_PASSWORD"  # noqa: S105
-    WRONG_CODE = "WRONG_CODE"
-    WRONG_PASSWORD = "WRONG_PASSWORD"  # noqa: S105
-    WRONG_STATE = "WRONG_STATE"
-
+from models.error_codes import ErrorCode as ErrorCode
 
 # Values that are English and not a name or a number: whoever writes the message in another language needs none of them.
 SENTENCES = frozenset({"advice", "reason"})
@@ -240,6 +202,12 @@ class Self(Refusal):
 class Taken(Refusal):
     code = ErrorCode.TAKEN
     template = "The {what} {value} is taken."
+
+
+class UsedBy(Taken):
+    """For viewers who may see the user that has the value."""
+
+    template = "The {what} {value} is already used by {owner}{advice}."
 
 
 class TooMany(Refusal):

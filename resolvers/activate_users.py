@@ -164,7 +164,9 @@ def _may_activate(change: Change, draft: Draft) -> None:
     if draft.user_id == change.viewer.user_id:
         raise Self(*draft.path, what="activate")
     if draft.target["state"] == UserState.INVITED:
-        reason = "This user has not accepted their invitation yet. Use resendInvitations."
+        reason = (
+            "This user has not accepted their invitation yet. Use resendInvitations, or inviteUsers if it was revoked."
+        )
         raise WrongState(*draft.path, reason=reason)
 
 

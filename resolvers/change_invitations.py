@@ -151,7 +151,9 @@ def _check(
     draft.target, draft.user_id = owners[row["user_id"]], row["user_id"]
     targets.require_manageable(change, draft.target, where, *draft.path, unseen=unknown, seen_by=Right.INVITE_USERS)
     if row["state"] != InvitationState.PENDING:
-        raise WrongState(*draft.path, reason=f"This invitation is {row['state'].lower()} already.")
+        is_revoked = row["state"] == InvitationState.REVOKED and draft.target["state"] == UserState.INVITED
+        advice = " Use inviteUsers with their email to invite them again." if is_revoked else ""
+        raise WrongState(*draft.path, reason=f"This invitation is {row['state'].lower()} already.{advice}")
     draft.columns = dict(row)
 
 

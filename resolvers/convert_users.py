@@ -8,7 +8,7 @@ from models import bulk
 from models.errors import Duplicate, Invalid, NotFound, WrongState
 from models.users import PreviousIdentity, User
 from models.values import camel
-from resolvers import entry_ids, existing_users, match_keys, references, targets
+from resolvers import entry_ids, match_keys, references, targets, uniqueness
 from resolvers.activate_users import end_keys
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change, number
@@ -64,7 +64,7 @@ async def convert_users(
     refuse_duplicates(drafts)
     # A conflict is only for who may link the entry: it says that somebody here has it.
     able = [draft for draft in drafts if draft.is_good]
-    existing_users.refuse_taken(able, await existing_users.taken(change.tx, able))
+    await uniqueness.refuse_taken(change, able)
     good = accepted(change, drafts, error_policy)
     ended = await _store(change, good, known, is_proved=is_proved)
     matches = await Matches.load(change.tx, good)
@@ -183,6 +183,7 @@ async def _store(change: Change, good: Sequence[Draft], known: Providers, *, is_
         describe(draft, target, known)
         events.append(Event(Action.CONVERTED, Subject.USER, target.id, target["username"], draft.changes))
     await bulk.insert(change.tx, PreviousIdentity, before)
+    await uniqueness.park(change.tx, changed, Identity(None).columns)
     await bulk.update(change.tx, User, rows)
     await end_sessions(change, [draft.user_id for draft in changed if draft.user_id])
     await change.record(events)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.errors import Invalid, Required, WeakPassword
-from resolvers import existing_users, foreign_hashes, store_users
+from resolvers import foreign_hashes, store_users, uniqueness
 from resolvers.audit import Action
 from resolvers.changes import Before, Change
 from resolvers.drafts import Draft, read, require_for_sources
@@ -60,7 +60,7 @@ async def create_user(change: Change, **given: Any) -> dict[str, Any]:
     local = (given.get("authentication") or {}).get("local")
     if local is not None and not {"password_hash", "refusal"} & set(local):
         draft.refusals.append(Required("authentication", "local", "password", what="A password, or the hash of one,"))
-    existing_users.refuse_taken([draft], await existing_users.taken(change.tx, [draft]))
+    await uniqueness.refuse_taken(change, [draft])
     if not draft.is_good:
         change.tx.discard()
         return {"user": None, "errors": [error(refusal) for refusal in draft.refusals]}

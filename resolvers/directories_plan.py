@@ -6,12 +6,14 @@ from typing import Any
 from models import bulk
 from models.database import Transaction
 from models.directories import DirectoryAction, DirectoryJobRow
+from models.errors import Taken
 from models.users import UserState
 from resolvers.activate_users import deactivate_users
 from resolvers.changes import Change
 from resolvers.directories_entries import absences
 from resolvers.directories_store import Job, JobRow
 from resolvers.directories_users import Limits, action_of, announce, differences, drafted, limits_of
+from resolvers.drafts import Draft
 from resolvers.outcomes import error
 from resolvers.targets import find
 
@@ -23,7 +25,8 @@ async def planned(change: Change, job: Job, rows: Sequence[JobRow]) -> list[dict
     missing = [row for row in open_rows if row.wanted is None]
     limits = await limits_of(change, job)
     found = await _named(change, job, named, limits) if named else []
-    return found + (await leaving(change, job, missing, limits) if missing else [])
+    left = await leaving(change, job, missing, limits) if missing else []
+    return found + [{**row, "waits_for": None} for row in left]
 
 
 async def _named(change: Change, job: Job, rows: Sequence[JobRow], limits: Limits) -> list[dict[str, Any]]:
@@ -39,9 +42,16 @@ async def _named(change: Change, job: Job, rows: Sequence[JobRow], limits: Limit
                 "action": action_of(draft, made.states[draft.index]),
                 "changes": differences(draft),
                 "errors": [error(each, row.position) for each in draft.refusals],
+                "waits_for": _waits_for(draft),
             }
         )
     return answer
+
+
+def _waits_for(draft: Draft) -> list[int] | None:
+    """The users whose values the row needs, unless it is refused for another reason."""
+    is_open = all(isinstance(each, Taken) for each in draft.refusals)
+    return sorted(draft.waits_for) if draft.waits_for and is_open else None
 
 
 async def leaving(change: Change, job: Job, rows: Sequence[JobRow], limits: Limits) -> list[dict[str, Any]]:

@@ -182,14 +182,29 @@ class JobRow:
     user_id: int | None
     action: str | None
     wanted: dict[str, Any] | None
+    is_applied: bool = False
+
+
+ROW_COLUMNS = "id, position, entry_key, user_id, action, wanted, applied_at IS NOT NULL"
+
+
+def _job_row(row: Record) -> JobRow:
+    return JobRow(row[0], row[1], row[2], row[3], row[4], from_json(row[5]), bool(row[6]))
+
+
+async def rows_by_id(connection: Connection, ids: Sequence[int]) -> list[JobRow]:
+    """These rows, in their order."""
+    among = connection.dialect.among("id", "$1", "bigint")
+    sql = f"SELECT {ROW_COLUMNS} FROM directory_job_rows WHERE {among} ORDER BY position"
+    return [_job_row(row) for row in await connection.rows(sql, list(ids))]
 
 
 async def next_rows(connection: Connection, job: Job, most: int) -> list[JobRow]:
     """The rows of a job that its step has not reached, in their order."""
     rows = await connection.rows(
-        "SELECT id, position, entry_key, user_id, action, wanted FROM directory_job_rows"
+        f"SELECT {ROW_COLUMNS} FROM directory_job_rows"
         f" WHERE job_id = $1 AND position >= $2 ORDER BY position LIMIT {int(most)}",
         job.id,
         job.next,
     )
-    return [JobRow(row[0], row[1], row[2], row[3], row[4], from_json(row[5])) for row in rows]
+    return [_job_row(row) for row in rows]

@@ -110,7 +110,7 @@ async def _settle(change: Change, job: Job, rows: Sequence[JobRow], drafts: Sequ
 
 async def _refuse_repeated(change: Change, job: Job, rows: Sequence[JobRow], drafts: Sequence[Draft]) -> None:
     """A user stands in a source once, however far apart two rows of theirs are; the later one is refused."""
-    tx, first = change.tx, rows[0].position
+    tx = change.tx
     by_key = tx.dialect.among("entry_key", "$2", "text")
     found = await tx.rows(
         f"SELECT entry_key, MIN(position) FROM directory_job_rows WHERE job_id = $1 AND {by_key} GROUP BY entry_key",
@@ -120,10 +120,9 @@ async def _refuse_repeated(change: Change, job: Job, rows: Sequence[JobRow], dra
     keys = {row[0]: row[1] for row in found}
     by_user = tx.dialect.among("user_id", "$2", "bigint")
     # By the index of users alone: that of positions would lead through all earlier rows of the job.
-    earlier = "job_id + 0 = $1 AND position + 0 < $3"
-    sql = f"SELECT user_id, position FROM directory_job_rows WHERE {earlier} AND {by_user}"
+    sql = f"SELECT user_id, MIN(position) FROM directory_job_rows WHERE job_id + 0 = $1 AND {by_user} GROUP BY user_id"
     ids = [draft.user_id for draft in drafts if draft.user_id is not None]
-    users = {row[0]: row[1] for row in await tx.rows(sql, job.id, ids, first)}
+    users = {row[0]: row[1] for row in await tx.rows(sql, job.id, ids)}
     for row, draft in zip(rows, drafts, strict=True):
         before = min(keys[row.entry_key], users.get(draft.user_id or 0, row.position))
         if before < row.position and not any(isinstance(each, Duplicate) for each in draft.refusals):

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from models.database import Database, Transaction
@@ -15,6 +16,7 @@ from models.secrets import Sealer
 from models.settings import Settings
 from models.values import now
 from resolvers import directories_entries as entries
+from resolvers import directories_handovers as handovers
 from resolvers import directories_rules as rules
 from resolvers.changes import Change
 from resolvers.directories_apply import apply
@@ -31,6 +33,7 @@ from resolvers.directories_store import (
     job_of,
     keep,
     next_rows,
+    rows_by_id,
 )
 from resolvers.sync_directories import read
 
@@ -151,12 +154,41 @@ class Runner:
         for action in actions.values():
             job.count(action)
         self._advance(job, rows[-1].position + 1, len(rows))
+        await self._note(job, found)
 
+    async def _note(self, job: Job, found: Sequence[Mapping[str, Any]]) -> None:
         async def note(tx: Transaction) -> None:
             await keep(tx, job, self.owner)
             await store(tx, found)
 
         await self._database.transaction(note)
+
+    async def _settle(self, job: Job) -> bool:
+        """Plan rows that need each other's values again, together: each part of the job saw only its own rows.
+
+        Returns whether there were any.
+        """
+        async with self._database.reading() as connection:
+            groups = await handovers.batches(connection, job, self._at_once)
+        for ids in groups:
+            found = await self._database.transaction(partial(self._planned_again, job, ids))
+            for row, action in found:
+                job.count(action, -1)
+                job.count(row["action"])
+            await self._note(job, [row for row, _ in found])
+        job.options |= {"is_settled": True}
+        await self._keep(job)
+        return bool(groups)
+
+    async def _planned_again(
+        self, job: Job, ids: Sequence[int], tx: Transaction
+    ) -> list[tuple[dict[str, Any], str | None]]:
+        """The rows as planned now, each with its action before."""
+        rows = await rows_by_id(tx, ids)
+        found = await planned(await self._change(tx, job), job, [replace(row, action=None) for row in rows])
+        tx.discard()
+        before = {row.id: row.action for row in rows}
+        return [(row, before[row["id"]]) for row in found]
 
     def _advance(self, job: Job, position: int, by: int) -> None:
         job.options |= {"next": position}
@@ -164,6 +196,8 @@ class Runner:
 
     async def _judge(self, job: Job) -> None:
         """All that is named was planned: now those who are not, then whether it may be applied at all."""
+        if not job.options.get("is_settled") and await self._settle(job):
+            return
         async with self._database.reading() as connection:
             known = await entries.known(connection, job)
         if job.is_full and job.options.get("absent_from") is None:
@@ -190,9 +224,14 @@ class Runner:
         """A part with the record of it in one transaction, so that no crash can do it twice or leave it out."""
 
         async def work(tx: Transaction) -> int:
+            together = [] if job.next else await handovers.next_batch(tx, job, self._at_once)
+            if together:
+                await apply(await self._change(tx, job), job, together)
+                await keep(tx, job, self.owner)
+                return len(together)
             rows = await next_rows(tx, job, self._at_once)
             if rows:
-                await apply(await self._change(tx, job), job, rows)
+                await apply(await self._change(tx, job), job, [row for row in rows if not row.is_applied])
                 self._advance(job, rows[-1].position + 1, len(rows))
                 await keep(tx, job, self.owner)
             return len(rows)

@@ -40,7 +40,8 @@ class Draft:
     `aliases` are new ones; `kept_aliases` are normal forms of those that the user has and keeps. `removed` are normal
     forms of tags, aliases and variables to take away, `left` groups and organizations. `source` is the one whose ids
     `external_id` has; `external_ids` are ids by their source, None to clear one. `mistaken_for` is a user with the
-    row's address, or one that looks like it, who is somebody else.
+    row's address, or one that looks like it, who is somebody else. `waits_for` are users who have values that the row
+    needs.
 
     Of match keys (resolvers/match_keys.py): `agreed` are the kinds in which a matched row and its user are the same,
     `vouched` what their setters could grant, `key_limit` what the keys that this row writes vouch for (None: what the
@@ -66,6 +67,7 @@ class Draft:
     target: Target | None = None
     matched_by: str | None = None
     mistaken_for: Target | None = None
+    waits_for: set[int] = field(default_factory=set)
     changed: list[str] = field(default_factory=list)
     changes: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     user_id: int | None = None
@@ -156,7 +158,7 @@ def _email(draft: Draft, text: str) -> None:
 
 
 def name_by_email(draft: Draft) -> None:
-    """A new user whose username is not given is named by the address, under the same rules."""
+    """A user whose username is not given is named by the address, under the same rules."""
     if "username" not in draft.columns and draft.columns.get("email") is not None:
         draft.attempt(_username, draft, draft.columns["email"], "username")
 
@@ -207,7 +209,7 @@ def refuse_duplicates(drafts: Sequence[Draft]) -> None:
         if any(isinstance(refusal, Duplicate) for refusal in draft.refusals):
             continue
         for what, value in _names_of(draft):
-            first = names.setdefault((what, value), draft)
+            first = names.setdefault(("email" if what == "username" else what, value), draft)
             if first is not draft:
                 path = PATHS[what](draft) if what in PATHS else (what,)
                 draft.refusals.append(Duplicate(*draft.path, *path, what=f"This {CALLED[what]}", first=first.place))

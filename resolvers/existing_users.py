@@ -1,24 +1,13 @@
-"""Who is there already: matching rows to users, and refusing names that are taken."""
+"""Who is there already: matching rows to users, and whose the names are that rows need."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from models.database import Connection
-from models.errors import Taken
-from models.values import API, camel, is_same_email, key
-from resolvers.drafts import Draft, external_id_path, login_dn_path, name_id_path
+from models.values import is_same_email, key
+from resolvers.drafts import Draft
 from resolvers.references import number_or_none
 from resolvers.targets import Target
-
-OTHER_ID = (
-    " {source} knows its user by another external id, so this is another person. Give that user another email or delete"
-    " the user; or, if it is the same person, set that user's external id first."
-)
-OTHER_NAME_ID = (
-    " Its user has another name id, so this is another person. Give that user another email or delete the user; or, if"
-    " it is the same person, convert that user first."
-)
-LOOK_ALIKE = " An existing email is spelled differently and looks like it. Correct the spelling, or use another email."
 
 
 @dataclass(frozen=True)
@@ -123,47 +112,3 @@ async def _at_provider(
     among = connection.dialect.among(column, "$1", "text")
     rows = await connection.rows(f"SELECT {provider}, {column}, id FROM users WHERE {among}", sorted(keys))
     return {(row[0], row[1]): row[2] for row in rows}
-
-
-def refuse_taken(drafts: Sequence[Draft], known: Names) -> None:
-    """Conflicts of login DNs and name ids only in rows with no other refusal: who may not link learns of no link."""
-    for draft in drafts:
-        is_good = draft.is_good
-        own = draft.target.id if draft.target else None
-        if draft.given.get("username") is not None:
-            _refuse(draft, own, "username", draft.columns.get("username_key"), known.usernames, known.emails)
-        _refuse(draft, own, "email", draft.columns.get("email_key"), known.emails, known.usernames)
-        _explain(draft)
-        for source, value in draft.external_ids.items():
-            if value is not None and known.external_ids.get((source, value), own) != own:
-                path = (*draft.path, *external_id_path(draft, source))
-                what = "external id" if source == API else f"id at {source}"
-                draft.refusals.append(Taken(*path, what=what, value=value))
-        for alias in draft.aliases:
-            if known.aliases.get(key(alias), own) != own:
-                draft.refusals.append(Taken(*draft.path, "aliases", what="alias", value=alias))
-        dn = (draft.columns.get("ldap_provider_id") or 0, draft.columns.get("login_dn_key") or "")
-        if is_good and dn in known.login_dns and known.login_dns[dn] != own:
-            path = (*draft.path, *login_dn_path(draft))
-            draft.refusals.append(Taken(*path, what="login DN", value=draft.columns["login_dn"]))
-        name_id = (draft.columns.get("provider_id") or 0, draft.columns.get("name_id") or "")
-        if is_good and name_id in known.name_ids and known.name_ids[name_id] != own:
-            draft.refusals.append(Taken(*draft.path, *name_id_path(draft), what="name id", value=name_id[1]))
-
-
-def _explain(draft: Draft) -> None:
-    """Say why the address did not find its user."""
-    target = draft.mistaken_for
-    for refusal in draft.refusals:
-        if target is not None and isinstance(refusal, Taken) and refusal.path[-1] == "email":
-            ids = target.external_ids
-            others = [s for s, value in draft.external_ids.items() if value is not None and ids.get(s, value) != value]
-            if not is_same_email(draft.columns["email"], target["email"]):
-                refusal.message += LOOK_ALIKE
-            else:
-                refusal.message += OTHER_ID.format(source=others[0]) if others else OTHER_NAME_ID
-
-
-def _refuse(draft: Draft, own: int | None, name: str, normal: str | None, *owners: Mapping[str, int]) -> None:
-    if normal is not None and any(normal in each and each[normal] != own for each in owners):
-        draft.refusals.append(Taken(*draft.path, camel(name), what=camel(name), value=draft.columns[name]))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from models.database import Database, Transaction
-from models.errors import Duplicate, NotFound
+from models.errors import Duplicate, ErrorCode, NotFound
 from models.secrets import Sealer
 from models.settings import Settings
 from models.values import API, camel, is_set_by_program, key
@@ -22,7 +22,9 @@ from resolvers.upsert_users import MOST_PASSWORDS, prepare, upsert_users
 from resolvers.viewers import by_username
 
 CHUNK = 1_000
+WAITING = 10_000  # rows, whose values are in use, to be tried again once the rest of the file is stored
 ACTIONS = ("CREATED", "UPDATED", "UNCHANGED", "FAILED")
+TAKEN = ErrorCode.TAKEN.value
 FIELDS = ("email", "username", "name", "first_name", "last_name", "is_active", "is_invited", "ref")
 LISTS = ("tags", "aliases", "groups", "organization_ids")
 
@@ -61,23 +63,32 @@ async def import_rows(
     tally = Tally()
     rows = _once(rows, how.noun)
     viewer = await viewer_of(database, how)
-    if not how.dry_run:
+    waiting: list[Row] = []
+
+    async def everything(tx: Transaction | None) -> None:
         for chunk in chunks(rows, min(CHUNK, how.settings.max_bulk)):
             chunk = await _looked_through(database, how, chunk)
-            given = await _given(database, how, viewer, chunk)
-            results = await database.transaction(partial(_chunk, how, viewer, given))
-            _count(tally, chunk, results, refused)
+            waiting.extend(await one(tx, chunk, WAITING - len(waiting)))
             progress(len(chunk))
-        return tally
+        before = 0
+        while waiting and len(waiting) != before:  # as long as it helps
+            before, again = len(waiting), list(waiting)
+            waiting.clear()
+            for chunk in chunks(again, how.settings.max_bulk):
+                waiting.extend(await one(tx, chunk, len(chunk)))
+        for chunk in chunks(waiting, how.settings.max_bulk):
+            await one(tx, chunk, 0)
+        if tx is not None:
+            tx.discard()
 
-    async def everything(tx: Transaction) -> None:
-        for chunk in chunks(rows, min(CHUNK, how.settings.max_bulk)):
-            chunk = await _looked_through(database, how, chunk)
-            _count(tally, chunk, await _chunk(how, viewer, await _given(database, how, viewer, chunk), tx), refused)
-            progress(len(chunk))
-        tx.discard()
+    async def one(tx: Transaction | None, chunk: Sequence[Row], most: int) -> list[Row]:
+        """The rows of a chunk, `most` at most, that may still find their values free, once later rows are stored."""
+        given = await _given(database, how, viewer, chunk)
+        work = partial(_chunk, how, viewer, given)
+        results = await (database.transaction(work) if tx is None else work(tx))
+        return _count(tally, chunk, results, refused, most)
 
-    await database.transaction(everything)
+    await (database.transaction(everything) if how.dry_run else everything(None))
     return tally
 
 
@@ -187,18 +198,25 @@ def _external_ids(user: Mapping[str, Any], source: str) -> dict[str, Any]:
     return found | ({"external_ids": [{"source": n, "value": v} for n, v in ids.items()]} if ids else {})
 
 
-def _count(tally: Tally, chunk: Sequence[Row], results: Sequence[Mapping[str, Any]], refused: Refused) -> None:
-    answers = iter(results)
+def _count(
+    tally: Tally, chunk: Sequence[Row], results: Sequence[Mapping[str, Any]], refused: Refused, most: int
+) -> list[Row]:
+    """Count what became of rows and hand back the refused ones. Up to `most` that only wait for values are answered."""
+    answers, waiting = iter(results), list[Row]()
     for row in chunk:
         problems = list(row.problems)
         action = "FAILED"
         if not problems:
             result = next(answers)
             action = result["action"]
+            if action == "FAILED" and len(waiting) < most and {each["code"] for each in result["errors"]} == {TAKEN}:
+                waiting.append(row)
+                continue
             problems = [Problem(_field(error["path"]), error["message"]) for error in result["errors"]]
         tally.counts[action] += 1
         if action == "FAILED":
             refused(row, problems)
+    return waiting
 
 
 def _field(path: Sequence[str]) -> str:

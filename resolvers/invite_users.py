@@ -9,7 +9,17 @@ from models.errors import Taken
 from models.invitations import Invitation, InvitationState
 from models.letters import LetterKind
 from models.users import UserState
-from resolvers import existing_users, letters, outcomes, store_users, tokens
+from resolvers import (
+    existing_users,
+    letters,
+    outcomes,
+    references,
+    store_users,
+    targets,
+    tokens,
+    uniqueness,
+)
+from resolvers.activate_users import end_keys
 from resolvers.audit import Action
 from resolvers.changes import Change
 from resolvers.drafts import Draft, name_by_email, read, refuse_duplicates, require_for_sources
@@ -17,6 +27,8 @@ from resolvers.placing import Placing
 from resolvers.policy import Right
 from resolvers.references import Identity
 from resolvers.turns import in_turns
+from resolvers.update_users import update
+from resolvers.user_details import Details, details_of
 
 
 async def invite_users(
@@ -30,22 +42,76 @@ async def invite_users(
         read(draft)
         draft.attempt(require_for_sources, change.viewer, draft)
         store_users.require(draft, "email")
+    known = await _find_invited(change, drafts)
     placing = await Placing.load(change, Right.INVITE_USERS, drafts)
     async for draft in in_turns(drafts):
         _place(change, draft, placing)
+        if draft.target is not None:
+            draft.attempt(targets.require_manageable, change, draft.target, placing.where, *draft.path)
+            if draft.is_good:
+                _place_again(draft, placing, known[draft.target.id])
     refuse_duplicates(drafts)
-    existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
+    await uniqueness.refuse_taken(change, drafts)
     _suggest_resending(drafts)
     good = outcomes.accepted(change, drafts, error_policy)
-    await store_users.insert(change, good, {draft.index: UserState.INVITED for draft in good}, placing.roles)
+    again = [draft for draft in good if draft.target is not None]
+    new = [draft for draft in good if draft.target is None]
+    await end_keys(change, again)
+    await store_users.update(change, again)
+    await store_users.insert(change, new, {draft.index: UserState.INVITED for draft in new}, placing.roles)
     await store_users.attach(change, good)
-    async for draft in in_turns(good):
+    async for draft in in_turns(new):
         store_users.describe(draft, placing)
     await store_users.record(change, good, Action.INVITED)
     issued = await issue(change, good)
     return outcomes.payload(
-        [outcomes.result(d, "CREATED", invitation=issued.get(d.index)) async for d in in_turns(drafts)]
+        [
+            outcomes.result(d, "UPDATED" if d.target else "CREATED", invitation=issued.get(d.index))
+            async for d in in_turns(drafts)
+        ]
     )
+
+
+async def _find_invited(change: Change, drafts: Sequence[Draft]) -> dict[int, Details]:
+    """Find the users who were invited by a row's email before, and whose invitation was revoked."""
+    keys = [draft.columns["email_key"] for draft in drafts if draft.columns.get("email_key") is not None]
+    if not keys:
+        return {}
+    among = change.tx.dialect.among("u.email_key", "$1", "text")
+    sql = (
+        f"SELECT u.email_key, u.id FROM users u WHERE {among} AND u.state = 'INVITED'"
+        " AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.user_id = u.id AND i.state = 'PENDING')"
+    )
+    found = {row[0]: row[1] for row in await change.tx.rows(sql, keys)}
+    if not found:
+        return {}
+    matched = await targets.find(change.tx, await references.roles(change.tx), list(found.values()))
+    for draft in drafts:
+        user_id = found.get(draft.columns.get("email_key") or "")
+        if user_id is not None:
+            draft.matched_by = "EMAIL"
+            if not existing_users.is_another(draft, matched[user_id]):
+                draft.target, draft.user_id = matched[user_id], user_id
+            draft.matched_by = None
+    return await details_of(change.tx, list(found.values()))
+
+
+def _place_again(draft: Draft, placing: Placing, known: Details) -> None:
+    """What the row says counts from now on. Who set other values before is not asked."""
+    target, email = draft.target, draft.columns["email"]
+    assert target is not None
+    if draft.given.get("username") is None:
+        draft.columns.pop("username", None)
+        draft.columns.pop("username_key", None)
+    update(draft, placing, known, target["state"])
+    draft.columns["email"], draft.columns["email_key"] = email, target["email_key"]
+    before = target["provider_id"]
+    if draft.columns["provider_id"] != before:
+        names = [
+            None if each is None else placing.providers.by_id[each].name
+            for each in (before, draft.columns["provider_id"])
+        ]
+        draft.change("identity_provider", *names)
 
 
 def _place(change: Change, draft: Draft, placing: Placing) -> None:

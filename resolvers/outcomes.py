@@ -50,6 +50,19 @@ def result(draft: Draft, action: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def refused_rows(rows: Sequence[Any], refusal: Refusal, most: int) -> list[dict[str, Any]]:
+    """The refusal of a whole call as the result of each of its rows, at least one and at most `most`.
+
+    A client that selects only `results` would take an empty list for a success.
+    """
+    found = []
+    for index, row in enumerate(rows[:most] or [None]):
+        ref = (row.get("ref") or row.get("id")) if isinstance(row, Mapping) else row
+        errors = [error(refusal, index)]
+        found.append({"index": index, "ref": ref, "action": "FAILED", "changedFields": [], "errors": errors})
+    return found
+
+
 def payload(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Errors stand with their rows; those of the call itself are in `errors`."""
     counts: dict[str, int] = {}

@@ -68,6 +68,9 @@ async def change_password(
     user_id = number("user", "user", id, "id")
     change.viewer.require_self_or(Right.SET_PASSWORDS, [user_id], "id")
     target = await _local_target(change, user_id, id, "id")
+    if target["state"] == UserState.INVITED:
+        reason = "This user has not accepted their invitation yet, and sets a password with it. Use resendInvitations."
+        raise WrongState("id", reason=reason)
     if user_id == change.viewer.user_id and target["password_hash"] != checked_hash:
         raise WrongPassword("currentPassword")  # it was changed since it was checked
     await _set_password(change, target, password_hash, Action.PASSWORD_CHANGED)

@@ -204,7 +204,10 @@ def _title(field: DimensionField, every: Interval | None, level: int | None, var
 def _measure(place: int, given: Mapping[str, Any]) -> Measure:
     kind, path = MeasureKind(given["measure"]), ("measures", place)
     of = DimensionField(given["of"]) if given.get("of") else None
-    if kind in (MeasureKind.COUNT, MeasureKind.SHARE):
+    if kind is MeasureKind.RATE and not given.get("where"):
+        reason = "RATE needs where: it is the part of the bucket's users that match it."
+        raise Invalid(*path, "where", reason=reason)
+    if kind in (MeasureKind.COUNT, MeasureKind.SHARE, MeasureKind.RATE):
         if of is not None:
             raise Invalid(*path, "of", reason=f"of is for DISTINCT, FIRST and LAST, and {kind} is of users.")
     elif of is None:
@@ -222,6 +225,7 @@ def _measure(place: int, given: Mapping[str, Any]) -> Measure:
 _TITLES = {
     MeasureKind.COUNT: "Users",
     MeasureKind.SHARE: "Share of users",
+    MeasureKind.RATE: "Rate",
     MeasureKind.DISTINCT: "Different values",
     MeasureKind.FIRST: "First",
     MeasureKind.LAST: "Last",

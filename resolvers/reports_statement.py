@@ -75,7 +75,7 @@ class Composer:
         if len(parts) == 1:
             return parts[0], size
         every = " UNION ALL ".join(f"SELECT * FROM {part}" for part in parts)
-        merged = [f"MAX({name}) AS {name}" for name in (*self.spellings, *self.measures)]
+        merged = [f"MAX({name}) AS {name}" for name in (*self.spellings, *self.measures, "n")]
         grouped = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
         self.tables.append(f"merged AS (SELECT {', '.join([*self.keys, *merged])} FROM ({every}) parts{grouped})")
         return "merged", size
@@ -172,8 +172,8 @@ class Composer:
             joins += f" LEFT JOIN {source.table} n{place} ON n{place}.id = b.d{place}{condition}"
             shown.append(f"n{place}.name AS v{place}")
         for name, each in zip(self.measures, self.question.measures, strict=True):
-            is_share = each.kind is MeasureKind.SHARE
-            shown.append(f"{_SHARE.format(name)} AS {name}" if is_share else f"b.{name}")
+            divided = _DIVIDED.get(each.kind)
+            shown.append(f"{divided.format(name)} AS {name}" if divided else f"b.{name}")
         return f"SELECT {', '.join(shown)} FROM {buckets} b CROSS JOIN facts{joins}"
 
     def _having(self) -> str:
@@ -213,7 +213,10 @@ _NONE = "CAST(NULL AS bigint)"
 _ZERO = "CAST(0 AS bigint)"
 _NO_MOMENT = "CAST(NULL AS timestamptz)"
 _NO_TEXT = "CAST(NULL AS text)"
-_SHARE = "CAST(b.{} AS double precision) / NULLIF(facts.total, 0)"
+_DIVIDED = {
+    MeasureKind.SHARE: "CAST(b.{} AS double precision) / NULLIF(facts.total, 0)",
+    MeasureKind.RATE: "CAST(b.{} AS double precision) / NULLIF(b.n, 0)",
+}
 
 
 def at_each(moments: Sequence[datetime], ranked: Statement, most: int) -> Statement:

@@ -49,6 +49,7 @@ class MeasureKind(StrEnum):
     COUNT = "COUNT"
     DISTINCT = "DISTINCT"
     SHARE = "SHARE"
+    RATE = "RATE"
     FIRST = "FIRST"
     LAST = "LAST"
 
@@ -152,6 +153,7 @@ _KINDS = {
     MeasureKind.COUNT: ColumnKind.NUMBER,
     MeasureKind.DISTINCT: ColumnKind.NUMBER,
     MeasureKind.SHARE: ColumnKind.SHARE,
+    MeasureKind.RATE: ColumnKind.SHARE,
     MeasureKind.FIRST: ColumnKind.INSTANT,
     MeasureKind.LAST: ColumnKind.INSTANT,
 }

@@ -7,7 +7,7 @@ from models import bulk
 from models.errors import WrongState
 from models.users import User
 from models.values import login_dn
-from resolvers import entry_ids, existing_users, match_keys, references, targets
+from resolvers import entry_ids, match_keys, references, targets, uniqueness
 from resolvers.activate_users import end_keys
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
@@ -32,7 +32,7 @@ async def revert_conversions(change: Change, *, ids: Sequence[str], error_policy
         if draft.is_good:
             draft.attempt(_may_revert, draft, previous, known, administrators)
     refuse_duplicates(drafts)
-    existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
+    await uniqueness.refuse_taken(change, drafts)
     good = accepted(change, drafts, error_policy)
     await _store_reverted(change, good, previous, known)
     return payload([result(draft, "UPDATED") async for draft in in_turns(drafts)])
@@ -82,6 +82,7 @@ async def _store_reverted(
         rows.append({"id": target.id, **draft.columns, "password_hash": password, **stamps(change, target)})
         describe(draft, target, known)
         events.append(Event(Action.CONVERSION_REVERTED, Subject.USER, target.id, target["username"], draft.changes))
+    await uniqueness.park(change.tx, good, Identity(None).columns)
     await bulk.update(change.tx, User, rows)
     among = change.tx.dialect.among("id", "$1", "bigint")
     ids = [previous[draft.user_id or 0]["id"] for draft in good]

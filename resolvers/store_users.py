@@ -9,7 +9,7 @@ from models.groups import GroupMember
 from models.organizations import OrganizationMember
 from models.users import User, UserAlias, UserExternalId, UserTag, UserVariable
 from models.values import API, key, search_key
-from resolvers import changed_addresses, entry_ids, match_keys
+from resolvers import changed_addresses, entry_ids, match_keys, uniqueness
 from resolvers.audit import Action, Event, Subject
 from resolvers.changes import Change
 from resolvers.drafts import Draft
@@ -119,6 +119,7 @@ async def update(change: Change, drafts: Sequence[Draft]) -> None:
         searched = {name: draft.columns.get(name, draft.target[name]) for name in SEARCHED}
         computed = {"search_key": _search_key(draft, searched), "version": draft.target["version"] + 1}
         rows.append({"id": draft.target.id, **values, **stamps, **computed})
+    await uniqueness.park(change.tx, drafts, names)
     await bulk.update(change.tx, User, rows)
     await take_away(change.tx, drafts)
     await changed_addresses.follow(change, drafts)

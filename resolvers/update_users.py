@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.errors import Invalid, LastAdministrator, NotFound, NotLdap, OutsideOrganization, WrongState
-from models.values import camel, login_dn
-from resolvers import existing_users, match_keys, references, store_users, targets
+from models.values import camel, key, login_dn
+from resolvers import match_keys, references, store_users, targets, uniqueness
 from resolvers.activate_users import end_keys
 from resolvers.audit import Action
 from resolvers.changes import Change, number
-from resolvers.drafts import Draft, external_id_path, read, require_for_sources
+from resolvers.drafts import Draft, external_id_path, name_by_email, read, require_for_sources
 from resolvers.outcomes import error
 from resolvers.placing import Placing
 from resolvers.policy import ADMINISTRATION, ROOT_PROJECT_ROLES, Right
@@ -38,6 +38,7 @@ def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
             draft.attempt(targets.require_no_wider, placing.where, target, *draft.path, camel(name))
     if elsewhere and draft.external_ids:
         draft.attempt(targets.require_no_wider, placing.where, target, *draft.path, *external_id_path(draft))
+    _follow_email(draft)
     for name in DIRECT:
         if name in draft.columns and draft.columns[name] == target[name]:
             draft.columns.pop(name)
@@ -53,6 +54,15 @@ def update(draft: Draft, placing: Placing, known: Details, state: str) -> None:
         draft.change("state", target["state"], state)
     _additions(draft, placing, known)
     _require_own_fields(draft, placing)
+
+
+def _follow_email(draft: Draft) -> None:
+    """A username that is the email follows it, unless the row names one: the old email is free for its next owner."""
+    target = draft.target
+    assert target is not None
+    is_moved = draft.columns.get("email_key", target["email_key"]) != target["email_key"]
+    if is_moved and draft.given.get("username") is None and target["username_key"] == key(target["email"]):
+        name_by_email(draft)
 
 
 def _require_own_fields(draft: Draft, placing: Placing) -> None:
@@ -138,7 +148,7 @@ async def update_user(change: Change, *, id: str, **given: Any) -> dict[str, Any
     sent = match_keys.sent_by(draft)
     if draft.is_good:
         update(draft, placing, details, target["state"])
-    existing_users.refuse_taken([draft], await existing_users.taken(change.tx, [draft]))
+    await uniqueness.refuse_taken(change, [draft])
     await _administrators(change, draft, placing)
     await match_keys.confirm(change, draft, sent)
     if not draft.is_good:

@@ -8,7 +8,7 @@ from typing import Any
 from models.errors import Duplicate, Self, Taken, TooMany
 from models.users import UserState
 from models.values import API, is_same_email, source_name
-from resolvers import existing_users, match_keys, outcomes, references, store_users, targets
+from resolvers import existing_users, match_keys, outcomes, references, store_users, targets, uniqueness
 from resolvers.activate_users import end_access, end_keys, forget_absence
 from resolvers.audit import Action
 from resolvers.change_groups import ensure_groups
@@ -115,7 +115,7 @@ async def plan(
     }
     await asyncio.sleep(0)  # what follows computes over all rows
     refuse_duplicates(drafts)
-    existing_users.refuse_taken(drafts, await existing_users.taken(change.tx, drafts))
+    await uniqueness.refuse_taken(change, drafts)
     return Planned(drafts, states, placing)
 
 
@@ -237,11 +237,12 @@ async def store(change: Change, planned: Planned, good: Sequence[Draft]) -> None
     states, placing = planned.states, planned.placing
     new = [draft for draft in good if draft.target is None]
     changed = [draft for draft in good if draft.target is not None and draft.changed]
+    # First, so that new users find free what these give up.
+    await store_users.update(change, changed)
     await store_users.insert(change, new, states, placing.roles)
     async for draft in in_turns(new):
         store_users.describe(draft, placing)
     await restore(change, [draft for draft in new if states[draft.index] == UserState.INVITED])
-    await store_users.update(change, changed)
     await store_users.attach(change, [*new, *changed])
     ended = [d.target.id for d in changed if d.target and states[d.index] == "DEACTIVATED" != d.target["state"]]
     await end_access(change, ended)

@@ -68,4 +68,4 @@ def test_no_template_has_a_value_that_is_a_sentence_and_no_reason(refusal: type[
 
 
 VALUES = {"by", "ceiling", "count", "first", "how", "key", "kind", "limit", "name", "own", "right", "rights", "value"}
-VALUES |= {"weight", "what"}
+VALUES |= {"fields", "id", "minutes", "number", "owner", "stable", "weight", "what"}
