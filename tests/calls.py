@@ -30,7 +30,7 @@ async def change(
 
 
 def told(payload: dict[str, Any]) -> list[str]:
-    """The codes of the call, else of its rows; [] for a call that was obeyed. Rows repeat what the call is refused for."""
+    """The codes of the call, else of its rows, which repeat them; [] for a call that was obeyed."""
     errors = payload["errors"] or [error for row in payload.get("results", ()) for error in row["errors"]]
     return [error["code"] for error in errors]
 
