@@ -41,6 +41,7 @@ MOST_REMEMBERED = 20  # plans of a document, sets of variables of a plan
 MOST_KEPT = 64_000  # characters of a document that is worth keeping
 TOKEN_LENGTH = 50  # characters a token may have on average
 MOST_ERRORS = 20
+TAKE_TOKENS = {"invitationByToken"}  # queries that need a secret as an argument
 A_FIELD = 4  # characters of a document that take as long as one value
 
 
@@ -134,6 +135,13 @@ class Prepared:
         if name not in self.operations:
             raise RequestError([coded(f"There is no operation {name[:100]}.", "BAD_OPERATION_NAME")])
         return self.operations[name]
+
+    def require_safe(self, operation: OperationDefinitionNode) -> None:
+        """Refuse what may not come by GET: changes, and tokens, which addresses keep. Raises RequestError."""
+        if operation.operation is not OperationType.QUERY:
+            raise RequestError([coded("GET is for queries. Send mutations by POST.", "METHOD_NOT_ALLOWED")])
+        if not self.roots.isdisjoint(TAKE_TOKENS):
+            raise RequestError([coded("A token does not belong in an address: send POST.", "METHOD_NOT_ALLOWED")])
 
 
 class Documents:

@@ -89,8 +89,8 @@ class Engine:
             context.tell(operation)
             if context.proof is not None and operation.operation is not OperationType.QUERY:
                 return UNPROVED
-            if read_only and operation.operation is not OperationType.QUERY:
-                raise RequestError([coded("GET is for queries. Send mutations by POST.", "METHOD_NOT_ALLOWED")])
+            if read_only:
+                prepared.require_safe(operation)
             coerced = await self._coerced(context, prepared, operation, variables)
         except RequestError as refused:
             return Answer(errors=refused.errors)

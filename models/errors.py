@@ -56,6 +56,12 @@ class Forbidden(Refusal):
         self.fields = fields
 
 
+class NarrowKey(Forbidden):
+    """The key has fewer rights than a role could give it."""
+
+    template = "This API key may not {what}: it is limited to some permissions. Use a key that has {right}."
+
+
 class GainsRights(Refusal):
     """Moving users or organizations below one's own would turn one right over them into others."""
 

@@ -1,4 +1,4 @@
-"""A believable directory for trying things out: the same at every run, in any size."""
+"""A believable directory for trying things out: the same people at every run, in any size, up to the day it is made."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +18,9 @@ from resolvers.audit import Action, Event, Subject, record
 from resolvers.demo_people import (
     COMPANIES,
     DEPARTMENTS,
-    NOW,
+    MOST_DAYS,
     REGIONS,
     USER_COLUMNS,
-    YESTERDAY,
     Furniture,
     Person,
     household,
@@ -49,7 +48,9 @@ GROUPS = (
 
 async def furnish(tx: Transaction) -> Furniture:
     """Providers of every kind, a tree of organizations and groups. The built-ins and the administrator are there."""
-    stamps = {"created_at": NOW - timedelta(days=900), "updated_at": NOW - timedelta(days=900)}
+    today = tx.moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    began = today - timedelta(days=MOST_DAYS)
+    stamps = {"created_at": began, "updated_at": began}
     providers = [
         ("Head office directory", "ldap1", "LDAP", True, 1),
         ("Plant directory", "ldap2", "LDAP", True, 2),
@@ -69,6 +70,7 @@ async def furnish(tx: Transaction) -> Furniture:
         organizations=await _organizations(tx, stamps),
         groups=sorted(row[0] for row in await bulk.insert(tx, Group, groups)),
         admin=await tx.scalar("SELECT MIN(id) FROM users"),
+        today=today,
         key_limit=(await limit_ids(tx, [PROVED]))[PROVED],
     )
 
@@ -117,7 +119,7 @@ async def settle(
         Event(Action.CREATED, Subject.USER, user_id, each.username, {"username": (None, each.username)})
         for user_id, each in known
     ]
-    await record(tx, NOBODY, YESTERDAY, events)
+    await record(tx, NOBODY, furniture.today - timedelta(days=1), events)
 
 
 INVITATION = ("user_id", "token_digest", "state", "sent_count", "expires_at", "created_at", "created_by_id")

@@ -4,7 +4,7 @@ import random
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import accumulate
 from typing import Any
@@ -13,8 +13,8 @@ from models.values import API, key, search_key
 from resolvers.match_keys import text_of
 from resolvers.policy import ROOT_PROJECT_ROLES
 
-NOW = datetime(2026, 6, 1, 9, 30, tzinfo=UTC)  # fixed, so that every run makes the same directory
-YESTERDAY = NOW - timedelta(days=1)
+MOST_DAYS = 900  # that somebody has been there
+INVITED_DAYS = 8  # since the oldest invitation, of which a few have expired
 
 FIRST = (
     "Ada Alan Amina Anders Ayşe Beatriz Björn Carlos Chiara Chidi Claire Daniel Diego Elena Emeka Emma Fatima Felix "
@@ -59,13 +59,14 @@ MATCH_KEYS = {name: USER_COLUMNS.index(name) - 1 for name in ("email_key", "ldap
 
 @dataclass(frozen=True)
 class Furniture:
-    """What the people hang on: ids by name."""
+    """What the people refer to: ids by name, and `today`, the day up to which everything happened."""
 
     roles: Mapping[str, int]
     providers: Mapping[str, int]
     organizations: Sequence[int]
     groups: Sequence[int]
     admin: int
+    today: datetime
     key_limit: int
 
 
@@ -106,8 +107,10 @@ def person(furniture: Furniture, number: int, dice: random.Random, names: dict[s
     count = names[base] = names.get(base, 0) + 1
     username = base if count == 1 else f"{base}{count}"
     email = f"{username}@{DOMAINS[company]}"
-    created = NOW - timedelta(days=dice.randrange(1, 900), seconds=dice.randrange(86_400))
-    used = _since(created, dice) if state != "INVITED" else None
+    days = dice.randrange(1, MOST_DAYS)
+    days = days % INVITED_DAYS if state == "INVITED" else days
+    created = furniture.today - timedelta(days=days, seconds=dice.randrange(86_400))
+    used = _since(furniture.today, created, dice) if state != "INVITED" else None
     first_key, last_key = _key(first), _key(last)
     name_key = f"{first_key} {last_key}"
     values = (
@@ -115,7 +118,7 @@ def person(furniture: Furniture, number: int, dice: random.Random, names: dict[s
         f"hr-{100_000 + number}" if dice.random() < 0.7 else None,
         state,
         furniture.roles[role],
-        *_sign_in(furniture.providers, username, state, dice),
+        *_sign_in(furniture, username, state, dice),
         role in ROOT_PROJECT_ROLES and dice.random() < 0.5,
         used if dice.random() < 0.9 else None,
         used if dice.random() < 0.15 else None,
@@ -124,16 +127,17 @@ def person(furniture: Furniture, number: int, dice: random.Random, names: dict[s
     return Person(number, company, username, name_key, email, state, created, values)
 
 
-def _since(created: datetime, dice: random.Random) -> datetime:
+def _since(today: datetime, created: datetime, dice: random.Random) -> datetime:
     """Most were here lately, some not for months."""
-    days = (NOW - created).days
-    return NOW - timedelta(days=min(days, int(dice.expovariate(1 / 40))), seconds=dice.randrange(86_400))
+    days = (today - created).days
+    return today - timedelta(days=min(days, int(dice.expovariate(1 / 40))), seconds=dice.randrange(86_400))
 
 
-def _sign_in(ids: Mapping[str, int], username: str, state: str, dice: random.Random) -> tuple[Any, ...]:
+def _sign_in(furniture: Furniture, username: str, state: str, dice: random.Random) -> tuple[Any, ...]:
     """Both providers, login DN and its normal form, password hash, second factor and since when."""
     way = dice.choices(WAYS, cum_weights=WAY_SHARES)[0]
-    factor = ("sealed away", NOW - timedelta(days=30)) if dice.random() < 0.3 else (None, None)
+    ids = furniture.providers
+    factor = ("sealed away", furniture.today - timedelta(days=30)) if dice.random() < 0.3 else (None, None)
     if way == "api":
         return (None, None, None, None, None, *factor)
     if way in ("local", "sso"):

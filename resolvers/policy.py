@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 
-from models.errors import Forbidden, OutsideOrganization, RightsTooWide, RoleTooHeavy, UserTooHeavy
+from models.errors import Forbidden, NarrowKey, OutsideOrganization, RightsTooWide, RoleTooHeavy, UserTooHeavy
 
 
 class Right(StrEnum):
@@ -173,12 +173,16 @@ class Viewer:
 
     def require(self, right: Right, *path: str | int) -> None:
         if not self.can(right):
-            raise Forbidden(*path, what=_plain(right), right=right)
+            raise self._missing(right, *path)
 
     def require_everywhere(self, right: Right, *path: str | int) -> None:
         """For what belongs to the platform and not to one organization."""
         if right not in self.rights:
-            raise Forbidden(*path, what=_plain(right), right=right)
+            raise self._missing(right, *path)
+
+    def _missing(self, right: Right, *path: str | int) -> Forbidden:
+        kind = NarrowKey if self.key_is_narrow else Forbidden
+        return kind(*path, what=_plain(right), right=right)
 
     def require_self_or(self, right: Right, subjects: Iterable[int], *path: str | int) -> None:
         """Everybody may do this to themselves; to others, who holds `right`."""

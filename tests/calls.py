@@ -30,8 +30,8 @@ async def change(
 
 
 def told(payload: dict[str, Any]) -> list[str]:
-    """The codes of the call and then of its rows; [] for a call that was obeyed."""
-    errors = payload["errors"] + [error for row in payload.get("results", ()) for error in row["errors"]]
+    """The codes of the call, else of its rows, which repeat them; [] for a call that was obeyed."""
+    errors = payload["errors"] or [error for row in payload.get("results", ()) for error in row["errors"]]
     return [error["code"] for error in errors]
 
 

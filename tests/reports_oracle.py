@@ -11,11 +11,12 @@ from tests.service import Service
 
 ROWS = """query ($where: UserWhere, $search: String, $asOf: DateTime, $past: Boolean = false) {
   users(first: 500, where: $where, search: $search, asOf: $asOf) { pageInfo { hasNextPage endCursor } nodes {
-    id email state accessibility isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword tags
+    id: stableId email state accessibility isActive isLdap isSaml isApiOnly is2faEnabled hasValidPassword tags
     lastLoginAt @skip(if: $past) lastApiRequestAt @skip(if: $past) createdAt updatedAt variables { name value }
-    role { id name } identityProvider { id name } groups(first: 50) { nodes { id name } }
-    organizations(first: 50) { nodes { id name } } } } }"""
-IDS = "query ($where: UserWhere, $asOf: DateTime) { users(first: 500, where: $where, asOf: $asOf) { nodes { id } } }"
+    role { id: stableId name } identityProvider { id: stableId name } groups(first: 50) { nodes { id: stableId name } }
+    organizations(first: 50) { nodes { id: stableId name } } } } }"""
+IDS = """query ($where: UserWhere, $asOf: DateTime) {
+  users(first: 500, where: $where, asOf: $asOf) { nodes { id: stableId } } }"""
 TREE = "{ organizations(first: 500) { nodes { id name parent { id } } } }"
 LABELS = {7: "up to 7 days", 30: "7 to 30 days", 90: "30 to 90 days", 180: "90 to 180 days", 365: "180 to 365 days"}
 AGES = [*LABELS.values(), "over 365 days", "never"]

@@ -137,6 +137,7 @@ def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[str]:
     settings.setdefault("database_url", f"sqlite://{begin(folder, settings)}")
     settings.setdefault("admin_key", key_of_demo())
     settings["port"] = port = _free_port()
+    settings.setdefault("public_url", f"http://127.0.0.1:{port}")
     log = folder / "serve.log"
     with log.open("w") as out:
         process = subprocess.Popen(

@@ -101,7 +101,7 @@ class Service:
     async def snapshot(self) -> dict[str, Any]:
         """Every table's content, to show that a refused call stored nothing.
 
-        Last uses of keys and sessions are left out, and the count of failed sign-ins, which outlasts refusals.
+        Last uses of keys and sessions are left out, and what outlasts refusals: counts of failed sign-ins, and probes.
         """
         tables = (
             "users user_tags user_aliases user_variables user_external_ids previous_identities roles role_names "
@@ -118,7 +118,8 @@ class Service:
             columns = "*"
             if table in STEADY:
                 columns = f"id, created_at, {STEADY[table]}"
-            found[table] = await self.rows(f"SELECT {columns} FROM {table} ORDER BY id")
+            kept = " WHERE action <> 'TAKEN_VALUES_PROBED'" if table == "audit_events" else ""
+            found[table] = await self.rows(f"SELECT {columns} FROM {table}{kept} ORDER BY id")
         return found
 
     @contextlib.contextmanager

@@ -19,7 +19,7 @@ async def test_the_service_document_names_every_set(service: Service) -> None:
         assert answer.headers["content-type"] == "application/json;odata.metadata=minimal;charset=utf-8"
         assert answer.headers["odata-version"] == "4.0"
         assert answer.json() == {
-            "@odata.context": "http://usergraph.test/odata/$metadata",
+            "@odata.context": "http://127.0.0.1:8000/odata/$metadata",
             "value": [{"name": name, "kind": "EntitySet", "url": name} for name in SETS],
         }
     assert (await service.client.get("/odata", headers={"x-apikey": key_of("admin")})).status_code == 200
@@ -109,14 +109,14 @@ async def test_one_entity_by_its_key(service: Service) -> None:
     )
     wanted = asked["user"]
     role = wanted.pop("role")
-    assert found["@odata.context"] == "http://usergraph.test/odata/$metadata#Users/$entity"
+    assert found["@odata.context"] == "http://127.0.0.1:8000/odata/$metadata#Users/$entity"
     assert {name: found[name] for name in wanted} == wanted
     assert set(found) == {"@odata.context", *model().types["User"].properties}
     assert (await body(service, "Users(id='user_8')")) == found
     expanded = await body(service, "Users('user_8')", select="name", expand="role($select=id,name)")
     assert expanded == {
-        "@odata.context": "http://usergraph.test/odata/$metadata#Users(name,role(id,name))/$entity",
-        "@odata.id": "http://usergraph.test/odata/Users('user_8')",
+        "@odata.context": "http://127.0.0.1:8000/odata/$metadata#Users(name,role(id,name))/$entity",
+        "@odata.id": "http://127.0.0.1:8000/odata/Users('user_8')",
         "name": "Member",
         "role": role,
     }
@@ -129,19 +129,19 @@ async def test_every_set_gives_its_entities_by_their_keys(service: Service) -> N
         assert found, f"{name} is empty"
         for row in found[-3:]:
             one = await body(service, f"{name}('{row['id']}')")
-            assert one.pop("@odata.context") == f"http://usergraph.test/odata/$metadata#{name}/$entity"
+            assert one.pop("@odata.context") == f"http://127.0.0.1:8000/odata/$metadata#{name}/$entity"
             assert one == row
 
 
 async def test_what_hangs_on_an_entity(service: Service) -> None:
     role = await body(service, "Users('user_8')/role")
-    assert role["@odata.context"] == "http://usergraph.test/odata/$metadata#Roles/$entity"
+    assert role["@odata.context"] == "http://127.0.0.1:8000/odata/$metadata#Roles/$entity"
     assert role["name"] == "Normal user"
     groups = await body(service, "Users('user_8')/groups", select="name", count="true")
     assert groups == {
-        "@odata.context": "http://usergraph.test/odata/$metadata#Groups(name)",
+        "@odata.context": "http://127.0.0.1:8000/odata/$metadata#Groups(name)",
         "@odata.count": 1,
-        "value": [{"@odata.id": "http://usergraph.test/odata/Groups('group_1')", "name": "Web work"}],
+        "value": [{"@odata.id": "http://127.0.0.1:8000/odata/Groups('group_1')", "name": "Web work"}],
     }
     assert await ids(service, "Groups('group_1')/users", filter="name eq 'member'") == ["user_8"]
     assert await ids(service, "Groups('group_1')/users", filter="name eq 'admin'") == []
@@ -154,7 +154,7 @@ async def test_what_hangs_on_an_entity(service: Service) -> None:
 
 async def test_one_property(service: Service) -> None:
     assert await body(service, "Users('user_8')/name") == {
-        "@odata.context": "http://usergraph.test/odata/$metadata#Users('user_8')/name",
+        "@odata.context": "http://127.0.0.1:8000/odata/$metadata#Users('user_8')/name",
         "value": "Member",
     }
     for name, wanted in (("name", "Member"), ("version", "1"), ("isActive", "true")):

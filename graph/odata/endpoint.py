@@ -73,7 +73,7 @@ class Feed:
         if resource.kind == "metadata":
             return _described(given, in_json=media.describes_in_json(accept, format))
         annotates = resource.kind in ("count", "value") or media.annotates(accept, format)
-        writer = Writer(model(), base_of(incoming, self._engine.settings), annotates)
+        writer = Writer(model(), base_of(self._engine.settings), annotates)
         if resource.kind == "service":
             return writer.json(service_document(model()), "")
         most = media.page_size_of(incoming.header(b"prefer"))
@@ -89,15 +89,12 @@ def _described(given: Mapping[str, str], *, in_json: bool) -> Reply:
     return described_in_json(model()) if in_json else described(model())
 
 
-def base_of(incoming: Incoming, settings: Settings) -> str:
+def base_of(settings: Settings) -> str:
     """Where the feed is, ending in a slash: links must lead back to it, whatever stands before the service.
 
-    The address that the service is known by, where one is set; otherwise the one that was asked.
+    Never by what a request says: a cache in front would hand one client's Host to others.
     """
-    public_url = settings.public_url
-    if public_url == Settings.public_url and incoming.header(b"host"):
-        public_url = f"{incoming.scope['scheme']}://{incoming.header(b'host')}"
-    return f"{public_url.rstrip('/')}{ROOT}/"
+    return f"{settings.public_url.rstrip('/')}{ROOT}/"
 
 
 def _is_browser(incoming: Incoming) -> bool:
