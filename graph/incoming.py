@@ -25,12 +25,17 @@ GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 MOST_KEY = 200
 MOST_BASIC = 1_000  # characters: the name before the key may be any
-COOKIE = "usergraph_session"
+SESSION_COOKIE = "usergraph_session"
 MOST_URL = 64_000
 _ESCAPED = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")  # the only ways for either into a text of JSON
 
 
 Authenticate = Callable[[], Awaitable[bool]]
+
+
+def cookie_name(name: str, origin: str) -> str:
+    """The name of a cookie of ours. Over HTTPS it has the prefix by which browsers take it from this host alone."""
+    return f"__Host-{name}" if origin.startswith("https://") else name
 
 
 class Parameters(NamedTuple):
@@ -96,7 +101,8 @@ class Incoming:
         if not (sent := self.header(b"cookie")) or not self.is_own_site(origin):
             return None
         pairs = (pair.strip().partition("=") for pair in sent.split(";"))
-        found = next((value for name, _, value in pairs if name == COOKIE), "")
+        wanted = cookie_name(SESSION_COOKIE, origin)
+        found = next((value for name, _, value in pairs if name == wanted), "")
         return found if found.startswith(f"{Purpose.SESSION}_") and len(found) <= MOST_KEY else None
 
     def is_own_site(self, origin: str) -> bool:

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from graph.callers import Callers
 from graph.context import Services
-from graph.incoming import COOKIE, Incoming, origin_of
+from graph.incoming import SESSION_COOKIE, Incoming, cookie_name, origin_of
 from models.database import Transaction
 from models.errors import Unauthenticated, Unavailable
 from models.values import now
@@ -131,7 +131,7 @@ class Pages:
             raise Refused("Sign in first, then join your account.", "nobody is signed in", 403) from error
 
     def _browser(self, request: Request) -> str | None:
-        found = request.cookies.get(BROWSER, "")
+        found = request.cookies.get(cookie_name(BROWSER, self._origin), "")
         return found if _SECRET.fullmatch(found) else None
 
     def _remember(self, answer: Response, browser: str) -> None:
@@ -139,11 +139,11 @@ class Pages:
 
         That takes https; without, a browser's own default lets a cookie pass for two minutes, or on one machine.
         """
-        lasts = int(saml.REQUEST_LASTS.total_seconds())
+        lasts, name = int(saml.REQUEST_LASTS.total_seconds()), cookie_name(BROWSER, self._origin)
         if self._is_secure:
-            answer.set_cookie(BROWSER, browser, max_age=lasts, secure=True, httponly=True, samesite="none")
+            answer.set_cookie(name, browser, max_age=lasts, secure=True, httponly=True, samesite="none")
         else:
-            answer.set_cookie(BROWSER, browser, max_age=lasts, httponly=True, samesite=None)
+            answer.set_cookie(name, browser, max_age=lasts, httponly=True, samesite=None)
 
     async def acs(self, request: Request, prefix: str) -> Response:
         """Take the identity provider's response; whatever RelayState says is not looked at."""
@@ -159,9 +159,8 @@ class Pages:
         )
         answer = RedirectResponse(arrived.return_to, 303, headers=_NO_STORE)
         lasts = max(0, int((arrived.session.expires_at - now()).total_seconds()))
-        answer.set_cookie(
-            COOKIE, arrived.session.token, max_age=lasts, secure=self._is_secure, httponly=True, samesite="lax"
-        )
+        name, token = cookie_name(SESSION_COOKIE, self._origin), arrived.session.token
+        answer.set_cookie(name, token, max_age=lasts, secure=self._is_secure, httponly=True, samesite="lax")
         return answer
 
     async def _verified(self, found: Through, text: str | None) -> Assertion:

@@ -1,7 +1,7 @@
 """Saving, changing and deleting reports. A report runs with the rights of who runs it, so saving one gives nothing."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -123,12 +123,23 @@ async def _refuse_taken(change: Change, name: str, own: int | None) -> None:
         raise Taken("name", what="report name", value=name)
 
 
-async def _roles(change: Change, given: Sequence[Mapping[str, Any]]) -> dict[int, str]:
-    """Names of the roles to share with, by id."""
+async def _roles(change: Change, given: Sequence[Mapping[str, Any]], shared: Collection[int] = ()) -> dict[int, str]:
+    """Names of the roles to share with, by id; `shared` with them it is already.
+
+    What is shared with somebody is run by them, with their rights: a heavier role takes MANAGE_ROLES.
+    """
     if len(given) > MOST_ROLES:
         raise Invalid("sharedWith", reason=f"A report is shared with at most {MOST_ROLES} roles.", limit=MOST_ROLES)
     known = await references.roles(change.tx)
     found = [known.find(each, "sharedWith", place) for place, each in enumerate(given)]
+    for place, role in enumerate(found):
+        if (
+            role.weight > change.viewer.weight
+            and role.id not in shared
+            and Right.MANAGE_ROLES not in change.viewer.rights
+        ):
+            what = f"share a report with {role.name}, a role heavier than your own"
+            raise Forbidden("sharedWith", place, what=what, right=Right.MANAGE_ROLES)
     return {role.id: role.name for role in found}
 
 
@@ -145,7 +156,7 @@ async def update_saved_report(change: Change, *, check: Check, id: str, **given:
     before = {name: report[name] for name in ("name", "description", "document", "variables")}
     after = {**before, **await _given(change, report, check, given)}
     shared = await _shared(change, report["id"])
-    roles = await _roles(change, given["shared_with"] or ()) if "shared_with" in given else shared
+    roles = await _roles(change, given["shared_with"] or (), shared) if "shared_with" in given else shared
     pairs = {field: (before[field], after[field]) for field in before}
     pairs["shared_with"] = (sorted(shared.values()), sorted(roles.values()))
     changes = {field: pair for field, pair in pairs.items() if pair[0] != pair[1]}

@@ -7,7 +7,7 @@ from typing import Any
 import pyotp
 
 from models import bulk
-from models.errors import Required, Self, WeakPassword, WrongCode, WrongPassword, WrongState
+from models.errors import NarrowKey, Required, Self, WeakPassword, WrongCode, WrongPassword, WrongState
 from models.users import User
 from models.values import now
 from resolvers import recovery_codes, references, second_factor, targets
@@ -61,7 +61,11 @@ async def _own(connection: Any, user_id: int | None) -> _Own:
 
 
 async def _mine(before: Before) -> _Own:
-    before.viewer.require(Right.USE_SELF_SERVICE)
+    """One's own user. A key for a few permissions says nothing of how its user signs in."""
+    viewer = before.viewer
+    viewer.require(Right.USE_SELF_SERVICE)
+    if viewer.key_id is not None and viewer.key_is_narrow:
+        raise NarrowKey(what="change a second factor", right="all permissions of its user")
     async with before.database.reading() as connection:
         return await _own(connection, before.viewer.user_id)
 

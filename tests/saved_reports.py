@@ -32,6 +32,13 @@ async def saved(service: Service, name: str = "mine", *, who: str = "admin", **g
     return found
 
 
+async def saved_for(service: Service, role: str, name: str, *, who: str, **given: Any) -> str:
+    """The id of a report that an administrator has shared with a role heavier than its owner's."""
+    report = await saved(service, name, who=who, **given)
+    assert (await update(service, report, sharedWith=[{"name": role}]))["errors"] == []
+    return report
+
+
 async def update(service: Service, report: str, *, who: str = "admin", **given: Any) -> Any:
     document = f"mutation($input: UpdateSavedReportInput!) {{ updateSavedReport(input: $input) {{ {REPORT} }} }}"
     return (await service.data(document, {"input": {"id": report, **given}}, who=who))["updateSavedReport"]

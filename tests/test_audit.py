@@ -117,7 +117,7 @@ STEPS: list[tuple[str | None, str, str, str]] = [
     ("admin", "revokeInvitations", 'ids: "invitation_1"', "INVITATION_REVOKED user_12 i@x.test"),
     ("admin", "eraseUsers", 'ids: "user_12"', "ERASED user_12 erased-12"),
     ("pm", "createSavedReport", 'name: "mine", document: "{ me { id } }"', "CREATED report_5 mine"),
-    ("pm", "updateSavedReport", 'id: "report_5", sharedWith: {name: "IT"}', "UPDATED report_5 mine"),
+    ("pm", "updateSavedReport", 'id: "report_5", sharedWith: {name: "Read only"}', "UPDATED report_5 mine"),
     ("pm", "deleteSavedReports", 'ids: "report_5"', "DELETED report_5 mine"),
 ]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from resolvers.change_saved_reports import LONGEST_DOCUMENT, LONGEST_VARIABLES, MOST_REPORTS
-from tests.saved_reports import SINCE, WHO_THERE_IS, create, delete, events, names, refusals, saved, update
+from tests.saved_reports import SINCE, WHO_THERE_IS, create, delete, events, names, refusals, saved, saved_for, update
 from tests.service import Service
 
 STORED = "SELECT name, name_key, description, document, owner_id, is_built_in, version FROM saved_reports WHERE id = $1"
@@ -19,7 +19,7 @@ async def test_a_report_is_kept_and_recorded(service: Service) -> None:
         description=" Everybody ",
         document=SINCE,
         variables={"since": "2020-01-01T00:00:00Z", "name": "createdAfter"},
-        sharedWith=[{"name": "it"}, {"id": "role_4"}, {"name": "LimitedAdmin"}],
+        sharedWith=[{"name": "project manager"}, {"id": "role_4"}, {"name": "ProjectManager"}],
     )
     variables = {"since": "2020-01-01T00:00:00Z", "name": "createdAfter"}
     assert answer == {
@@ -33,13 +33,13 @@ async def test_a_report_is_kept_and_recorded(service: Service) -> None:
             "isBuiltIn": False,
             "version": 1,
             "owner": {"id": "user_3"},
-            "sharedWith": [{"name": "IT"}, {"name": "Normal user"}],
+            "sharedWith": [{"name": "Project manager"}, {"name": "Normal user"}],
         },
         "errors": [],
     }
     assert await service.rows(STORED, 5) == [("Who-Is-There-2", "who-is-there-2", "Everybody", SINCE, 3, False, 1)]
     shared = await service.rows("SELECT role_id FROM saved_report_roles WHERE report_id = 5 ORDER BY role_id")
-    assert shared == [(2,), (4,)]
+    assert shared == [(3,), (4,)]
     assert await events(service, "report_5") == [
         (
             "CREATED",
@@ -49,7 +49,7 @@ async def test_a_report_is_kept_and_recorded(service: Service) -> None:
                 "description": [None, "Everybody"],
                 "document": [None, SINCE],
                 "variables": [None, variables],
-                "sharedWith": [None, ["IT", "Normal user"]],
+                "sharedWith": [None, ["Normal user", "Project manager"]],
             },
         )
     ]
@@ -150,16 +150,19 @@ async def test_a_report_that_cannot_be_says_why(
 
 async def test_a_report_changes_in_what_is_sent(service: Service) -> None:
     report = await saved(service, "r-1", who="pm", document=SINCE, variables={"since": "-P1D"})
-    it = [{"name": "IT"}]
+    members = [{"name": "Normal user"}]
     steps: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
         ({"name": "R-1"}, {"name": ["r-1", "R-1"]}),
         ({"name": "R-1", "document": SINCE}, None),
         ({}, None),
         ({"description": "What"}, {"description": [None, "What"]}),
-        ({"sharedWith": it}, {"sharedWith": [[], ["IT"]]}),
-        ({"sharedWith": it, "variables": {"since": "-P1D"}}, None),
+        ({"sharedWith": members}, {"sharedWith": [[], ["Normal user"]]}),
+        ({"sharedWith": members, "variables": {"since": "-P1D"}}, None),
         ({"variables": {}}, {"variables": [{"since": "-P1D"}, {}]}),
-        ({"description": None, "sharedWith": None}, {"description": ["What", None], "sharedWith": [["IT"], []]}),
+        (
+            {"description": None, "sharedWith": None},
+            {"description": ["What", None], "sharedWith": [["Normal user"], []]},
+        ),
         ({"document": WHO_THERE_IS, "variables": None}, {"document": [SINCE, WHO_THERE_IS]}),
     ]
     version = 1
@@ -185,7 +188,7 @@ async def test_a_document_must_fit_the_variables_that_are_kept(service: Service)
 
 
 async def test_only_the_owner_and_who_manages_roles_may_change_or_delete(service: Service) -> None:
-    report = await saved(service, "shared", who="pm", sharedWith=[{"name": "IT"}])
+    report = await saved_for(service, "IT", "shared", who="pm")
     posture = (await service.data('{ savedReport(name: "posture") { id } }'))["savedReport"]["id"]
     before = await service.snapshot()
     wanted = {"it": "FORBIDDEN", "robot": "FORBIDDEN", "normal": "NOT_FOUND", "orgadmin": "NOT_FOUND"}
@@ -202,6 +205,7 @@ async def test_only_the_owner_and_who_manages_roles_may_change_or_delete(service
     assert (await delete(service, report, who="admin"))["summary"] == {"deleted": 1, "skipped": 0, "failed": 0}
     assert [(action, actor) for action, actor, _ in await events(service, report)] == [
         ("CREATED", "pm"),
+        ("UPDATED", "admin"),  # shared
         ("UPDATED", "admin"),
         ("DELETED", "admin"),
     ]
@@ -254,7 +258,7 @@ async def test_reports_are_deleted_one_by_one_or_all_or_none(service: Service) -
 
 
 async def test_a_report_outlives_its_owner_for_whom_it_is_shared_with(service: Service) -> None:
-    report = await saved(service, "shared", who="pm", sharedWith=[{"name": "IT"}])
+    report = await saved_for(service, "IT", "shared", who="pm")
     await saved(service, "private", who="pm")
     gone = await service.data('mutation { deleteUsers(input: {ids: "user_3"}) { summary { deleted } } }')
     assert gone["deleteUsers"]["summary"] == {"deleted": 1}
@@ -289,3 +293,27 @@ async def test_nobody_keeps_more_reports_than_are_allowed(service: Service) -> N
     assert refusals(answer) == [("INVALID", ["name"])]
     assert answer["errors"][0]["message"] == f"You keep {MOST_REPORTS} reports. Delete some first."
     assert (await create(service, "not-mine", who="it"))["errors"] == []
+
+
+async def test_sharing_with_a_heavier_role_needs_a_right(service: Service) -> None:
+    """Whoever runs a report runs it with their own rights: nobody lays one before those above them."""
+    report = await saved(service, "r-1", who="pm")
+    given = {"sharedWith": [{"name": "Normal user"}, {"name": "IT"}]}
+    before = await service.snapshot()
+    for answer in (
+        await create(service, who="pm", name="r-2", **given),
+        await update(service, report, who="pm", **given),
+    ):
+        assert refusals(answer) == [("FORBIDDEN", ["sharedWith", "1"])]
+        assert "share a report with IT, a role heavier than your own" in answer["errors"][0]["message"]
+        assert "MANAGE_ROLES" in answer["errors"][0]["message"]
+    assert await service.snapshot() == before
+    with_right = await create(service, who="admin", name="r-2", **given)
+    assert with_right["errors"] == []
+
+
+async def test_a_report_that_is_shared_above_already_stays_shared(service: Service) -> None:
+    report = await saved(service, "r-1", who="pm")
+    await service.write("INSERT INTO saved_report_roles (report_id, role_id) VALUES ($1, 2)", int(report.split("_")[1]))
+    answer = await update(service, report, who="pm", sharedWith=[{"name": "IT"}, {"name": "Read only"}])
+    assert answer["errors"] == []

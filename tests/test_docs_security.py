@@ -121,7 +121,7 @@ def test_numbers_that_are_words() -> None:
     assert (recovery_codes.HOW_MANY, second_factor.STEP, second_factor.NEIGHBOURS) == (10, 30, (0, -1, 1))
     assert "Ten recovery codes" in TEXT
     assert "30 seconds, one step before and after" in TEXT
-    assert saml_pages.COOKIE == "usergraph_session"
+    assert saml_pages.SESSION_COOKIE == "usergraph_session"
 
 
 def test_what_strangers_reach_is_named() -> None:

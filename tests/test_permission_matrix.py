@@ -96,7 +96,7 @@ MUTATIONS: dict[str, tuple[Who, dict[str, Any]]] = {
     "deleteGroup": (PLATFORM, {"id": "group_1"}),
     "addGroupMembers": (READERS, {"id": "group_2", "userIds": ["user_8"]}),  # … who is in them, to who manages the user
     "removeGroupMembers": (READERS, {"id": "group_1", "userIds": ["user_8"]}),
-    "createSavedReport": (LISTERS, {"name": "new", "document": "query { me { id } }", "sharedWith": [{"name": "IT"}]}),
+    "createSavedReport": (LISTERS, {"name": "new", "document": "{ me { id } }", "sharedWith": [{"name": "Read only"}]}),
     "updateSavedReport": (ADMINS, {"id": "{report}", "name": "renamed"}),
     "deleteSavedReports": (ADMINS, {"ids": ["{report}"]}),
 }  # fmt: skip

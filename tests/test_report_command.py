@@ -21,7 +21,7 @@ from pyarrow import parquet
 from graph.report_pieces import Asking
 from models.settings import Settings
 from resolvers.viewers import by_username
-from tests.saved_reports import READY, SINCE, saved
+from tests.saved_reports import READY, SINCE, saved, saved_for
 from tests.server import SCRIPT, environment, in_a_process, usergraph
 from tests.service import SECRET, Service, running
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path, sqlite_template: Path) -> Path:
     async def fill() -> None:
         async with running(f"sqlite://{tmp_path}/usergraph.sqlite3") as service:
             await saved(service, "people", who="pm", document=USERS, description="Who there is")
-            await saved(service, "since", who="pm", document=SINCE, sharedWith=[{"name": "IT"}])
+            await saved_for(service, "IT", "since", who="pm", document=SINCE)
 
     asyncio.run(fill())
     return tmp_path

@@ -110,6 +110,7 @@ async def test_cookies_over_https(service_with: Callable[..., Any]) -> None:
         await idp.configure(service)
         await saml_user(service, "normal", name_id="ada")
         begun = await service.client.get("/saml/sso/login")
+        assert begun.headers["set-cookie"].startswith("__Host-")
         assert begun.headers["set-cookie"].endswith("HttpOnly; Max-Age=900; Path=/; SameSite=none; Secure")
         base = "https://users.example.com/saml/sso"
         ours = {"destination": f"{base}/acs", "recipient": f"{base}/acs", "audience": f"{base}/metadata"}
@@ -119,6 +120,7 @@ async def test_cookies_over_https(service_with: Callable[..., Any]) -> None:
             "/saml/sso/acs", data={"SAMLResponse": response}, headers={"cookie": browser}
         )
         assert answer.status_code == 303, answer.text
+        assert answer.headers["set-cookie"].startswith("__Host-usergraph_session=ugs_")
         assert answer.headers["set-cookie"].endswith("Path=/; SameSite=lax; Secure")
 
 

@@ -10,7 +10,7 @@ from graph.schema import built
 from models.settings import Settings
 from resolvers.bootstrap import fill_empty
 from resolvers.ready_reports import READY as READY_REPORTS
-from tests.saved_reports import READY, SINCE, WHO_THERE_IS, names, saved
+from tests.saved_reports import READY, SINCE, WHO_THERE_IS, names, saved, saved_for, update
 from tests.service import PEOPLE, Service, beyond_who_asks
 
 LISTERS = [who for who in PEOPLE if who != "readonly"]
@@ -75,7 +75,7 @@ async def test_a_report_is_its_owners_until_it_is_shared(service: Service) -> No
 
 
 async def test_who_holds_a_role_in_an_organization_alone_sees_what_is_shared_with_it(service: Service) -> None:
-    await saved(service, "for-admins", who="pm", sharedWith=[{"name": "Admin"}])
+    await saved_for(service, "Admin", "for-admins", who="pm")
     assert await names(service, "orgadmin") == ["for-admins"]
     assert await names(service, "normal") == []
     assert await names(service, "it") == []
@@ -124,7 +124,8 @@ WHERES: list[tuple[str, list[str]]] = [
 
 async def test_reports_are_filtered_and_ordered_as_other_lists_are(service: Service) -> None:
     await saved(service, "a-1", who="pm")
-    await saved(service, "b-2", who="pm", sharedWith=[{"name": "IT"}, {"name": "User"}])
+    both = await saved(service, "b-2", who="pm")
+    assert (await update(service, both, sharedWith=[{"name": "IT"}, {"name": "User"}]))["errors"] == []
     await saved(service, "c-3", who="it", sharedWith=[{"name": "IT"}])
     assert await service.scalar("SELECT MIN(id) FROM saved_reports WHERE name = 'a-1'") == 5
     await service.write("UPDATE saved_reports SET updated_at = '2019-01-01 00:00:00+00:00' WHERE name = 'a-1'")

@@ -12,9 +12,11 @@ ME = {"query": "{ me { username } }"}
 OWN = "http://127.0.0.1:8000"  # the public address, as it is set by default
 
 
-async def name_of(service: Service, token: str, headers: dict[str, str], *, get: bool = False) -> str | None:
+async def name_of(
+    service: Service, token: str, headers: dict[str, str], *, get: bool = False, cookie: str = "usergraph_session"
+) -> str | None:
     """Who the service takes the request for; None for a stranger."""
-    headers = {"cookie": f"theme=dark; usergraph_session={token}; other=1", **headers}
+    headers = {"cookie": f"theme=dark; {cookie}={token}; other=1", **headers}
     if get:
         answer = await service.client.get("/graphql", params=ME, headers=headers)
     else:
@@ -56,8 +58,20 @@ async def test_the_cookie_counts_only_from_the_services_own_pages(
 async def test_the_origin_is_that_of_the_public_address(service_with: Any) -> None:
     async with service_with(public_url="https://People.example/app/") as service:
         token = await token_of(service)
-        assert await name_of(service, token, {"origin": "https://people.example"}) == "member"
-        assert await name_of(service, token, {"origin": "https://other.example", "host": "other.example"}) is None
+        host = "__Host-usergraph_session"
+        own = {"origin": "https://people.example"}
+        assert await name_of(service, token, own, cookie=host) == "member"
+        other = {"origin": "https://other.example", "host": "other.example"}
+        assert await name_of(service, token, other, cookie=host) is None
+
+
+async def test_over_https_a_cookie_without_the_host_prefix_opens_nothing(service_with: Any) -> None:
+    """Another host of the same domain could have set it, to sign somebody in as somebody else."""
+    async with service_with(public_url="https://people.example") as service:
+        token = await token_of(service)
+        for headers in ({"origin": "https://people.example"}, {"sec-fetch-site": "same-origin"}):
+            assert await name_of(service, token, headers) is None
+            assert await name_of(service, token, headers, cookie="__Host-usergraph_session") == "member"
 
 
 @pytest.mark.parametrize(
