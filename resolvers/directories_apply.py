@@ -76,8 +76,8 @@ async def _present(change: Change, job: Job, rows: Sequence[JobRow], limits: Lim
 
 def _emptied(row: JobRow) -> dict[str, Any]:
     """A row whose user was erased after it was planned: what the source said of them is gone."""
-    failed = {"user_id": None, "action": DirectoryAction.FAILED, "changes": []}
-    return {"id": row.id, **failed, "errors": [{**ERASED_ROW, "index": row.position}]}
+    errors = [{**ERASED_ROW, "index": row.position}]
+    return {"id": row.id, "user_id": None, "action": DirectoryAction.FAILED, "changes": [], "errors": errors}
 
 
 async def _note(change: Change, job: Job, rows: Sequence[JobRow], users: Mapping[str, int], gone: set[int]) -> None:
