@@ -20,7 +20,7 @@ from resolvers.viewers import as_time
 
 BATCH = 1_000
 REASON = "This user was erased. Leave the row out, or send it again as a new user."
-ERASED_ROW: Mapping[str, Any] = {"code": "WRONG_STATE", "message": REASON, "path": [], "index": None, "values": {}}
+ERASED_ROW: dict[str, Any] = {"code": "WRONG_STATE", "message": REASON, "path": [], "index": None, "values": {}}
 Counts = dict[int, int]
 People = Mapping[int, Person]
 Spans = Mapping[str, Sequence[tuple[int, datetime, datetime | None]]]
