@@ -1,4 +1,4 @@
-"""What follows a change of address: nothing that was sent to the old one opens anything any more."""
+"""Links that open nothing any more: sent to an address that has changed, or made before a source raised the role."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,9 +18,10 @@ from resolvers.turns import in_turns
 async def follow(change: Change, drafts: Sequence[Draft]) -> None:
     """Close open resets, and send open invitations to the new address with a new token, for as long as they had.
 
-    Another spelling of the same address changes nothing.
+    Another spelling of the same address changes nothing. A role that a source raises counts as a change of address:
+    whoever made a link for the user may not be able to grant it.
     """
-    moved = [draft for draft in drafts if _has_moved(draft)]
+    moved = [draft for draft in drafts if draft.is_raised or _has_moved(draft)]
     if not moved:
         return
     ids = [draft.user_id for draft in moved if draft.user_id is not None]
@@ -71,7 +72,8 @@ async def _readdress(change: Change, moved: dict[int, Draft], ids: Sequence[int]
         digest = tokens.digest(tokens.Purpose.INVITATION, token)
         rows.append({"id": invitation_id, "token_digest": digest, "sent_count": sent_count + 1})
         link = letters.link(change, "invitation", token)
-        posts.append(letters.Post(LetterKind.INVITATION, user_id, draft.columns["email"], link, invitation_id))
+        email = draft.columns.get("email") or (draft.target["email"] if draft.target else "")
+        posts.append(letters.Post(LetterKind.INVITATION, user_id, email, link, invitation_id))
         label = draft.columns.get("username") or (draft.target["username"] if draft.target else "")
         changes = {"invitation": (None, f"invitation_{invitation_id}")}
         events.append(Event(Action.INVITATION_RESENT, Subject.USER, user_id, label, changes))
