@@ -21,13 +21,24 @@ async def follow(change: Change, drafts: Sequence[Draft]) -> None:
     Another spelling of the same address changes nothing. A role that a source raises counts as a change of address:
     whoever made a link for the user may not be able to grant it.
     """
-    moved = [draft for draft in drafts if draft.is_raised or _has_moved(draft)]
+    raised = await _raised(change, drafts)
+    moved = [draft for draft in drafts if draft.user_id in raised or _has_moved(draft)]
     if not moved:
         return
     ids = [draft.user_id for draft in moved if draft.user_id is not None]
     await drop_letters(change, ids)
     await _close_resets(change, moved, ids)
     await _readdress(change, {draft.user_id: draft for draft in moved if draft.user_id is not None}, ids)
+
+
+async def _raised(change: Change, drafts: Sequence[Draft]) -> set[int]:
+    """Whose role a source raises, where a link opens the account: an LDAP server asks for its own password anyhow."""
+    raised = [draft for draft in drafts if draft.is_raised and draft.target is not None]
+    if not raised:
+        return set()
+    ldap = {row[0] for row in await change.tx.rows("SELECT id FROM identity_providers WHERE kind = 'LDAP'")}
+    providers = {d.target.id: d.columns.get("provider_id", d.target["provider_id"]) for d in raised if d.target}
+    return {user_id for user_id, provider_id in providers.items() if provider_id not in ldap}
 
 
 def _has_moved(draft: Draft) -> bool:
