@@ -75,6 +75,20 @@ def format_dn(rdns: tuple[Rdn, ...]) -> str:
     return ",".join("+".join(_print(each) for each in rdn) for rdn in rdns)
 
 
+def requested_dn(text: str) -> str:
+    """A DN in the spelling of RFC 4514, which every server reads; a text that is no DN stays as it is.
+
+    Names and OIDs of a type become its usual name: Samba knows no other. `mail` and `email` are two types to servers.
+    """
+    if _UNPRINTABLE.search(text):
+        return text
+    try:
+        rdns = parse_dn(text)
+    except InvalidDn:
+        return text
+    return text if any(each.type == "mail" for rdn in rdns for each in rdn) else format_dn(rdns)
+
+
 def normalize_dn(text: str) -> str:
     """The one form of all spellings of a DN; it is itself a DN. Raises InvalidDn."""
     if text.isascii() and text.isprintable() and not _SPECIAL.search(text):  # nine of ten, in a tenth of the time

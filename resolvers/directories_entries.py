@@ -7,6 +7,10 @@ from typing import Any
 from models import bulk
 from models.database import Connection, Transaction
 from models.directories import DirectoryEntry
+from models.dn import dn_key
+from resolvers import entry_ids
+from resolvers.connectors.ldap_server import Entry, LdapServer
+from resolvers.directories_found import EITHER
 from resolvers.directories_store import Job
 
 # Users of a source who have access; of a directory only those whom it still provisions.
@@ -124,3 +128,23 @@ async def learn(tx: Transaction, job: Job, users: Sequence[tuple[int, str, str]]
         *values,
         job.provider_id,
     )
+
+
+async def with_stored_ids(
+    connection: Connection, server: LdapServer, job: Job, page: Sequence[Entry]
+) -> Sequence[Entry]:
+    """Entries that have several ids, with the stored one first: that of the user at their DN, else that of another."""
+    ids = sorted({each for entry in page for each in entry_ids.several(server, entry)})
+    if not ids:
+        return page
+    among = connection.dialect.among("entry_id", "$2", "text")
+    sql = f"SELECT entry_id, login_dn_key FROM users WHERE {EITHER} AND {among} ORDER BY id"
+    rows = await connection.rows(sql, job.provider_id, ids)
+    by_dn = {row[1]: row[0] for row in rows}
+    stored = [row[0] for row in rows]
+    return [
+        entry_ids.with_stored_id(server, entry, [by_dn.get(dn_key(entry.dn), ""), *stored])
+        if entry_ids.several(server, entry)
+        else entry
+        for entry in page
+    ]

@@ -10,7 +10,10 @@ from models.values import key
 from resolvers.ldap_settings import opened_settings
 
 _NAME = re.compile(r"(?P<domain>[^\\@\s]+)\\(?P<user>[^\\@]+)|(?P<upn_user>[^\\@]+)@(?P<realm>[^\\@\s]+)")
-_OF_DOMAINS = {"externalId": {"objectguid"}, "username": {"samaccountname", "userprincipalname"}}
+_OF_DOMAINS = {
+    "externalId": {"objectguid", "objectsid", "ms-ds-consistencyguid"},
+    "username": {"samaccountname", "userprincipalname"},
+}
 PROVIDERS = "SELECT id, settings FROM identity_providers WHERE kind = 'LDAP' AND is_enabled AND settings IS NOT NULL"
 
 
@@ -31,13 +34,24 @@ async def usernames(connection: Connection, name: str) -> list[tuple[int, str]]:
 
     The domain of `user@realm` is that of `baseDn`; that of `DOMAIN\\user` is its first label, as it is by default.
     """
-    found = _NAME.fullmatch(name.strip())
-    if found is None:
+    if _NAME.fullmatch(name.strip()) is None:
         return []
-    user, domain = found["user"] or found["upn_user"], key(found["domain"] or found["realm"])
     meant = []
     for provider_id, stored in await connection.rows(PROVIDERS):
-        realm = realm_of(opened_settings(stored) or {"attributes": {}, "baseDn": ""})
-        if realm and domain in ((realm,) if found["realm"] else (realm, realm.partition(".")[0])):
-            meant.append((provider_id, user.strip()))
+        settings = opened_settings(stored) or {"attributes": {}, "baseDn": ""}
+        if (username := username_of(settings, name)) is not None:
+            meant.append((provider_id, username))
     return meant
+
+
+def username_of(settings: Mapping[str, Any], name: str) -> str | None:
+    """The username that such a name means at one Active Directory; None where it is no name of its domain."""
+    found = _NAME.fullmatch(name.strip())
+    realm = realm_of(settings)
+    if found is None or not realm:
+        return None
+    user, domain = (found["user"] or found["upn_user"]).strip(), key(found["domain"] or found["realm"])
+    if domain not in ((realm,) if found["realm"] else (realm, realm.partition(".")[0])):
+        return None
+    is_upn = settings["attributes"]["username"].lower() == "userprincipalname"
+    return f"{user}@{realm}" if is_upn else user

@@ -1,6 +1,7 @@
 """An entry's own id in its directory, by which a DN that has passed to somebody else is told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from models.base import LONG
@@ -17,6 +18,23 @@ def entry_id(server: LdapServer, entry: Entry) -> str:
     attribute = server.attributes["external_id"].lower()
     found = f"{attribute}:{(entry.first(attribute) or '').strip()}"
     return found if found.isprintable() and len(found) <= LONG else f"{attribute}:"
+
+
+def several(server: LdapServer, entry: Entry) -> list[str]:
+    """The ids of an entry whose attribute has several values, as they are stored; else empty."""
+    attribute = server.attributes["external_id"].lower()
+    values = entry.values(attribute)
+    return [f"{attribute}:{each}" for each in values if each] if len(values) > 1 else []
+
+
+def with_stored_id(server: LdapServer, entry: Entry, stored: Sequence[str]) -> Entry:
+    """Of several ids, which have no order in LDAP, the entry with that one first which is stored already."""
+    known = next((value_of(server, each) for each in stored if each in several(server, entry)), None)
+    if known is None:
+        return entry
+    attribute = server.attributes["external_id"].lower()
+    others = (each for each in entry.attributes[attribute] if each.strip() != known)
+    return replace(entry, attributes={**entry.attributes, attribute: (known, *others)})
 
 
 def value_of(server: LdapServer, stored: str | None) -> str | None:

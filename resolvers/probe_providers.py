@@ -8,6 +8,7 @@ from resolvers import ldap_settings, saml_settings
 from resolvers.changes import Before, Change, number
 from resolvers.connectors import ldap_probe
 from resolvers.connectors.ldap_server import Step
+from resolvers.domain_accounts import username_of
 from resolvers.policy import Right
 
 LONGEST = 255  # of a username
@@ -31,7 +32,9 @@ async def prepare_probe(before: Before, given: dict[str, Any]) -> None:
     steps = _settings_steps(kind, settings, is_sealed=bool(sealed and not secrets))
     if settings and all(step.is_ok for step in steps):
         if kind == ProviderKind.LDAP:
-            steps += await ldap_probe.probe(ldap_settings.server(name, settings, secrets), username=username)
+            server = ldap_settings.server(name, settings, secrets)
+            other = username_of(settings, username) if username else None
+            steps += await ldap_probe.probe(server, username=username, domain_username=other)
         else:
             steps += saml_settings.check(settings)
     given["steps"] = steps

@@ -214,6 +214,7 @@ async def _of_directory(before: Before, account: Account, password: str) -> Verd
         return Verdict(None)
     if found is None:
         return Verdict(False)
+    found = entry_ids.with_stored_id(server, found, [account["entry_id"] or ""])
     entry_id = entry_ids.entry_id(server, found)
     if entry_ids.is_another(account["entry_id"], entry_id):
         log.warning(ANOTHER_ENTRY, account["id"], account["provider_id"], account["id"])

@@ -16,6 +16,7 @@ from models.values import now
 from resolvers.changes import Change
 from resolvers.connectors.ldap import Entry, LdapServer, LdapUnavailable, pages, tells_since
 from resolvers.connectors.ldap_account_state import UnknownState, is_disabled
+from resolvers.directories_entries import with_stored_ids
 from resolvers.directories_failures import ENDED_WELL, has_new_failures
 from resolvers.directories_rules import options_of
 from resolvers.directories_start import begin, require
@@ -78,8 +79,7 @@ async def read(database: Database, sealer: Sealer, job: Job, owner: str) -> None
         async with aclosing(pages(server, since=since)) as found:
             async for page in found:
                 latest = max([latest, *(_changed(server, entry) for entry in page)])
-                rows = [_staged(known, entry, job.done + place, begun) for place, entry in enumerate(page)]
-                await database.transaction(partial(_add, job, owner, rows))
+                await database.transaction(partial(_add, job, owner, known, page, begun))
                 job.done += len(page)
     except LdapUnavailable as error:
         if job.done:
@@ -92,8 +92,10 @@ async def read(database: Database, sealer: Sealer, job: Job, owner: str) -> None
     await database.transaction(lambda tx: keep(tx, job, owner))
 
 
-async def _add(job: Job, owner: str, rows: Sequence[Staged], tx: Transaction) -> None:
+async def _add(job: Job, owner: str, known: "Reading", page: Sequence[Entry], begun: datetime, tx: Transaction) -> None:
     await keep(tx, job, owner)
+    entries = await with_stored_ids(tx, known.server, job, page)
+    rows = [_staged(known, entry, job.done + place, begun) for place, entry in enumerate(entries)]
     await stage(tx, job.id, job.done, rows)
 
 

@@ -19,6 +19,7 @@ from models.dn import (
     is_dn,
     normalize_dn,
     parse_dn,
+    requested_dn,
 )
 
 # One type by its names and OIDs; those of Active Directory and of certificates are among them.
@@ -224,3 +225,20 @@ def test_plain_names_have_the_form_that_reading_gives(parts: list[tuple[str, str
     quoted = ",".join(f'{kind}="{value.strip()}"' for kind, value in parts)  # never read in the short way
     if is_dn(text):
         assert normalize_dn(text) == normalize_dn(quoted)
+
+
+@pytest.mark.parametrize(
+    ("text", "requested"),
+    [
+        (' OID.2.5.4.3 = "Doe, John" ; commonName=x+userid=y , DC=X', r"cn=Doe\, John,cn=x+uid=y,dc=X"),
+        ("cn=#0c03436964,ou=Staff", "cn=Cid,ou=Staff"),
+        (r"cn=a\c3\a9\0a\ ,x-own=#0201ff", r"cn=aé\0a\ ,x-own=#0201ff"),
+        # Two types to servers, of which nobody knows which one is meant.
+        ("emailAddress=a@x , cn=b", "emailAddress=a@x , cn=b"),
+        (r"CORP\reader", r"CORP\reader"),
+        ("cn = a\0,dc=x", "cn = a\0,dc=x"),
+        ("<SID=S-1-5-21>", "<SID=S-1-5-21>"),
+    ],
+)
+def test_dn_is_requested_in_the_spelling_of_the_standard(text: str, requested: str) -> None:
+    assert requested_dn(text) == requested

@@ -11,6 +11,7 @@ from tests.service import Service
 from tests.signing_in import REFUSED, sign_in
 from tests.signing_in import counts as failures
 from tests.test_ldap_active_directory import UPDATE, configure
+from tests.test_probe_providers import tried
 
 
 @pytest.fixture
@@ -76,3 +77,26 @@ async def test_addresses_that_nobody_can_have_are_refused(service: Service, doma
     given = {**row, "authentication": {"local": {"password": "a long enough secret 4711"}}}
     answer = await ask(service, "createUser", given, "errors { code path }")
     assert answer["errors"] == [{"code": "INVALID", "path": ["email"]}]
+
+
+async def test_people_whose_username_is_their_principal_name_sign_in_by_the_names_of_their_domain(
+    service: Service,
+) -> None:
+    attributes = {"username": "userPrincipalName", "externalId": "objectGUID", "changedAt": "whenChanged"}
+    async with active_directory() as domain:
+        await configure(service, domain, attributes=attributes)
+        await sync(service)
+        for name in ("jane@corp.example.com", "CORP\\jane", "corp\\JANE", "corp.example.com\\jane"):
+            assert await signed_in_as(service, domain, name) == "jane@corp.example.com", name
+        for name in ("jane", "OTHER\\jane", "jane@corp"):
+            assert await signed_in_as(service, domain, name) is None, name
+
+
+@pytest.mark.parametrize("name", ["jane", "CORP\\jane", "jane@corp.example.com"])
+async def test_trying_out_takes_the_names_that_sign_in_takes(service: Service, name: str) -> None:
+    async with active_directory() as domain:
+        await configure(service, domain, userFilter="(&(objectClass=user)(sAMAccountName={username}))")
+        answer = await tried(service, username=name)
+        assert [each["isOk"] for each in answer["steps"] if each["name"] == "user"] == [True]
+        answer = await tried(service, username=name.replace("corp", "other").replace("CORP", "OTHER") + "x")
+        assert [each["isOk"] for each in answer["steps"] if each["name"] == "user"] == [False]

@@ -252,3 +252,37 @@ async def test_the_id_is_told_to_nobody(service: Service, crew: Slapd) -> None:
 
 async def enter_as_ann(service: Service) -> list[str]:
     return codes((await sign_in(service, "ann", IN_DIRECTORY))["errors"])
+
+
+async def test_ids_that_come_in_another_order_are_the_same_entry(service: Service, crew: Slapd) -> None:
+    """The attribute that is taken for the id may have several values, which have no order in LDAP."""
+
+    def change(*uids: str) -> None:
+        lines = "\n".join(f"uid: {each}" for each in uids)
+        crew.modify(f"dn: {dn('ann')}\nchangetype: modify\nreplace: uid\n{lines}\n\n")
+
+    await configure(service, crew, attributes={"externalId": "uid"})
+    change("ann", "annie")
+    await sync(service)
+    ann = await user(service, "ann")
+    for uids in (("annie", "ann"), ("new", "annie", "ann")):
+        change(*uids)
+        assert (await sign_in(service, "ann@example.com", IN_DIRECTORY))["user"]["id"] == ann["id"]
+        assert counts(await sync(service, **SAVING)) == {"unchanged": 3}
+    crew.modify(f"dn: {dn('ann')}\nchangetype: modrdn\nnewrdn: cn=Ann\ndeleteoldrdn: 0\n\n")
+    assert (await sign_in(service, "ann@example.com", IN_DIRECTORY))["user"]["id"] == ann["id"]
+    assert counts(await sync(service, **SAVING)) == {"unchanged": 3}
+    found = await service.rows("SELECT entry_id, login_dn FROM users WHERE email = 'ann@example.com'")
+    assert found == [("uid:ann", f"cn=Ann,{CREW}")]
+    assert (await user(service, "ann"))["externalIds"] == [{"source": "provider_2", "value": "ann"}]
+
+
+async def test_id_that_is_also_a_value_of_another_entry_stays_with_the_entry_at_its_dn(
+    service: Service, crew: Slapd
+) -> None:
+    await configure(service, crew, attributes={"externalId": "uid"})
+    await sync(service)
+    ann, bob = await user(service, "ann"), await user(service, "bob")
+    crew.modify(f"dn: {dn('bob')}\nchangetype: modify\nreplace: uid\nuid: ann\nuid: bob\n\n")
+    assert counts(await sync(service, **SAVING)) == {"unchanged": 3}
+    assert [(await user(service, name))["id"] for name in ("ann", "bob")] == [ann["id"], bob["id"]]

@@ -8,6 +8,8 @@ from tests.crew import SAVING, TEAMS, configure, dn, member, sync, user
 from tests.directories import counts
 from tests.mutations import ask
 from tests.service import Service, codes
+from tests.signing_in import sign_in
+from tests.slapd import PASSWORD as IN_DIRECTORY
 from tests.slapd import Slapd, record
 from tests.test_ldap_mappings import given, update
 
@@ -102,3 +104,20 @@ async def test_a_group_that_is_called_like_the_dn_of_another_gives_nothing_of_th
     assert (await given(service, "cn=heads,dc=x")).group_ids == (1,)
     for group in (r"cn=cn\=heads\,dc\=x,ou=own,dc=x", 'cn="cn=heads,dc=x",ou=own,dc=x', "heads", "cn=heads,dc=x,dc=y"):
         assert (await given(service, group)).group_ids == (), group
+
+
+@pytest.mark.parametrize(
+    "spelling", ["OID.0.9.2342.19200300.100.1.1=ann", "uid=#0c03616e6e", 'UserId = "ann"', r"uid=\61nn"]
+)
+async def test_sign_in_reaches_the_entry_by_any_spelling_of_its_dn(
+    service: Service, crew: Slapd, spelling: str
+) -> None:
+    await configure(service, crew)
+    spelled = f"{spelling} , {dn('ann').partition(',')[2]}"
+    given = {"ldap": {"serverNumber": 1, "loginDn": spelled}}
+    row = {"id": "user_8", "to": given}
+    answer = await ask(service, "convertUsers", {"conversions": [row], "verify": "FIND"}, "results { errors { code } }")
+    assert answer["results"] == [{"errors": []}]
+    stored = await service.rows("SELECT login_dn, login_dn_key FROM users WHERE id = 8")
+    assert stored == [(spelled, dn("ann"))]
+    assert (await sign_in(service, "member", IN_DIRECTORY))["user"]["id"] == "user_8"

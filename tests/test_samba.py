@@ -168,6 +168,30 @@ async def test_unknown_mapped_attribute_fails_the_probe(resting: Service, domain
     )
 
 
+async def test_moved_entry_is_found_by_an_id_of_bytes(resting: Service, domain: Samba) -> None:
+    attributes = {**domain.settings()["attributes"], "externalId": "objectSid"}
+    await configure(resting, domain, attributes=attributes)
+    await sync(resting)
+    before = await user(resting, "ann")
+    domain.modify(f"dn: {dn('Ann')}\nchangetype: modrdn\nnewrdn: CN=Anne\ndeleteoldrdn: 1\n\n")
+    assert (await sign_in(resting, "ann", PASSWORD))["user"]["id"] == before["id"]
+    assert (await user(resting, "ann"))["loginDn"] == dn("Anne")
+    assert of_crew(await sync(resting)) == {"ann": "UPDATE", "bob": "UNCHANGED", "cid": "UNCHANGED"}  # its name
+
+
+@pytest.mark.parametrize(
+    "spelling", ["commonName=Ann", "OID.2.5.4.3=Ann", "CN=#0c03416e6e", 'cn = "Ann" ', r"CN=\41nn"]
+)
+async def test_sign_in_reaches_the_entry_by_a_spelling_that_the_server_does_not_read(
+    resting: Service, domain: Samba, spelling: str
+) -> None:
+    await configure(resting, domain)
+    await sync(resting)
+    sql = "UPDATE users SET login_dn = $1 WHERE email = 'ann@example.com'"
+    await resting.write(sql, f"{spelling},{STAFF}")
+    assert (await sign_in(resting, "ann", PASSWORD))["errors"] == []
+
+
 async def test_job_over_a_refused_service_account_says_what_to_do(resting: Service, domain: Samba) -> None:
     await configure(resting, domain, bindPassword="wrong")
     job = await sync(resting)

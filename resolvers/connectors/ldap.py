@@ -15,7 +15,7 @@ from resolvers.connectors.ldap_primary_groups import PRIMARY_GROUP_ATTRIBUTES
 from resolvers.connectors.ldap_ranges import LONGEST
 from resolvers.connectors.ldap_server import Entry, LdapRefused, LdapServer, LdapUnavailable, Step
 from resolvers.connectors.ldap_session import ANYTHING, BASE, NOTHING, SUBTREE, Session
-from resolvers.connectors.ldap_values import escaped, escaped_id
+from resolvers.connectors.ldap_values import escaped, escaped_ids
 
 __all__ = [
     "Entry",
@@ -69,7 +69,7 @@ async def authenticate(
 
 
 def _is_another(server: LdapServer, entry: Entry, external_id: str | None) -> bool:
-    return external_id is not None and entry.first(server.attributes["external_id"]) != external_id
+    return external_id is not None and external_id not in entry.values(server.attributes["external_id"])
 
 
 async def _moved(talk: Session, server: LdapServer, external_id: str | None) -> Entry | None:
@@ -148,19 +148,22 @@ async def one(
     attributes: Sequence[str] = (),
 ) -> Entry | None:
     """The same in a conversation that is open; with more attributes than those of a user."""
-    base, condition = server.base_dn, everybody(server)
+    base, conditions = server.base_dn, [everybody(server)]
     scope: Literal["BASE", "SUBTREE"] = SUBTREE
     if login_dn:
         base, scope = login_dn, BASE
     elif external_id:
         name = server.attributes["external_id"]
-        condition = f"(&({name}={escaped_id(name, external_id)}){condition})"
+        conditions = [f"(&({name}={each}){everybody(server)})" for each in escaped_ids(name, external_id)]
     elif username:
-        condition = server.user_filter.replace("{username}", escaped(username))
+        conditions = [server.user_filter.replace("{username}", escaped(username))]
     else:
         return None
     asked = sorted({*attributes, *_of_user(server)})
-    found = await talk.search(base, condition, asked, scope=scope, most=2)
+    for condition in conditions:
+        found = await talk.search(base, condition, asked, scope=scope, most=2)
+        if found.entries:
+            break
     if len(found.entries) != 1 or found.is_cut:
         return None
     entry = found.entries[0]

@@ -36,14 +36,17 @@ class _Told:
     message: str = ""
 
 
-async def probe(server: LdapServer, *, username: str | None = None) -> list[Step]:
-    """Every address is tried until something fails there; then the directory is asked, at the first that works."""
+async def probe(server: LdapServer, *, username: str | None = None, domain_username: str | None = None) -> list[Step]:
+    """Every address is tried until something fails there; then the directory is asked, at the first that works.
+
+    `domain_username` is what `username` means as a name of the domain.
+    """
     steps: list[Step] = []
     wires = [await _reached(server, address(url), steps) for url in server.urls]
     try:
         working = [wire for wire in wires if wire is not None]
         if working:
-            await _ask(Session(working[0]), server, username, steps)
+            await _ask(Session(working[0]), server, username, domain_username, steps)
     except Stopped:
         pass
     finally:
@@ -86,7 +89,9 @@ async def _reached(server: LdapServer, place: Address, steps: list[Step]) -> Wir
     return wire
 
 
-async def _ask(talk: Session, server: LdapServer, username: str | None, steps: list[Step]) -> None:
+async def _ask(
+    talk: Session, server: LdapServer, username: str | None, domain_username: str | None, steps: list[Step]
+) -> None:
     async with _step(steps, "bind", server.receive_seconds) as told:
         await bind_service(talk, server)
         told.message = (
@@ -100,7 +105,7 @@ async def _ask(talk: Session, server: LdapServer, username: str | None, steps: l
         told.message = f"{server.base_dn} is there, and people are found below it{changes}."
     if username:
         async with _step(steps, "user", server.receive_seconds) as told:
-            entry = await _user(talk, server, username)
+            entry = await _user(talk, server, username, domain_username)
             told.message = f"{username[:100]} is {entry.dn}, with {_fields(server, entry)}."
         async with _step(steps, "groups", server.receive_seconds) as told:
             told.message = _groups(server, await found_groups(talk, server, entry))
@@ -163,9 +168,11 @@ def _absent(setting: str, dn: str) -> LdapUnavailable:
     return LdapUnavailable(f"{dn} is not there, or may not be read", hint=f"Check {setting} and the service account.")
 
 
-async def _user(talk: Session, server: LdapServer, username: str) -> Entry:
+async def _user(talk: Session, server: LdapServer, username: str, domain_username: str | None) -> Entry:
     asked = (server.attributes["member_of"], *PRIMARY_GROUP_ATTRIBUTES)
     entry = await one(talk, server, username=username, attributes=asked)
+    if entry is None and domain_username:
+        entry = await one(talk, server, username=domain_username, attributes=asked)
     if entry is None:
         hint = "Check userFilter, and that exactly one entry matches it."
         raise LdapUnavailable(f"{username[:100]} is not found, or more than once", hint=hint)

@@ -143,6 +143,10 @@ class Entry:
     ranges: Mapping[str, Range] = field(default_factory=dict)
     tagged: frozenset[str] = frozenset()
 
+    def values(self, name: str) -> list[str]:
+        """All values of an attribute, without the spaces around them."""
+        return [value.strip() for value in self.attributes.get(name.lower(), ())]
+
     def first(self, name: str) -> str | None:
         found = self.attributes.get(name.lower(), ())
         return found[0] if found else None

@@ -17,6 +17,7 @@ from ldap3.protocol.rfc2696 import paged_search_control
 from ldap3.protocol.rfc4511 import Controls, LDAPMessage, MessageID, ProtocolOp
 from ldap3.utils.asn1 import decode_message_fast, decode_sequence, encode  # type: ignore[attr-defined]
 
+from models.dn import requested_dn
 from resolvers.connectors import ldap_schema
 from resolvers.connectors.ldap_entries import BROKEN, NOT_LDAP, entry_of
 from resolvers.connectors.ldap_refusals import ONLY_ENCRYPTED, Reason, name_of, reason
@@ -87,7 +88,7 @@ class Session:
 
     async def refusal(self, dn: str, password: str) -> Reason | None:
         """Why the server does not take this password for this DN; None where it does. Raises LdapUnavailable."""
-        await self._send("bindRequest", bind_operation(3, SIMPLE, dn, password.encode()))
+        await self._send("bindRequest", bind_operation(3, SIMPLE, requested_dn(dn), password.encode()))
         message = await self._receive(BIND)
         code = _code(message)
         if code == OK:
@@ -148,6 +149,7 @@ class Session:
         match. A server that knows the limit ignores a page that is not smaller (RFC 2696, 3).
         """
         limit = 0 if cookie is not None else most
+        base = requested_dn(base)
         request = search_operation(base, condition, scope, DEREF_NEVER, list(attributes), limit, 0, False, False, False)
         control = None
         if cookie is not None or scope != BASE:

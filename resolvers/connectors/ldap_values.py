@@ -5,7 +5,7 @@ import re
 import uuid
 
 # Sixteen bytes in Active Directory, which are written as a GUID: its first three numbers little-endian.
-GUIDS = frozenset({"objectguid", "ms-ds-consistencyguid"})
+GUIDS = frozenset({"objectguid", "1.2.840.113556.1.4.2", "ms-ds-consistencyguid", "1.2.840.113556.1.4.2360"})
 _SPECIAL = re.compile(rb"[^A-Za-z0-9 @._,=+-]")
 
 
@@ -24,11 +24,25 @@ def escaped(value: str) -> str:
     return _SPECIAL.sub(lambda found: b"\\%02x" % found[0][0], value.encode(errors="replace")).decode()
 
 
-def escaped_id(attribute: str, value: str) -> str:
-    """The same for an external id, which Active Directory keeps as bytes."""
-    if attribute.lower() not in GUIDS:
-        return escaped(value)
+def escaped_ids(attribute: str, value: str) -> tuple[str, ...]:
+    """What an external id may be in the directory, likeliest first: the text, or bytes that `text` has written so."""
+    if attribute.lower() in GUIDS:
+        try:
+            return (_hex(uuid.UUID(value).bytes_le),)
+        except ValueError:
+            return (escaped(value),)
+    raw = _raw(value)
+    return (escaped(value),) if raw is None else (escaped(value), _hex(raw))
+
+
+def _hex(raw: bytes) -> str:
+    return "".join(f"\\{byte:02x}" for byte in raw)
+
+
+def _raw(value: str) -> bytes | None:
+    """The bytes that stand in base64 because they are no text."""
     try:
-        return "".join(f"\\{byte:02x}" for byte in uuid.UUID(value).bytes_le)
+        raw = base64.b64decode(value, validate=True)
     except ValueError:
-        return escaped(value)
+        return None
+    return raw if text("", raw) == value else None
