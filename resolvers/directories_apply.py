@@ -12,6 +12,7 @@ from resolvers.directories_found import learned
 from resolvers.directories_plan import leaving
 from resolvers.directories_store import Job, JobRow
 from resolvers.directories_users import Limits, action_of, differences, drafted, limits_of
+from resolvers.erase_records import ERASED_ROW
 from resolvers.outcomes import error
 from resolvers.upsert_users import store
 
@@ -43,8 +44,9 @@ async def apply(change: Change, job: Job, rows: Sequence[JobRow]) -> None:
 
 async def _present(change: Change, job: Job, rows: Sequence[JobRow], limits: Limits) -> list[dict[str, Any]]:
     """Write those that differ, and note that all of them were there."""
-    writing = [row for row in rows if row.action in WRITING]
-    done, users, gone = [], {}, set()
+    planned = [row for row in rows if row.action in WRITING]
+    writing = [row for row in planned if row.wanted is not None]
+    done, users, gone = [_emptied(row) for row in planned if row.wanted is None], {}, set()
     if writing:
         made = await drafted(change, job, writing, limits)
         await store(change, made, [draft for draft in made.drafts if draft.is_good])
@@ -70,6 +72,12 @@ async def _present(change: Change, job: Job, rows: Sequence[JobRow], limits: Lim
     }
     await _note(change, job, rows, users, gone)
     return done
+
+
+def _emptied(row: JobRow) -> dict[str, Any]:
+    """A row whose user was erased after it was planned: what the source said of them is gone."""
+    errors = [{**ERASED_ROW, "index": row.position}]
+    return {"id": row.id, "user_id": None, "action": DirectoryAction.FAILED, "changes": [], "errors": errors}
 
 
 async def _note(change: Change, job: Job, rows: Sequence[JobRow], users: Mapping[str, int], gone: set[int]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.base import LONG
-from models.errors import Duplicate, Invalid, Refusal
+from models.errors import Duplicate, Invalid, Refusal, Required
 from models.values import API, camel, clean, email, key, source_name, split, username
 from resolvers.policy import GrantLimit, Right, Viewer
 from resolvers.targets import Target
@@ -128,7 +128,9 @@ def read_external_ids(draft: Draft) -> None:
         at = (*path, "externalIds", place)
         source = draft.attempt(source_name, each["source"], *at, "source")
         before = draft.external_ids.get(source)
-        if source is not None:
+        if "value" not in each:
+            draft.refusals.append(Required(*at, "value", what="The value (null clears it)"))
+        elif source is not None:
             _external_id(draft, source, each["value"], *at, "value")
         if before is not None and draft.external_ids.get(source) != before:
             draft.refusals.append(Duplicate(*at, "source", what=f"An id of {source}", first="this row"))

@@ -1,6 +1,7 @@
 """What else speaks of erased users: the audit log, the rows of directory jobs, and stored answers of repeated calls."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,11 +15,12 @@ from models.directories import DirectoryAction, DirectoryJobRow
 from models.secrets import Sealer
 from models.values import from_json
 from resolvers.audit import Action, Subject
-from resolvers.pseudonyms import Person, pseudonym, replace_changes, replace_usernames
+from resolvers.pseudonyms import Person, pseudonym, replace_changes
 from resolvers.viewers import as_time
 
 BATCH = 1_000
 REASON = "This user was erased. Leave the row out, or send it again as a new user."
+ERASED_ROW: dict[str, Any] = {"code": "WRONG_STATE", "message": REASON, "path": [], "index": None, "values": {}}
 Counts = dict[int, int]
 People = Mapping[int, Person]
 Spans = Mapping[str, Sequence[tuple[int, datetime, datetime | None]]]
@@ -28,17 +30,50 @@ def count(counts: Counts, user_id: int) -> None:
     counts[user_id] = counts.get(user_id, 0) + 1
 
 
-async def usernames_by_time(tx: Transaction, ids: Sequence[int]) -> Spans:
-    """By username: which of these users had it, from when until when. Read before the history is erased."""
-    among = tx.dialect.among("row_id", "$1", "bigint")
-    found: dict[str, list[tuple[int, datetime, datetime | None]]] = {}
-    for row in await tx.rows(f"SELECT username, row_id, valid_from, valid_to FROM users_history WHERE {among}", ids):
+@dataclass(frozen=True)
+class Usernames:
+    """Which users had a username when, and the names that these people had at times that are not recorded any more.
+
+    A label in the audit log may be older than the recorded past, or outlive it.
+    """
+
+    spans: Spans
+    people: People
+    labels: Mapping[str, int]
+
+    def owner(self, name: Any, at: datetime) -> int | None:
+        """Which of the people had the name then."""
+        if not isinstance(name, str):
+            return None
+        then = [each[0] for each in self.spans.get(name, ()) if each[1] <= at and (each[2] is None or at <= each[2])]
+        return next((each for each in then if each in self.people), None if then else self.labels.get(name))
+
+
+async def learn_usernames(tx: Transaction, people: People) -> Usernames:
+    """The usernames of these people, now and in the past. Read before the recorded past is erased."""
+    ids, labels = list(people), {}
+    of_version, of_subject, of_actor = (
+        tx.dialect.among(column, "$1", "bigint") for column in ("row_id", "subject_id", "actor_id")
+    )
+    for sql in (
+        f"SELECT DISTINCT row_id, username FROM users_history WHERE {of_version}",
+        f"SELECT DISTINCT subject_id, subject_label FROM audit_events WHERE subject_type = 'user' AND {of_subject}",
+        f"SELECT DISTINCT actor_id, actor_username FROM audit_events WHERE {of_actor}",
+    ):
+        for user_id, name in await tx.rows(sql, ids):
+            if name and name != pseudonym(user_id):
+                labels[name] = user_id
+                people[user_id].learn([name])
+    spans: dict[str, list[tuple[int, datetime, datetime | None]]] = {}
+    among = tx.dialect.among("username", "$1", "text")
+    sql = f"SELECT username, row_id, valid_from, valid_to FROM users_history WHERE {among}"
+    for row in await tx.rows(sql, sorted(labels)):
         end = None if row[3] is None else as_time(row[3])
-        found.setdefault(row[0], []).append((row[1], as_time(row[2]), end))
-    return found
+        spans.setdefault(row[0], []).append((row[1], as_time(row[2]), end))
+    return Usernames(spans, people, labels)
 
 
-async def erase_audit_log(tx: Transaction, people: People, usernames: Spans) -> Counts:
+async def erase_audit_log(tx: Transaction, people: People, usernames: Usernames) -> Counts:
     """Labels of actor and subject, and what stood before and after. Who, when, what and how often stay."""
     counts: Counts = {}
     ids = list(people)
@@ -63,7 +98,7 @@ async def erase_audit_log(tx: Transaction, people: People, usernames: Spans) -> 
     return counts
 
 
-def _erase_event(row: Record, people: People, usernames: Spans) -> tuple[dict[str, Any], set[int]]:
+def _erase_event(row: Record, people: People, usernames: Usernames) -> tuple[dict[str, Any], set[int]]:
     """The columns as they are to be, and the users whose personal data stood in them."""
     _, actor_id, actor, subject_type, subject_id, label, stored, created_at = row
     changes = from_json(stored)
@@ -81,14 +116,13 @@ def _erase_event(row: Record, people: People, usernames: Spans) -> tuple[dict[st
     return {"actor_username": actor, "subject_label": label, "changes": changes}, named
 
 
-def _replace_members(names: Any, usernames: Spans, at: datetime, named: set[int]) -> Any:
+def _replace_members(names: Any, usernames: Usernames, at: datetime, named: set[int]) -> Any:
     """A list of members by the usernames that they had then: another user may have had the same at another time."""
-    for name in list(names) if isinstance(names, list) else ():
-        for user_id, start, end in usernames.get(name, ()):
-            if start <= at and (end is None or at <= end) and name != pseudonym(user_id):
-                names = replace_usernames(names, {name}, pseudonym(user_id))
-                named.add(user_id)
-    return names
+    if not isinstance(names, list):
+        return names
+    owners = [usernames.owner(name, at) for name in names]
+    named |= {owner for owner in owners if owner is not None}
+    return [name if owner is None else pseudonym(owner) for name, owner in zip(names, owners, strict=True)]
 
 
 async def erase_job_rows(tx: Transaction, people: People) -> Counts:
@@ -101,35 +135,38 @@ async def erase_job_rows(tx: Transaction, people: People) -> Counts:
             after = _erase_job_row(row, people)
             if after is not None:
                 changed.append({"id": row[0], **after[1]})
-                count(counts, after[0])
+                for user_id in after[0]:
+                    count(counts, user_id)
         if changed:
             await bulk.update(tx, DirectoryJobRow, changed)
     return counts
 
 
-def _erase_job_row(row: Record, people: People) -> tuple[int, dict[str, Any]] | None:
+def _erase_job_row(row: Record, people: People) -> tuple[set[int], dict[str, Any]] | None:
     _, user_id, label, entry_key, wanted, changes, errors, action = row
     wanted, changes, errors = from_json(wanted), from_json(changes), from_json(errors)
-    person = people.get(user_id) if user_id is not None else _person_of([label, entry_key, wanted], people)
+    person = people.get(user_id) if user_id is not None else _person_of([label, entry_key, wanted, changes], people)
     if person is not None:
         if label == entry_key == person.pseudonym and wanted is None:
             return None
         waiting = wanted is not None
-        kept = [{**each, "message": REASON} for each in errors or ()]
-        refused: dict[str, Any] = {"code": "WRONG_STATE", "message": REASON, "path": [], "index": None}
-        return person.user_id, {
+        kept = [{**each, "message": REASON, "values": {}} for each in errors or ()]
+        return {person.user_id}, {
             "label": person.pseudonym,
             "entry_key": person.pseudonym,
             "wanted": None,
             "action": DirectoryAction.FAILED.value if waiting and action is None else action,
             "changes": changes and _differences(changes, person.pseudonym),
-            "errors": kept or ([refused] if waiting and action is None else None),
+            "errors": kept or ([ERASED_ROW] if waiting and action is None else None),
         }
-    named = next((each for each in people.values() if errors and each.replace_identifiers(errors) != errors), None)
-    if named is None:
+    named: set[int] = set()
+    for each in people.values() if errors else ():
+        before, errors = errors, each.replace_identifiers(errors)
+        named |= {each.user_id} if errors != before else set()
+    if not named:
         return None
     values = {"label": label, "entry_key": entry_key, "wanted": wanted, "action": action, "changes": changes}
-    return named.user_id, {**values, "errors": named.replace_identifiers(errors)}
+    return named, {**values, "errors": errors}
 
 
 def _differences(changes: Sequence[Mapping[str, Any]], name: str) -> list[dict[str, Any]]:

@@ -95,16 +95,37 @@ async def _erase(change: Change, people: Mapping[int, Person]) -> Counts:
         among = tx.dialect.among(owner, "$1", "bigint")
         for row in await tx.rows(f"SELECT {owner}, {', '.join(columns)} FROM {table} WHERE {among}", ids):
             people[row[0]].learn(row[1:])
+    usernames = await erase_records.learn_usernames(tx, people)
+    await _forget_what_others_have(change, people)
     counts = await _count_live(change, ids)
-    usernames = await erase_records.usernames_by_time(tx, ids)
     counts["directory_job_rows"] = await erase_records.erase_job_rows(tx, people)
     await bulk.delete(tx, User, ids)
+    if tx.dialect.name == "sqlite" and not change.dry_run:
+        # The search index keeps the words of deleted rows until its parts are merged.
+        await tx.rows("INSERT INTO user_search (user_search) VALUES ('optimize')")
     counts |= await erase_history.erase_history(tx, ids)
     counts["audit_events"] = await erase_records.erase_audit_log(tx, people, usernames)
     stored = await erase_records.erase_answers(tx, people, change.sealer)
     counts["stored_answers"] = _added(counts.get("stored_answers", {}), stored)
     await change.record([_event(people[user_id], counts) for user_id in ids if _of(user_id, counts)])
     return counts
+
+
+async def _forget_what_others_have(change: Change, people: Mapping[int, Person]) -> None:
+    """Values that were handed over to users who stay: they identify those now."""
+    tx, ids = change.tx, list(people)
+    values = sorted({each for person in people.values() for each in person.texts | person.spellings})
+    others: set[int] = set()
+    for table, owner, columns in IDENTIFIERS:
+        if table != "letters":
+            same = " OR ".join(tx.dialect.among(column, "$1", "text") for column in columns)
+            others |= {row[0] for row in await tx.rows(f"SELECT {owner} FROM {table} WHERE {same}", values)}
+    others -= set(ids)
+    for table, owner, columns in IDENTIFIERS:
+        among = tx.dialect.among(owner, "$1", "bigint")
+        for row in await tx.rows(f"SELECT {', '.join(columns)} FROM {table} WHERE {among}", sorted(others)):
+            for person in people.values():
+                person.forget(row)
 
 
 def _added(first: Mapping[int, int], second: Mapping[int, int]) -> dict[int, int]:

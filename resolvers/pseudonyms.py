@@ -1,7 +1,7 @@
 """The pseudonym of an erased user, and how it takes the place of personal data in text and JSON. Pure."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,7 @@ class Person:
 
     user_id: int
     texts: set[str] = field(default_factory=set)
+    spellings: set[str] = field(default_factory=set)  # the same as they are written
 
     @property
     def pseudonym(self) -> str:
@@ -46,8 +47,14 @@ class Person:
 
     def learn(self, identifiers: Iterable[str | None]) -> None:
         """Add identifiers. Ordinary words are left out: they would be found where somebody else is meant."""
-        found = {each.lower() for each in identifiers if each and _SPECIFIC.fullmatch(each)}
-        self.texts |= found - {self.pseudonym, f"{self.pseudonym}@{DOMAIN}"}
+        found = {each for each in identifiers if each and _SPECIFIC.fullmatch(each)}
+        found -= {self.pseudonym, f"{self.pseudonym}@{DOMAIN}"}
+        self.spellings |= found
+        self.texts |= {each.lower() for each in found}
+
+    def forget(self, identifiers: Iterable[str | None]) -> None:
+        """Take out identifiers that somebody else has now: in texts about others they mean the other user."""
+        self.texts -= {each.lower() for each in identifiers if each}
 
     def is_named_in(self, value: Any) -> bool:
         """Whether a text of some JSON is one of the identifiers."""
@@ -94,13 +101,6 @@ def replace_value(value: Any, name: str) -> Any:
     if isinstance(value, list):
         return [name] if value else []
     return name
-
-
-def replace_usernames(names: Any, gone: Collection[str], name: str) -> Any:
-    """A recorded list of usernames with `name` in place of one of them."""
-    if not isinstance(names, list):
-        return names
-    return [name if isinstance(each, str) and each in gone else each for each in names]
 
 
 def leaves(value: Any) -> Iterable[str]:

@@ -228,3 +228,14 @@ async def test_a_list_is_read_in_one_statement_whatever_is_selected_of_it(servic
     names = '{ user(by: {id: "user_8"}) { externalIds { __typename } variables { __typename } } }'
     found = (await service.data(names))["user"]
     assert found == {"externalIds": [{"__typename": "ExternalId"}], "variables": []}
+
+
+async def test_an_external_id_without_a_value_is_refused_and_null_clears(service: Service) -> None:
+    row = """mutation($ids: [ExternalIdInput!]!) { updateUser(input: {id: "user_9", externalIds: $ids}) {
+      user { externalIds { source value } } errors { code path } } }"""
+    kept = {"ids": [{"source": "hr", "value": "7"}]}
+    assert (await service.data(row, kept))["updateUser"]["user"]["externalIds"] == kept["ids"]
+    refused = (await service.data(row, {"ids": [{"source": "hr"}]}))["updateUser"]
+    assert refused["errors"] == [{"code": "REQUIRED", "path": ["externalIds", "0", "value"]}]
+    cleared = (await service.data(row, {"ids": [{"source": "hr", "value": None}]}))["updateUser"]
+    assert (cleared["user"]["externalIds"], cleared["errors"]) == ([], [])

@@ -186,7 +186,7 @@ def test_a_port_in_use_ends_the_program(tmp_path: Path) -> None:
     with running(tmp_path, admin_key=KEY, workers=2) as program:
         again = in_a_process(tmp_path, "serve", port=program.port, workers=2)
         assert again.returncode == 1
-        assert "ddress already in use" in again.stderr
+        assert "is in use by another program" in again.stderr
         assert "Traceback" not in again.stderr
 
 

@@ -37,7 +37,7 @@ async def renew(apps, editor):
     """It is no change that anybody made, so the triggers of history rest meanwhile."""
     run = editor.client.execute_query
     triggers = await _without_triggers(editor)
-    await run("DROP INDEX user_login_dn_key")
+    await run("DROP INDEX IF EXISTS user_login_dn_key")
     for table in ("users", "users_history"):
         await _renew(editor, table)
     await _part(editor)
