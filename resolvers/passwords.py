@@ -34,8 +34,8 @@ from resolvers.user_keys import id_by_email
 from resolvers.viewers import as_time
 
 NOT_ACCEPTED = (
-    "This user has not accepted their invitation yet, and sets a password with it. Use resendInvitations, or inviteUsers"
-    " if it was revoked."
+    "This user has not accepted their invitation yet, and sets a password with it. Use resendInvitations, or"
+    " inviteUsers if it was revoked."
 )
 NOT_AGAIN = timedelta(minutes=5)  # after a reset was made, in which a stranger does not make another
 
