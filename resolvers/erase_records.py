@@ -50,7 +50,10 @@ class Usernames:
 
 
 async def learn_usernames(tx: Transaction, people: People) -> Usernames:
-    """The usernames of these people, now and in the past. Read before the recorded past is erased."""
+    """The usernames of these people, now and in the past. Read before the recorded past is erased.
+
+    The other identifiers that the audit log has of them are learned, too: it may be all that is left of a deleted user.
+    """
     ids, labels = list(people), {}
     of_version, of_subject, of_actor = (
         tx.dialect.among(column, "$1", "bigint") for column in ("row_id", "subject_id", "actor_id")
@@ -64,6 +67,9 @@ async def learn_usernames(tx: Transaction, people: People) -> Usernames:
             if name and name != pseudonym(user_id):
                 labels[name] = user_id
                 people[user_id].learn([name])
+    sql = f"SELECT subject_id, changes FROM audit_events WHERE subject_type = 'user' AND {of_subject}"
+    for user_id, changes in await tx.rows(sql, ids):
+        people[user_id].learn_changes(from_json(changes))
     spans: dict[str, list[tuple[int, datetime, datetime | None]]] = {}
     among = tx.dialect.among("username", "$1", "text")
     sql = f"SELECT username, row_id, valid_from, valid_to FROM users_history WHERE {among}"

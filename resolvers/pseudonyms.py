@@ -22,11 +22,14 @@ IMPERSONAL_FIELDS = frozenset(
         "state",
     }
 )
+# What identifies a user also in texts about others.
+IDENTIFYING_FIELDS = frozenset({"aliases", "email", "externalId", "externalIds", "loginDn", "nameId", "username"})
 _ENUM = re.compile(r"[A-Z][A-Z_]*")
 _TYPED_ID = re.compile(r"[a-z]+_\d+")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 # A text that is no ordinary word: it may be looked for everywhere without hitting what is about somebody else.
-_SPECIFIC = re.compile(r".*[\d@=._\-].*|.{8,}", re.DOTALL)
+# An external id such as `7` would hit "row 7".
+_SPECIFIC = re.compile(r"(?=.{3}).*[\d@=._\-].*|.{8,}", re.DOTALL)
 
 
 def pseudonym(user_id: int) -> str:
@@ -51,6 +54,12 @@ class Person:
         found -= {self.pseudonym, f"{self.pseudonym}@{DOMAIN}"}
         self.spellings |= found
         self.texts |= {each.lower() for each in found}
+
+    def learn_changes(self, changes: Mapping[str, Any]) -> None:
+        """Add the identifiers that stand in recorded changes, field to [before, after]."""
+        for name in IDENTIFYING_FIELDS & changes.keys():
+            found = list(leaves(changes[name]))
+            self.learn([each.partition("=")[2] for each in found] if name == "externalIds" else found)
 
     def forget(self, identifiers: Iterable[str | None]) -> None:
         """Take out identifiers that somebody else has now: in texts about others they mean the other user."""

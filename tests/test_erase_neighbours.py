@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from resolvers import directory_jobs
+from resolvers.erase_history import REPLACED, REPLACED_IF_UNIQUE
 from tests.directories import call, job_of, reconcile, row, work
 from tests.service import Service, codes
-from tests.test_erase_users import change, erase, table_names, texts
+from tests.test_erase_users import change, erase, live, table_names, texts, traces
 
 USERS = "errors { code } results { action user { id name email } errors { code message } }"
 
@@ -96,3 +97,27 @@ async def test_a_row_whose_user_is_erased_while_the_job_runs_fails_and_says_why(
     assert found["counts"]["failed"] == (0 if applied else 1)
     assert await service.scalar("SELECT COUNT(*) FROM users WHERE email LIKE 'quixa%'") == 2
     assert await marks(service, "quixa1") == []
+
+
+async def test_a_deleted_user_whose_versions_are_gone_is_known_by_the_audit_log(service: Service) -> None:
+    user = await live(service)
+    await change(service, "deleteUsers", {"ids": [user]})
+    for table in (*REPLACED, *REPLACED_IF_UNIQUE):
+        await service.write(f"DELETE FROM {table}")
+    assert "directory_job_rows" in {table for table, _ in await traces(service)}
+    assert (await erase(service, user))["results"][0]["action"] == "DELETED"
+    assert await traces(service) == []
+
+
+async def test_a_short_external_id_is_not_taken_for_a_number_in_texts_about_others(service: Service) -> None:
+    row_one = {"users": [{"externalId": "1", "email": "short@x.test"}]}
+    user = (await change(service, "upsertUsers", row_one, USERS))["results"][0]["user"]["id"]
+    given = {"users": [{"email": "other@x.test", "tags": ["1"]}], "idempotencyKey": "tags"}
+    more = "errors { code } results { action user { id tags } }"
+    answer = await change(service, "upsertUsers", given, more)
+    job = await reconcile(service, "quixa1", "quixa1")
+    messages = [each["errors"] for each in job["rows"]["nodes"]]
+    assert "row 1" in messages[1][0]["message"]
+    await erase(service, user)
+    assert [each["errors"] for each in (await job_of(service, job["id"]))["rows"]["nodes"]] == messages
+    assert await change(service, "upsertUsers", given, more) == answer
