@@ -1,4 +1,4 @@
-"""What follows a change of address: nothing that was sent to the old one opens anything any more."""
+"""Links that open nothing any more: sent to an address that has changed, or made before a source raised the role."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,15 +18,27 @@ from resolvers.turns import in_turns
 async def follow(change: Change, drafts: Sequence[Draft]) -> None:
     """Close open resets, and send open invitations to the new address with a new token, for as long as they had.
 
-    Another spelling of the same address changes nothing.
+    Another spelling of the same address changes nothing. A role that a source raises counts as a change of address:
+    whoever made a link for the user may not be able to grant it.
     """
-    moved = [draft for draft in drafts if _has_moved(draft)]
+    raised = await _raised(change, drafts)
+    moved = [draft for draft in drafts if draft.user_id in raised or _has_moved(draft)]
     if not moved:
         return
     ids = [draft.user_id for draft in moved if draft.user_id is not None]
     await drop_letters(change, ids)
     await _close_resets(change, moved, ids)
     await _readdress(change, {draft.user_id: draft for draft in moved if draft.user_id is not None}, ids)
+
+
+async def _raised(change: Change, drafts: Sequence[Draft]) -> set[int]:
+    """Whose role a source raises, where a link opens the account: an LDAP server asks for its own password anyhow."""
+    raised = [draft for draft in drafts if draft.is_raised and draft.target is not None]
+    if not raised:
+        return set()
+    ldap = {row[0] for row in await change.tx.rows("SELECT id FROM identity_providers WHERE kind = 'LDAP'")}
+    providers = {d.target.id: d.columns.get("provider_id", d.target["provider_id"]) for d in raised if d.target}
+    return {user_id for user_id, provider_id in providers.items() if provider_id not in ldap}
 
 
 def _has_moved(draft: Draft) -> bool:
@@ -71,7 +83,8 @@ async def _readdress(change: Change, moved: dict[int, Draft], ids: Sequence[int]
         digest = tokens.digest(tokens.Purpose.INVITATION, token)
         rows.append({"id": invitation_id, "token_digest": digest, "sent_count": sent_count + 1})
         link = letters.link(change, "invitation", token)
-        posts.append(letters.Post(LetterKind.INVITATION, user_id, draft.columns["email"], link, invitation_id))
+        email = draft.columns.get("email") or (draft.target["email"] if draft.target else "")
+        posts.append(letters.Post(LetterKind.INVITATION, user_id, email, link, invitation_id))
         label = draft.columns.get("username") or (draft.target["username"] if draft.target else "")
         changes = {"invitation": (None, f"invitation_{invitation_id}")}
         events.append(Event(Action.INVITATION_RESENT, Subject.USER, user_id, label, changes))

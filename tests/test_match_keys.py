@@ -225,3 +225,33 @@ async def test_an_address_that_only_looks_like_that_of_the_row_vouches_for_nothi
     row = {"email": "wei\u00df@x.test", "externalId": "hr-next", "role": {"name": "IT"}}
     assert await refused(service, "upsertUsers", {"users": [row]}) == "KEY_NOT_CONFIRMED"
     assert told(await change(service, "upsertUsers", {"users": [{**row, "email": "WEISS@x.test"}]})) == []
+
+
+async def test_a_reset_link_from_before_a_raised_role_opens_nothing(service: Service) -> None:
+    """Its maker could not have granted the role."""
+    for role in ("Read only", "IT"):  # a role that is not raised ends no link
+        asked = {"email": "member@usergraph.test"}
+        link = (await change(service, "requestPasswordReset", asked, who="orgadmin", more="link"))["link"]
+        row = {"email": "member@usergraph.test", "role": {"name": role}}
+        assert told(await change(service, "upsertUsers", {"users": [row]})) == []
+        given = {"token": link.partition("#")[2], "newPassword": "otter marble lantern 88"}
+        assert told(await change(service, "resetPassword", given)) == ([] if role == "Read only" else ["INVALID_TOKEN"])
+    sql = "SELECT changes FROM audit_events WHERE subject_type = 'user' AND subject_id = 8 ORDER BY id DESC LIMIT 1"
+    assert '"openResets":[1,0]' in (await service.scalar(sql)).replace(" ", "")
+
+
+async def test_an_invitation_link_from_before_a_raised_role_opens_nothing(service: Service) -> None:
+    invited = {**NEXT, **HOME, "role": {"name": "Normal user"}}
+    assert told(await change(service, "inviteUsers", {"users": [invited]})) == []
+    more = "results { invitation { link } }"
+    again = await change(service, "resendInvitations", {"ids": ["invitation_1"]}, who="orgadmin", more=more)
+    assert told(await change(service, "upsertUsers", {"users": [{**NEXT, "role": {"name": "IT"}}]})) == []
+    given = {
+        "token": again["results"][0]["invitation"]["link"].partition("#")[2],
+        "password": "otter marble lantern 88",
+    }
+    assert await refused(service, "acceptInvitation", given) == "INVALID_TOKEN"
+    waiting = await service.rows(
+        "SELECT u.email, l.kind FROM letters l JOIN users u ON u.id = l.user_id WHERE l.state = 'WAITING'"
+    )
+    assert waiting == [("next@x.test", "INVITATION")]
