@@ -25,6 +25,11 @@ from resolvers.strength import check_password
 from resolvers.turns import in_turns
 from resolvers.viewers import as_time
 
+ADVICE = {
+    UserState.INVITED: " Use inviteUsers with their email to invite them again.",
+    UserState.DEACTIVATED: " Its user is deactivated: use activateUsers.",
+}
+
 
 async def prepare_acceptance(before: Before, given: dict[str, Any]) -> None:
     password = given.pop("password", None)
@@ -151,8 +156,7 @@ def _check(
     draft.target, draft.user_id = owners[row["user_id"]], row["user_id"]
     targets.require_manageable(change, draft.target, where, *draft.path, unseen=unknown, seen_by=Right.INVITE_USERS)
     if row["state"] != InvitationState.PENDING:
-        is_revoked = row["state"] == InvitationState.REVOKED and draft.target["state"] == UserState.INVITED
-        advice = " Use inviteUsers with their email to invite them again." if is_revoked else ""
+        advice = ADVICE.get(draft.target["state"], "") if row["state"] == InvitationState.REVOKED else ""
         raise WrongState(*draft.path, reason=f"This invitation is {row['state'].lower()} already.{advice}")
     draft.columns = dict(row)
 

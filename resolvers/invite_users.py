@@ -52,7 +52,7 @@ async def invite_users(
                 _place_again(draft, placing, known[draft.target.id])
     refuse_duplicates(drafts)
     await uniqueness.refuse_taken(change, drafts)
-    _suggest_resending(drafts)
+    await _advise(change, drafts)
     good = outcomes.accepted(change, drafts, error_policy)
     again = [draft for draft in good if draft.target is not None]
     new = [draft for draft in good if draft.target is None]
@@ -90,7 +90,9 @@ async def _find_invited(change: Change, drafts: Sequence[Draft]) -> dict[int, De
         user_id = found.get(draft.columns.get("email_key") or "")
         if user_id is not None:
             draft.matched_by = "EMAIL"
-            if not existing_users.is_another(draft, matched[user_id]):
+            if existing_users.is_another(draft, matched[user_id]):
+                draft.mistaken_for = matched[user_id]
+            else:
                 draft.target, draft.user_id = matched[user_id], user_id
             draft.matched_by = None
     return await details_of(change.tx, list(found.values()))
@@ -133,11 +135,25 @@ def _place(change: Change, draft: Draft, placing: Placing) -> None:
         draft.attempt(placing.require_linkable, provider.id, *path)
 
 
-def _suggest_resending(drafts: Sequence[Draft]) -> None:
-    for draft in drafts:
-        for refusal in draft.refusals:
-            if isinstance(refusal, Taken) and refusal.path[-1] == "email":
-                refusal.message += " If they were invited before, use resendInvitations."
+async def _advise(change: Change, drafts: Sequence[Draft]) -> None:
+    """What to do about an email that is taken; whoever does not see its user is given the usual advice."""
+    taken = [
+        (draft, refusal)
+        for draft in drafts
+        for refusal in draft.refusals
+        if isinstance(refusal, Taken) and refusal.path[-1] == "email"
+    ]
+    typed = {str(refusal.values["owner"]) for _, refusal in taken if "owner" in refusal.values}
+    among = change.tx.dialect.among("id", "$1", "bigint")
+    ids = sorted(int(each.rpartition("_")[2]) for each in typed)
+    rows = await change.tx.rows(f"SELECT id, state FROM users WHERE {among}", ids) if ids else []
+    states = {f"user_{row[0]}": row[1] for row in rows}
+    for draft, refusal in taken:
+        state = states.get(str(refusal.values.get("owner")))
+        if state == UserState.DEACTIVATED:
+            refusal.message += " They are deactivated: use activateUsers."
+        elif state != UserState.ACTIVE and draft.mistaken_for is None:
+            refusal.message += " If they were invited before, use resendInvitations."
 
 
 async def issue(change: Change, drafts: Sequence[Draft]) -> dict[int, dict[str, Any]]:

@@ -33,6 +33,10 @@ from resolvers.targets import Target
 from resolvers.user_keys import id_by_email
 from resolvers.viewers import as_time
 
+NOT_ACCEPTED = (
+    "This user has not accepted their invitation yet, and sets a password with it. Use resendInvitations, or"
+    " inviteUsers if it was revoked."
+)
 NOT_AGAIN = timedelta(minutes=5)  # after a reset was made, in which a stranger does not make another
 
 
@@ -69,8 +73,7 @@ async def change_password(
     change.viewer.require_self_or(Right.SET_PASSWORDS, [user_id], "id")
     target = await _local_target(change, user_id, id, "id")
     if target["state"] == UserState.INVITED:
-        reason = "This user has not accepted their invitation yet, and sets a password with it. Use resendInvitations."
-        raise WrongState("id", reason=reason)
+        raise WrongState("id", reason=NOT_ACCEPTED)
     if user_id == change.viewer.user_id and target["password_hash"] != checked_hash:
         raise WrongPassword("currentPassword")  # it was changed since it was checked
     await _set_password(change, target, password_hash, Action.PASSWORD_CHANGED)
@@ -180,6 +183,8 @@ async def request_password_reset(change: Change, *, email: str, is_done: bool = 
             raise
         # An organization's administrator learns nothing about who is elsewhere.
         raise NotFound("email", what="user with the address", key=email[:320]) from refusal
+    if target["state"] == UserState.INVITED:
+        raise WrongState("email", reason=NOT_ACCEPTED)
     if target["state"] != UserState.ACTIVE:
         raise WrongState("email", reason=f"This user is {target['state'].lower()}. Activate them first.")
     link, expires = await _post(change, target)

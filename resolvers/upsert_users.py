@@ -94,7 +94,8 @@ async def plan(
     async for draft in in_turns(drafts):
         read(draft)
         draft.attempt(require_for_sources, change.viewer, draft)
-        store_users.require(draft, "email")
+        if directory is None or draft.given.get("user_id") is None:  # whose entry has lost its address keeps theirs
+            store_users.require(draft, "email")
     await _match(change, drafts)
     if matched is not None:
         await matched(drafts)

@@ -168,7 +168,7 @@ class Domain:
         elif asked.size and len(found) > asked.size:
             found, done = found[: asked.size], result(0x65, 4)
         answers = [tlv(0x64, tlv(0x04, dn.encode()) + self._shown(dn, asked.attributes)) for dn in found]
-        if asked.base == DOMAIN and asked.scope == 2 and not (asked.page and asked.page[1]):
+        if asked.base.lower() == DOMAIN.lower() and asked.scope == 2 and not (asked.page and asked.page[1]):
             answers.append(tlv(0x73, tlv(0x04, f"ldap://DomainDnsZones.corp/DC=DomainDnsZones,{DOMAIN}".encode())))
         return [*answers, done]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.calls import change, told
 from tests.service import Service, codes
 
 INVITE = """mutation($input: InviteUsersInput!) { inviteUsers(input: $input) {
@@ -188,6 +189,29 @@ async def test_every_id_sent_is_answered_in_its_place(service: Service, name: st
         (4, "user_1", "FAILED", ["NOT_FOUND"]),
     ]
     assert [(r["user"], r["invitation"]) for r in (*skipped, *results[1:])] == [(None, None)] * 9
+
+
+async def test_every_refusal_about_an_invited_user_names_what_works(service: Service) -> None:
+    user, invitation, _ = await invited(service, externalId="e-1")
+    await later(service, "revokeInvitations", invitation)
+
+    async def refusal(mutation: str, given: dict[str, Any], code: str) -> str:
+        payload = await change(service, mutation, given)
+        assert told(payload) == [code], mutation
+        errors = payload["errors"] or payload["results"][0]["errors"]
+        return str(errors[0]["message"])
+
+    password = {"id": user, "newPassword": "a long new password"}
+    assert "inviteUsers" in await refusal("changePassword", password, "WRONG_STATE")
+    assert "inviteUsers" in await refusal("requestPasswordReset", {"email": "a@x.test"}, "WRONG_STATE")
+    other = await refusal("inviteUsers", {"users": [{"email": "a@x.test", "externalId": "e-2"}]}, "TAKEN")
+    assert ("another person" in other, "resendInvitations" in other) == (True, False)
+    assert told(await change(service, "deactivateUsers", {"ids": [user]})) == []
+    again = await refusal("inviteUsers", {"users": [{"email": "a@x.test"}]}, "TAKEN")
+    assert ("activateUsers" in again, "resendInvitations" in again) == (True, False)
+    assert "activateUsers" in await refusal("resendInvitations", {"ids": [invitation]}, "WRONG_STATE")
+    assert told(await change(service, "activateUsers", {"ids": [user]})) == []
+    assert told(await change(service, "requestPasswordReset", {"email": "a@x.test"})) == []
 
 
 async def test_a_revoked_invitation_is_followed_by_another_one(service: Service) -> None:

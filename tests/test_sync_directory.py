@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.crew import CREW, NAMES, SAVING, TEAMS, configure, dn, external_id, of_crew, sync, user
+from tests.crew import CREW, NAMES, SAVING, TEAMS, UPDATE, configure, dn, external_id, lead, of_crew, sync, user
 from tests.directories import SYNC, counts, loaded, trail
 from tests.service import Service, codes
-from tests.slapd import NARROW, Slapd, crowd
+from tests.slapd import BASE, NARROW, Slapd, crowd, person
 
 
 async def test_a_directory_is_taken_in_and_then_there_is_nothing_to_do(service: Service, crew: Slapd) -> None:
@@ -185,3 +185,51 @@ async def test_providers_that_cannot_be_read(service: Service, given: Any, code:
 async def test_a_provider_without_settings_fails_and_says_so(service: Service) -> None:
     job = await sync(service)
     assert (job["state"], "configured" in job["error"]) == ("FAILED", True)
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+async def test_base_of_people_that_is_gone_fails_the_run_and_says_so(
+    service: Service, crew: Slapd, is_full: bool
+) -> None:
+    await configure(service, crew)
+    await sync(service)
+    answer = await service.data(UPDATE, {"input": {"id": "provider_2", "ldap": {"baseDn": f"ou=gone,{BASE}"}}})
+    assert answer["updateIdentityProvider"]["errors"] == []
+    job = await sync(service, isFull=is_full, **SAVING)
+    assert (job["state"], job["error"]) == (
+        "FAILED",
+        f"The directory did not answer: ou=gone,{BASE} is not there, or may not be read."
+        " Check baseDn and the service account. Nothing was changed.",
+    )
+
+
+async def test_user_whose_entry_has_lost_its_address_keeps_theirs_and_follows_the_rest(
+    service: Service, crew: Slapd
+) -> None:
+    """Who leaves often loses the mailbox first: the end of the account must not be missed for that."""
+    await configure(service, crew)
+    await sync(service)
+    before = await user(service, "bob")
+    lead(crew, "heads", "ann")
+    crew.modify(f"dn: {dn('bob')}\nchangetype: modify\ndelete: mail\n-\nreplace: sn\nsn: Lee\n\n")
+    job = await sync(service, **SAVING)
+    assert counts(job) == {"update": 2, "unchanged": 1}
+    (row,) = (each for each in job["rows"]["nodes"] if each["label"] == "bob")
+    assert [each["field"] for each in row["changes"]] == ["lastName", "role", "groups"]
+    after = await user(service, "bob")
+    assert (after["id"], after["email"], after["role"]) == (before["id"], before["email"], {"name": "Normal user"})
+    # Somebody new needs one.
+    crew.modify(f"dn: {dn('cid')}\nchangetype: modrdn\nnewrdn: uid=sid\ndeleteoldrdn: 1\n\n")
+    crew.add(person(dn("dan"), "dan", "Dan"))
+    (row,) = (each for each in (await sync(service, **SAVING))["rows"]["nodes"] if each["label"] == "dan")
+    assert [(each["code"], each["path"][2:]) for each in row["errors"]] == [("REQUIRED", ["email"])]
+
+
+async def test_of_several_values_of_mail_the_first_address_is_taken(service: Service, crew: Slapd) -> None:
+    await configure(service, crew)
+    crew.add(person(dn("dan"), "dan", "Dan", mail=["+49 30 1", "dan@example.com", "daniel@example.com"]))
+    crew.add(person(dn("eve"), "eve", "Eve", mail=["+49 30 2", "nobody"]))
+    job = await sync(service)
+    assert of_crew(job) == {**dict.fromkeys((*NAMES, "dan"), "CREATE"), "+49 30 2": "FAILED"}
+    assert (await user(service, "dan"))["email"] == "dan@example.com"
+    assert of_crew(await sync(service))["dan"] == "UNCHANGED"

@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
-from tests.crew import MAPPINGS, NAMES, configure, lead, of_crew, row_of, sync, user
+from tests.crew import MAPPINGS, NAMES, TEAMS, configure, lead, of_crew, row_of, sync, user
 from tests.directories import counts, reconcile, row
 from tests.service import Service
-from tests.slapd import Slapd
+from tests.slapd import BASE, Slapd
+from tests.test_probe_providers import steps, tried
 
 ADD = """mutation($group: ID!, $users: [ID!]!) {
   addGroupMembers(input: {id: $group, userIds: $users}) { errors { code } results { errors { code } } } }"""
@@ -116,3 +117,26 @@ async def test_nobody_beyond_the_directory_loses_anything(service: Service, crew
     assert await service.scalar(members) == 1
     assert counts(await reconcile(service, row("eve", groupIds=["group_2"]))) == {"create": 1}
     assert counts(await reconcile(service, row("eve"))) == {"unchanged": 1}
+
+
+async def test_base_of_groups_that_is_gone_fails_the_run_and_takes_nothing(service: Service, crew: Slapd) -> None:
+    await configure(service, crew)
+    await sync(service)
+    before = await user(service, "bob")
+    crew.modify(f"dn: {TEAMS}\nchangetype: modrdn\nnewrdn: ou=units\ndeleteoldrdn: 1\n\n")
+    try:
+        for given in ({}, {"isFull": False}):
+            job = await sync(service, **given)
+            assert (job["state"], job["error"]) == (
+                "FAILED",
+                f"The directory did not answer: {TEAMS} is not there, or may not be read."
+                " Check groupBaseDn and the service account. Nothing was changed.",
+            )
+        assert await user(service, "bob") == before
+        answer = await tried(service, username="bob")
+        assert (answer["isOk"], steps(answer)[-1]) == (False, ("groups", False))
+    finally:
+        crew.modify(f"dn: ou=units,{BASE}\nchangetype: modrdn\nnewrdn: ou=teams\ndeleteoldrdn: 1\n\n")
+    crew.delete("-r", f"cn=heads,{TEAMS}", f"cn=all,{TEAMS}")
+    job = await sync(service)  # a base that is there and has no groups
+    assert (job["state"], (await user(service, "bob"))["role"]) == ("DONE", {"name": "Normal user"})

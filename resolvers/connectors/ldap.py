@@ -9,6 +9,7 @@ from typing import Literal
 from models.dn import dn_key
 from models.values import key, now, spelling
 from resolvers.connectors.ldap_account_state import STATE_ATTRIBUTES, filetime
+from resolvers.connectors.ldap_bases import require_base
 from resolvers.connectors.ldap_connections import deadline, session
 from resolvers.connectors.ldap_groups import Memberships
 from resolvers.connectors.ldap_primary_groups import PRIMARY_GROUP_ATTRIBUTES
@@ -191,6 +192,7 @@ async def pages(server: LdapServer, *, since: str | None = None) -> AsyncGenerat
             async for _ in reading:
                 yield []
         cookie: bytes | None = b""
+        is_empty = True
         while cookie is not None:
             async with deadline(server.receive_seconds * 2):
                 page = await talk.search(server.base_dn, condition, names, most=server.page_size, cookie=cookie)
@@ -199,8 +201,12 @@ async def pages(server: LdapServer, *, since: str | None = None) -> AsyncGenerat
                 raise LdapUnavailable("The server cuts the list short", step="search", hint=hint)
             async with deadline(server.receive_seconds * LONGEST, "search"):
                 users = [await groups.added(talk, entry) for entry in page.entries]
+            is_empty = is_empty and not users
             yield users
             cookie = page.cookie or None
+        if is_empty:
+            async with deadline(server.receive_seconds, "search"):
+                await require_base(talk, "baseDn", server.base_dn)
 
 
 async def tells_since(server: LdapServer, since: str) -> bool:

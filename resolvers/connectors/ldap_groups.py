@@ -9,6 +9,7 @@ from time import monotonic
 from models.dn import InvalidDn, dn_key, normalize_dn
 from models.values import key
 from resolvers.connectors import ldap_ranges
+from resolvers.connectors.ldap_bases import require_base
 from resolvers.connectors.ldap_connections import deadline
 from resolvers.connectors.ldap_primary_groups import PrimaryGroups
 from resolvers.connectors.ldap_server import MEMBERS, Entry, LdapServer, LdapUnavailable
@@ -94,17 +95,22 @@ class Memberships:
         most = min(server.page_size, GROUPS_A_PAGE)
         cookie: bytes | None = b""
         begun = told = monotonic()
+        is_empty = True
         while cookie is not None:
             async with deadline(server.receive_seconds * 2, "search"):
                 page = await talk.search(server.group_base_dn, condition, names, most=most, cookie=cookie)
             if page.is_cut or monotonic() - begun > MOST_SECONDS:
                 raise _too_many()
+            is_empty = is_empty and not page.entries
             for group in page.entries:
                 await self._add(talk, group, members)
                 if monotonic() - told > SIGN_OF_LIFE:
                     told = monotonic()
                     yield
             cookie = page.cookie or None
+        if is_empty:  # else everybody would lose what their groups give
+            async with deadline(server.receive_seconds, "search"):
+                await require_base(talk, "groupBaseDn", server.group_base_dn)
 
     async def _add(self, talk: Session, group: Entry, names: Iterable[tuple[str, str]]) -> None:
         for name, kind in names:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from models.values import camel
 from resolvers.connectors.ldap import everybody, finds_since, one
+from resolvers.connectors.ldap_bases import require_base
 from resolvers.connectors.ldap_connections import bind_service, deadline, secured
 from resolvers.connectors.ldap_groups import found_groups
 from resolvers.connectors.ldap_primary_groups import PRIMARY_GROUP_ATTRIBUTES
@@ -19,7 +20,7 @@ from resolvers.connectors.ldap_server import (
     Step,
     address,
 )
-from resolvers.connectors.ldap_session import ANYTHING, BASE, NOTHING, Session
+from resolvers.connectors.ldap_session import Session
 from resolvers.connectors.ldap_wire import Wire, connect, resolve
 
 NEEDED = ("username", "email", "external_id")
@@ -108,18 +109,18 @@ async def _ask(
             entry = await _user(talk, server, username, domain_username)
             told.message = f"{username[:100]} is {entry.dn}, with {_fields(server, entry)}."
         async with _step(steps, "groups", server.receive_seconds) as told:
+            if server.group_base_dn:
+                await require_base(talk, "groupBaseDn", server.group_base_dn)
             told.message = _groups(server, await found_groups(talk, server, entry))
     elif server.group_base_dn:
         async with _step(steps, "groups", server.receive_seconds) as told:
-            if not (await talk.search(server.group_base_dn, ANYTHING, NOTHING, scope=BASE, most=1)).entries:
-                raise _absent("groupBaseDn", server.group_base_dn)
+            await require_base(talk, "groupBaseDn", server.group_base_dn)
             told.message = f"{server.group_base_dn} is there. Give a username to see somebody's groups."
 
 
 async def _base(talk: Session, server: LdapServer) -> Entry:
     """Anybody who is found."""
-    if not (await talk.search(server.base_dn, ANYTHING, NOTHING, scope=BASE, most=1)).entries:
-        raise _absent("baseDn", server.base_dn)
+    await require_base(talk, "baseDn", server.base_dn)
     await _require_known_attributes(talk, server)
     found = await talk.search(server.base_dn, everybody(server), server.change_times, most=1)
     if not found.entries:
@@ -162,10 +163,6 @@ async def _changes(talk: Session, server: LdapServer, somebody: Entry) -> str:
         f", but not by {attribute}, so every syncDirectory reads all of them: "
         "check attributes.changedAt (Active Directory: whenChanged)"
     )
-
-
-def _absent(setting: str, dn: str) -> LdapUnavailable:
-    return LdapUnavailable(f"{dn} is not there, or may not be read", hint=f"Check {setting} and the service account.")
 
 
 async def _user(talk: Session, server: LdapServer, username: str, domain_username: str | None) -> Entry:
