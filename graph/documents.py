@@ -34,6 +34,7 @@ from graph.limits import TooBig, check_document
 from graph.offload import Offload
 from graph.sites import Argued
 from models.settings import Settings
+from resolvers.advice import ScanWarning
 
 MOST_DOCUMENTS = 500
 MOST_CHARACTERS = 2_000_000  # of all documents that are kept: parsed, one weighs some hundred times its text
@@ -58,7 +59,7 @@ class Bound:
     """The arguments of a plan's fields, what is to be said of them, and whether indexes lead to all that they ask."""
 
     arguments: Sequence[Any]
-    warnings: Sequence[Mapping[str, Any]]
+    warnings: Sequence[tuple[ScanWarning, Sequence[str | int]]]  # each with the path of its list
     is_quick: bool
 
 

@@ -38,6 +38,7 @@ from resolvers import advice
 from resolvers.policy import FOR_ENROLLING, FOR_STRANGERS, Reach, Viewer
 from resolvers.selected import Selected
 from resolvers.sources import Source
+from resolvers.table_sizes import TableSizes
 
 QUICK = 6_000  # rows that a plan may touch, by its cost, to be run without a thread of its own
 
@@ -72,7 +73,7 @@ class Engine:
         self.sources = dict(sources)
         self.offload = offload or Offload()
         self.documents = Documents(schema, settings, self.offload)
-        self.variables = Variables(schema)
+        self.variables, self.sizes = Variables(schema), TableSizes()
 
     async def execute(
         self,
@@ -169,7 +170,7 @@ class Engine:
             errors = refused.errors if isinstance(refused, RequestError) else [public(refused, context.request_id)]
             return Answer(errors=errors, executed=True)
         context.plan, context.arguments = plan, bound.arguments
-        extensions: dict[str, Any] = {"warnings": bound.warnings} if bound.warnings else {}
+        extensions = await self.sizes.warnings(context.database, bound.warnings) if bound.warnings else {}
         if plan.level is not None:
             try:
                 row = (None, *root_row(self.schema, plan.level.selected.names, context.viewer))
@@ -275,14 +276,13 @@ class Engine:
             return known
         arguments = [self.bind(argued, coerced.values, viewer) for argued in plan.argued]
         require_history(plan.argued, arguments)
-        told: list[Mapping[str, Any]] = []
+        warnings: list[Any] = []
         quick = plan.is_bounded
         for argued, page in zip(plan.argued, arguments, strict=True):
             if argued.source is not None and not argued.few:
                 quick = quick and page.is_quick(argued.source)
-                said = advice.warnings(argued.source, page)
-                told += [{"message": text, "path": argued.response_path} for text in said]
-        bound = Bound(arguments, told, quick and not reads_past(plan.argued, arguments))
+                warnings += [(each, argued.response_path) for each in advice.warnings(argued.source, page)]
+        bound = Bound(arguments, warnings, quick and not reads_past(plan.argued, arguments))
         return bound if coerced.key is None else remember(plan.bound, coerced.key, bound)
 
     def bind(self, argued: Argued, coerced: VariableValues, viewer: Viewer, settings: Settings | None = None) -> Any:

@@ -1,7 +1,7 @@
 """What makes a list slow in a large directory, and what would help: told with the answer, decided before it is read."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from resolvers.conditions import One, Some, SomeRow, SomeText
 from resolvers.filters import Text, Where
@@ -14,16 +14,34 @@ FOUND = frozenset({"eq", "in", "within", "startsWith"})
 RANGES = frozenset({"eq", "gt", "gte", "lt", "lte", "before", "after", "notBefore", "notAfter", "isNull", "in"})
 
 
-def warnings(source: Source, asked: Page) -> list[str]:
-    """One text for each reason why every row of a table may be read."""
-    said = [
-        f"No index leads from {source.type_name}s to the {inner}s asked for by {names}: every one may be read."
+class ScanWarning(NamedTuple):
+    """Why every row of a table may be read; worth saying where the table is large."""
+
+    table: str
+    text: str
+
+
+def warnings(source: Source, asked: Page) -> list[ScanWarning]:
+    """One for each reason why every row of a table may be read."""
+    led = [
+        ScanWarning(
+            inner.table,
+            f"No index leads from {source.type_name}s to the {inner.type_name}s asked for by {names}: every one may be"
+            " read.",
+        )
         for inner, names in _read_through(source, asked.where or {})
     ]
-    if source.is_small:
-        return said
+    return (
+        led
+        if source.is_small
+        else [*led, *(ScanWarning(source.table, text) for text in _of_source(source, asked, led))]
+    )
+
+
+def _of_source(source: Source, asked: Page, led: Sequence[ScanWarning]) -> list[str]:
+    said: list[str] = []
     said += search_warnings(asked.search) if asked.search else []
-    narrowed = bool(asked.search and not said) or index_helps(source, asked.where)
+    narrowed = bool(asked.search and not (said or led)) or index_helps(source, asked.where)
     if asked.where and not narrowed:
         names = ", ".join(sorted(_names(asked.where)))
         others = sorted(source.indexed - _names(asked.where))
@@ -60,7 +78,7 @@ def _names_few(source: Source, where: Where | None) -> bool:
     return False
 
 
-def _read_through(source: Source, where: Where) -> Iterator[tuple[str, str]]:
+def _read_through(source: Source, where: Where) -> Iterator[tuple[Source, str]]:
     """Large tables that a small one leads to without an index, with the conditions on their rows."""
     for name, given in where.items():
         if name in ("and", "or", "not"):
@@ -75,7 +93,7 @@ def _read_through(source: Source, where: Where) -> Iterator[tuple[str, str]]:
             if found.is_small:
                 yield from _read_through(found, each or {})
             elif source.is_small and each and not index_helps(found, each):
-                yield found.type_name, ", ".join(sorted(_names(each)))
+                yield found, ", ".join(sorted(_names(each)))
 
 
 def index_helps(source: Source, where: Where | None) -> bool:

@@ -13,7 +13,7 @@ from models.values import camel, rfc3339
 from resolvers import users
 from resolvers.filters import Choice, Identity, Instant, Text, Where, exact, number_of
 from resolvers.policy import Right, Viewer
-from resolvers.sources import Column, Kind, Source, Sql
+from resolvers.sources import Column, Kind, Source, Sql, subtree
 from resolvers.turns import in_turns
 
 
@@ -132,7 +132,24 @@ def visible(sql: Sql, alias: str) -> str | None:
     if Right.READ_AUDIT in sql.viewer.rights:
         return None
     about = users.visible_through(sql, f"{alias}.subject_id", Right.READ_AUDIT)
-    return f"({alias}.subject_type = 'user' AND {about})"
+    return f"({alias}.subject_type = 'user' AND {about} AND {_names_no_place_elsewhere(sql, alias)})"
+
+
+NAMED = {  # names of organizations in an event's changes
+    "sqlite": "SELECT 1 FROM json_tree({changes}, '$.organizations') n"
+    " WHERE n.type = 'text' AND n.value NOT IN ({own})",
+    "postgres": "SELECT 1 FROM jsonb_path_query({changes}, '$.organizations[*][*]') n"
+    " WHERE jsonb_typeof(n) = 'string' AND n #>> '{{}}' NOT IN ({own})",
+}
+
+
+def _names_no_place_elsewhere(sql: Sql, alias: str) -> str:
+    """An event that names an organization out of sight would show a membership there: it is out of sight, too."""
+    tree = subtree(sql, sql.viewer.organizations_with(Right.READ_AUDIT))
+    own = f"SELECT name FROM organizations_history WHERE row_id IN ({tree})"
+    own += f" UNION SELECT name FROM organizations WHERE id IN ({tree})"
+    named = NAMED[sql.dialect.name].format(changes=f"{alias}.changes", own=own)
+    return f"({alias}.subject_id = {sql.place(sql.viewer.user_id or 0)} OR NOT EXISTS ({named}))"
 
 
 SOURCE: Source = Source(

@@ -12,9 +12,9 @@ from ldap3.operation.search import parse_filter
 from models.base import LONG
 from models.database import Connection
 from models.dn import is_dn
-from models.errors import Invalid, ProviderNotConfigured, Required
+from models.errors import Invalid, ProviderNotConfigured, Refusal, Required
 from models.secrets import Sealer
-from models.values import camel, clean, distinguished_name, from_json
+from models.values import camel, clean, distinguished_name, email, from_json
 from resolvers.connectors.ldap_server import (
     ATTRIBUTES,
     GROUP_FILTER,
@@ -237,9 +237,23 @@ def as_user(known: LdapServer, entry: Entry) -> dict[str, Any]:
     The name is the mapped one, else first and last name. Values are as the directory has them, not checked yet.
     """
     found = {name: entry.first(attribute) for name, attribute in known.attributes.items() if name not in NOT_OF_USERS}
+    found["email"] = _first_address(known, entry) or found["email"]
     if not found["name"]:
         found["name"] = " ".join(filter(None, (found["first_name"], found["last_name"]))) or None
     return {**{name: value.strip() for name, value in found.items() if value and value.strip()}, "login_dn": entry.dn}
+
+
+def _first_address(known: LdapServer, entry: Entry) -> str | None:
+    """Of several values the first that is an email address: they have no order, and others may stand among them."""
+    values = entry.values(known.attributes["email"])
+    return next(filter(_is_address, values), None) if len(values) > 1 else None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return bool(email(text))
+    except Refusal:
+        return False
 
 
 ORDERLESS = ("username", "email", "name", "first_name", "last_name")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from resolvers import advice, users
+from resolvers import advice, table_sizes, users
 from resolvers.loaders import Page
 from tests.service import Service
 from tests.test_user_search import crowded, plans
@@ -74,6 +74,26 @@ def _values(where: Any) -> Any:
     return [_values(each) for each in where] if isinstance(where, list) else where
 
 
+@pytest.fixture
+def every_table_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_sizes, "LARGE", 0)
+
+
+async def test_a_scan_of_a_table_of_few_rows_is_no_warning(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = {"where": {"name": {"contains": "zz"}}}
+    assert "warnings" not in (await service.ask(LIST, where))["extensions"]
+    monkeypatch.setattr(table_sizes, "LARGE", 9)  # as many as there are
+    (warning,) = (await service.ask(LIST, where))["extensions"]["warnings"]
+    assert warning["path"] == ["users"]
+    monkeypatch.setattr(table_sizes, "LARGE", 10)
+    assert "warnings" not in (await service.ask(LIST, where))["extensions"]
+    monkeypatch.setattr(table_sizes, "LARGE", 9)
+    with service.statements() as seen:
+        await service.ask(LIST, where)
+    assert not any("MAX(id)" in statement for statement in seen), "the size is known for some minutes"
+
+
+@pytest.mark.usefixtures("every_table_is_large")
 async def test_what_reads_every_user_is_told_with_what_would_help(service: Service) -> None:
     for where in READ_THROUGH:
         body = await service.ask(LIST, {"where": where})
@@ -107,6 +127,7 @@ def orders() -> Iterator[tuple[dict[str, Any], int]]:
     yield {}, 0
 
 
+@pytest.mark.usefixtures("every_table_is_large")
 async def test_orders_and_searches_without_an_index_are_told(service: Service) -> None:
     for given, count in orders():
         for _ in range(2):  # the second answer comes of a plan that is remembered
@@ -114,11 +135,13 @@ async def test_orders_and_searches_without_an_index_are_told(service: Service) -
             assert len(body["extensions"].get("warnings", [])) == count, given
 
 
+@pytest.mark.usefixtures("every_table_is_large")
 async def test_small_tables_are_not_worth_a_warning(service: Service) -> None:
     body = await service.ask('{ roles { name } groups(where: {name: {contains: "w"}}) { nodes { id } } }')
     assert "warnings" not in body["extensions"]
 
 
+@pytest.mark.usefixtures("every_table_is_large")
 async def test_a_small_table_that_leads_to_a_large_one_is_told(service: Service) -> None:
     query = "query ($where: OrganizationWhere) { organizations(where: $where) { nodes { id } } }"
     for where, count in (
@@ -131,6 +154,7 @@ async def test_a_small_table_that_leads_to_a_large_one_is_told(service: Service)
         assert len(body["extensions"].get("warnings", [])) == count, where
 
 
+@pytest.mark.usefixtures("every_table_is_large")
 async def test_events_of_a_subject_are_found_by_an_index(service: Service) -> None:
     query = "query ($where: AuditEventWhere) { auditEvents(where: $where) { nodes { id } } }"
     for given, count in (({"eq": "user_9"}, 0), ({"in": ["user_9"]}, 0), ({"startsWith": "user_9"}, 1)):
@@ -138,6 +162,7 @@ async def test_events_of_a_subject_are_found_by_an_index(service: Service) -> No
         assert len(body["extensions"].get("warnings", [])) == count, given
 
 
+@pytest.mark.usefixtures("every_table_is_large")
 async def test_a_users_few_rows_are_not_worth_a_warning(service: Service) -> None:
     body = await service.ask(
         """{ me { sessions(where: {isOpen: {eq: true}}, orderBy: [{field: LAST_USED_AT}]) { nodes { id } }
@@ -146,6 +171,7 @@ async def test_a_users_few_rows_are_not_worth_a_warning(service: Service) -> Non
     assert "warnings" not in body["extensions"]
 
 
+@pytest.mark.usefixtures("every_table_is_large")
 async def test_a_warning_is_told_beside_introspection_too(service: Service) -> None:
     body = await service.ask(
         '{ __typename users(where: {name: {contains: "w"}}) { nodes { id } } __schema { __typename } }'

@@ -112,3 +112,21 @@ async def test_a_user_sees_their_own_memberships_wherever_they_are(service: Serv
         "organizations": {"nodes": [{"name": "Acme"}, {"name": "Other"}]},
         "memberships": {"totalCount": 2},
     }
+
+
+async def test_an_event_that_names_an_organization_out_of_sight_is_absent(service: Service) -> None:
+    add = "mutation($input: AddOrganizationMembersInput!) { addOrganizationMembers(input: $input) { errors { code } } }"
+    changed = '(input: {id: "organization_4", name: $name})'
+    renamed = f"mutation($name: String!) {{ updateOrganization{changed} {{ errors {{ code }} }} }}"
+    await service.data(renamed, {"name": "Middle"})
+    for number in (5, 4, 1):
+        given = {"input": {"id": f"organization_{number}", "userIds": ["user_8"]}}
+        assert (await service.data(add, given))["addOrganizationMembers"]["errors"] == []
+    await service.data(renamed, {"name": "West"})
+    named = 'mutation { updateUser(input: {id: "user_8", name: "Other"}) { errors { code } } }'
+    assert (await service.data(named))["updateUser"]["errors"] == []
+    asked = '{ auditEvents(where: {subjectId: {eq: "user_8"}}) { totalCount nodes { changes } } }'
+    renaming, west = {"name": ["Member", "Other"]}, {"organizations": [None, ["Middle"]]}
+    seen = (await service.data(asked, who="orgadmin"))["auditEvents"]
+    assert seen == {"totalCount": 2, "nodes": [{"changes": renaming}, {"changes": west}]}
+    assert (await service.data(asked))["auditEvents"]["totalCount"] == 4

@@ -223,3 +223,13 @@ async def test_user_whose_entry_has_lost_its_address_keeps_theirs_and_follows_th
     crew.add(person(dn("dan"), "dan", "Dan"))
     (row,) = (each for each in (await sync(service, **SAVING))["rows"]["nodes"] if each["label"] == "dan")
     assert [(each["code"], each["path"][2:]) for each in row["errors"]] == [("REQUIRED", ["email"])]
+
+
+async def test_of_several_values_of_mail_the_first_address_is_taken(service: Service, crew: Slapd) -> None:
+    await configure(service, crew)
+    crew.add(person(dn("dan"), "dan", "Dan", mail=["+49 30 1", "dan@example.com", "daniel@example.com"]))
+    crew.add(person(dn("eve"), "eve", "Eve", mail=["+49 30 2", "nobody"]))
+    job = await sync(service)
+    assert of_crew(job) == {**dict.fromkeys((*NAMES, "dan"), "CREATE"), "+49 30 2": "FAILED"}
+    assert (await user(service, "dan"))["email"] == "dan@example.com"
+    assert of_crew(await sync(service))["dan"] == "UNCHANGED"
