@@ -16,6 +16,7 @@ from tortoise.migrations.api import migrate
 
 from models.database import Database, sqlite_file
 from models.errors import Unavailable
+from models.pooler import may_prepare
 from models.pools_postgres import WRITER_LOCK
 
 APP = "usergraph"
@@ -29,6 +30,9 @@ def config(url: str) -> dict[str, Any]:
     return {"connections": {"default": address}, "apps": {APP: app}}
 
 
+CONNECT_SECONDS = 10
+
+
 def newest() -> str:
     return max(path.stem for path in (Path(__file__).parent / "migrations").glob("[0-9]*.py"))
 
@@ -40,7 +44,8 @@ async def bring_up_to_date(url: str, report: Callable[[str], None] = lambda _: N
     """
     file = sqlite_file(url)
     if file is None:
-        await (_migrate_postgres(url, report) if prepare else _require_migrated(url))
+        has_session = await may_prepare(url, CONNECT_SECONDS, prepare)
+        await (_migrate_postgres(url, report) if has_session else _require_migrated(url))
         return
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +70,7 @@ async def bring_existing_up_to_date(url: str, *, prepare: bool = True) -> None:
     Raises Unavailable, which is what a mistyped address comes to.
     """
     file = sqlite_file(url)
-    if not (_is_filled(file) if file else await _is_migrated(url, prepare=prepare)):
+    if not (_is_filled(file) if file else await _is_migrated(url)):
         named = str(file) if file else "USERGRAPH_DATABASE_URL"
         raise Unavailable(
             f"There is no usergraph database at {named}, and this command makes none. Check USERGRAPH_DATABASE_URL, or"
@@ -84,8 +89,8 @@ def _is_filled(file: Path) -> bool:
         raise Unavailable(f"USERGRAPH_DATABASE_URL names {file}, which cannot be read: {error}") from error
 
 
-async def _is_migrated(url: str, *, prepare: bool) -> bool:
-    connection = await _connected(url, **({} if prepare else {"statement_cache_size": 0}))
+async def _is_migrated(url: str) -> bool:
+    connection = await _connected(url, statement_cache_size=0)
     try:
         async with connection.transaction():
             return bool(await _applied_to(connection))
@@ -166,7 +171,7 @@ async def _require_migrated(url: str) -> None:
 
 async def _connected(url: str, **options: Any) -> Any:
     try:
-        return await asyncpg.connect(url, timeout=10, **options)
+        return await asyncpg.connect(url, timeout=CONNECT_SECONDS, **options)
     except (OSError, asyncpg.PostgresError, TimeoutError, ValueError) as error:
         raise Unavailable(f"PostgreSQL does not answer at USERGRAPH_DATABASE_URL: {error}") from error
 

@@ -8,6 +8,7 @@ import asyncpg
 
 from models.dialects import Dialect, Postgres
 from models.errors import Unavailable
+from models.pooler import may_prepare
 from models.pools import LONGEST
 from models.values import now
 from models.versions import SETTING
@@ -19,7 +20,7 @@ class PostgresPool:
     """An asyncpg pool; writing takes its turn through an advisory lock that all processes share.
 
     Without `prepare` it works behind a pooler that lends a server's connection for one transaction: nothing is kept
-    in a session, no prepared statement and no setting.
+    in a session, no prepared statement and no setting. Such a pooler is noticed when the pool is opened.
     """
 
     def __init__(self, url: str, size: int, wait: int, prepare: bool = True) -> None:
@@ -34,6 +35,7 @@ class PostgresPool:
         self._at_hand, self._waiting = list[Any](), 0
 
     async def open(self) -> None:
+        self._prepare = await may_prepare(self._url, self._wait, self._prepare)
         try:
             self._pool = await asyncpg.create_pool(
                 self._url,

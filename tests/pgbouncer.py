@@ -19,7 +19,8 @@ listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = {mode}
+server_round_robin = {round_robin}
 default_pool_size = {size}
 max_client_conn = 200
 server_login_retry = 1
@@ -35,7 +36,7 @@ class NoPgbouncer(Exception):
 class Pgbouncer:
     """On a free port of 127.0.0.1, in front of a server of the tests, with few connections to it."""
 
-    def __init__(self, server: Server, size: int = 3) -> None:
+    def __init__(self, server: Server, size: int = 3, mode: str = "transaction", *, round_robin: bool = False) -> None:
         program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if program is None:
             raise NoPgbouncer("no pgbouncer on PATH; Debian has it as a package of this name")
@@ -44,7 +45,8 @@ class Pgbouncer:
             self.port: int = probe.getsockname()[1]
         self._folder = Path(tempfile.mkdtemp(prefix="usergraph-pgbouncer-"))
         file = self._folder / "pgbouncer.ini"
-        file.write_text(CONFIGURATION.format(server=server.port, port=self.port, size=size, folder=self._folder))
+        options = {"size": size, "mode": mode, "round_robin": int(round_robin), "folder": self._folder}
+        file.write_text(CONFIGURATION.format(server=server.port, port=self.port, **options))
         user = owner()
         for path in (self._folder, file):
             if user:

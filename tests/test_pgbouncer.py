@@ -12,6 +12,7 @@ import pytest
 from models import migrate
 from models.database import Database, Transaction
 from models.errors import Unavailable
+from models.pooler import lends_by_transaction
 from tests.conftest import IN_CI
 from tests.exporting import Client, by_csv, many_groups
 from tests.pgbouncer import NoPgbouncer, Pgbouncer
@@ -220,3 +221,55 @@ async def test_several_processes_serve_through_the_pooler(postgres: Server, pool
                 assert program.ask("{ groups { totalCount } }")["data"] == {"groups": {"totalCount": 20}}
 
     await asyncio.to_thread(work)
+
+
+# --- without the setting --------------------------------------------------------------------------------------------
+
+
+async def test_a_pooler_is_noticed_without_the_setting(
+    service_with: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """With prepared statements half of these requests would meet a server process that never heard of theirs."""
+    async with service_with() as service:
+        alone = await service.data(LIST)
+        for _ in range(10):
+            found = await asyncio.gather(*(service.data(LIST) for _ in range(30)))
+            assert found == [alone] * 30
+        answer = await service.data(UPSERT, {"input": {"users": people(50, "noticed")}})
+        assert [result["action"] for result in answer["upsertUsers"]["results"]] == ["CREATED"] * 50
+        assert await service.scalar("SELECT COUNT(*) FROM pg_prepared_statements WHERE name <> ''") == 0
+    assert "Set USERGRAPH_DATABASE_PREPARE=false" in caplog.text
+
+
+@pytest.mark.parametrize("round_robin", [False, True])
+@pytest.mark.parametrize(
+    ("size", "mode", "expected"),
+    [(1, "transaction", True), (2, "transaction", True), (5, "transaction", True), (5, "session", False)],
+)
+async def test_only_a_pooler_by_transaction_is_taken_for_one(
+    postgres: Server, size: int, mode: str, round_robin: bool, expected: bool
+) -> None:
+    try:
+        pooler = Pgbouncer(postgres, size, mode, round_robin=round_robin)
+    except NoPgbouncer as error:
+        if IN_CI:
+            pytest.fail(f"pgbouncer is needed in CI: {error}")
+        pytest.skip(f"no pgbouncer: {error}")
+    try:
+        url = pooler.url("postgres")
+        warm = [await asyncpg.connect(url, statement_cache_size=0) for _ in range(1 if mode == "session" else size)]
+        if mode == "transaction":  # the pooler then has as many connections as it may have
+            await asyncio.gather(*(each.fetchval("SELECT pg_sleep(0.2)") for each in warm))
+        assert await lends_by_transaction(url, 20) is expected
+        for each in warm:
+            await each.close()
+    finally:
+        pooler.stop()
+
+
+async def test_postgresql_itself_is_no_pooler(postgres: Server) -> None:
+    assert not await lends_by_transaction(postgres.url("postgres"), 20)
+
+
+async def test_a_server_that_does_not_answer_is_no_pooler() -> None:
+    assert not await lends_by_transaction("postgres://usergraph@127.0.0.1:1/none", 5)
