@@ -68,9 +68,9 @@ async def test_update_user_replaces_and_clears_ids_one_source_at_a_time(service:
     ]
     await agrees(service)
     where = '{externalIds: {some: {source: {eq: "hr"}}}}'
-    then = f'{{ users(asOf: "{before}", where: {where}) {{ nodes {{ id {IDS} }} }} }}'
+    then = f'{{ users(asOf: "{before}", where: {where}) {{ nodes {{ stableId {IDS} }} }} }}'
     assert (await service.data(then))["users"]["nodes"] == [
-        {"id": "user_10", "externalId": "7", "externalIds": ids(api="7", crm="7", hr="p1")}
+        {"stableId": "user_10", "externalId": "7", "externalIds": ids(api="7", crm="7", hr="p1")}
     ]
 
 
