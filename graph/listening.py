@@ -19,8 +19,10 @@ REASONS = {
 def require_free_port(host: str, port: int) -> None:
     """Raises BadSetting where nobody can listen there now: the web server would say so only after the start."""
     try:
-        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
+        # A name of plain characters needs no codec, which Python would have to load first.
+        name = host.encode() if host.isascii() else host
+        places = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
         raise BadSetting(NOT_HERE.format(host=host)) from error
     failures = [failed for place in places if (failed := _failure(place[0], place[4])) is not None]
     # A name may have addresses of a family that this machine lacks; one that is left is enough.

@@ -75,7 +75,7 @@ def test_what_may_only_be_read_is_refused_at_the_start_and_named(sqlite_template
         before = everything(folder)
         done = subprocess.run(
             [sys.executable, "-c", AS_NOBODY],
-            env=environment(database_url=f"sqlite://{file}", secret_key="", **SETTINGS),
+            env=environment(database_url=f"sqlite://{file}", secret_key="", **{**SETTINGS, "port": 18_999}),
             capture_output=True,
             text=True,
             timeout=PATIENCE,

@@ -124,7 +124,8 @@ async def test_what_is_not_a_request_is_400(service: Service) -> None:
     for name, body in NOT_A_REQUEST.items():
         found[name] = await send(service, body)
         await is_well(service)
-    assert found == dict.fromkeys(NOT_A_REQUEST, (400, "BAD_REQUEST"))
+    codes_of = {"a persisted query": "PERSISTED_QUERY_NOT_SUPPORTED"}
+    assert found == {name: (400, codes_of.get(name, "BAD_REQUEST")) for name in NOT_A_REQUEST}
     assert await service.snapshot() == before
 
 
@@ -287,4 +288,4 @@ async def test_headers_of_60_kilobytes_and_long_addresses_change_nothing(service
 async def test_many_hostile_bodies_at_once_do_not_disturb_a_good_one(service: Service) -> None:
     bodies = list(NOT_A_REQUEST.values())
     answers = await asyncio.gather(*(send(service, body) for body in bodies), *(is_well(service) for _ in bodies))
-    assert set(answers) == {(400, "BAD_REQUEST"), None}
+    assert set(answers) == {(400, "BAD_REQUEST"), (400, "PERSISTED_QUERY_NOT_SUPPORTED"), None}

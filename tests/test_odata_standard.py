@@ -63,7 +63,6 @@ WRONG = (
     "name eq",
     "castle(name) eq 'a'",
     "name has",
-    "$count",
     "lengthy eq 1",
 )
 

@@ -195,7 +195,9 @@ async def test_a_wrong_report_is_refused_by_the_argument_that_is_wrong(service: 
     with service.statements() as statements:
         body = await service.ask(REPORT, asked)
     error = {"message": message, "path": ["userReport"], "extensions": {"code": "INVALID", "argument": path}}
+    limits = body["errors"][0]["extensions"].pop("values", {})
     assert (body.get("data"), body["errors"]) == (None, [error])
+    assert all(f"{number}" in message for name, number in limits.items() if name == "limit")
     assert beyond_who_asks(statements) == []
 
 

@@ -11,7 +11,6 @@ from graph.odata.model import KEY, EntityType, Model
 from graph.odata.options import split
 from graph.odata.paths import Where
 from graph.odata.refusals import bad, unsupported
-from graph.odata.standard import TRANSFORMATIONS
 from models.values import camel
 from resolvers.reports_questions import MOST_ROWS
 from resolvers.reports_words import DimensionField
@@ -183,9 +182,8 @@ class _Reader:
 
 def _step(text: str) -> tuple[str, str]:
     found = _STEP.fullmatch(text.strip())
-    name = text.strip().partition("(")[0].strip()
-    if found is None and name in TRANSFORMATIONS and "(" not in text:
-        unsupported(f"{name} in $apply", "$apply")
+    if text.strip() == "identity":  # the only one that is written without parentheses
+        unsupported("identity in $apply", "$apply")
     if found is None:
         bad("$apply is made of steps such as filter(…)/groupby((…),aggregate(…)).", "$apply")
     return found[1], found[2]

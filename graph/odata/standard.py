@@ -29,10 +29,6 @@ IN_EXPRESSIONS = {
 }
 # Segments of an address. `$count`, `$value` and `$metadata` are answered where they have a meaning here.
 SEGMENTS = frozenset("$all $batch $crossjoin $each $entity $filter $query $ref".split())
-TRANSFORMATIONS = frozenset(
-    "addnested aggregate ancestors bottomcount bottompercent bottomsum compute concat descendants expand filter from"
-    " groupby identity join nest orderby outerjoin search skip top topcount toppercent topsum traverse".split()
-)
 _TEXT = re.compile(r"'(?:[^']|'')*'")
 _TYPED_LITERAL = re.compile(r"([A-Za-z_][\w.]*)''")
 _KNOWN_LITERALS = frozenset({"duration"})
